@@ -1,0 +1,93 @@
+# Makefile - builds bitnet, its plugins and its tests. `make help` lists the targets.
+# Honours CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX, VARIANT=release|debug|asan|ubsan|tsan|fuzz, and
+# WERROR=1. Everything it makes lies under build/$(VARIANT).
+
+VERSION  := 0.10.0-rc.0
+VARIANT  ?= release
+BUILD    ?= build/$(VARIANT)
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+PKG_CONFIG ?= pkg-config
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+# ---- flags ------------------------------------------------------------------------------------
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+LIBS := hwloc jansson libcrypto libutf8proc
+WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+        -Wvla -Wno-overlength-strings $(if $(WERROR),-Werror)
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+OPT_release := -O2 -g $(HARDEN)
+OPT_debug   := -O0 -g
+OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_ubsan   := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
+OPT_tsan    := -O1 -g -fsanitize=thread
+OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+OPT := $(OPT_$(VARIANT))
+ifeq ($(OPT),)
+$(error VARIANT=$(VARIANT) is none of release debug asan ubsan tsan fuzz)
+endif
+# No contraction and no -ffast-math anywhere: docs/NUMERICS.md.
+STD    := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC
+DEPGEN  = -MMD -MP -MT $@ -MF $(@:.o=.d)
+CORE_CPPFLAGS = -Icore/include -Icore -Itokenizers -Ireceipts -DBNT_VERSION='"$(VERSION)"' \
+                $(shell $(PKG_CONFIG) --cflags $(LIBS))
+CORE_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -ldl -lpthread -lm
+LINK_HARDEN := -Wl,-z,relro,-z,now
+
+# ---- sources ----------------------------------------------------------------------------------
+LIB_SRC   := $(filter-out core/cmd/% core/plugin/paths.c,$(wildcard core/*/*.c)) \
+             $(wildcard tokenizers/*.c receipts/*.c)
+JUDGE_SRC := $(wildcard plugins/ref-scalar/*.c)
+CMD_SRC   := $(wildcard core/cmd/*.c)
+LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(JUDGE_SRC:%.c=$(BUILD)/obj/judge/%.o)
+CMD_OBJ   := $(CMD_SRC:%.c=$(BUILD)/obj/%.o)
+PATHS     := $(BUILD)/obj/core/plugin/paths.o
+
+BITNET := $(BUILD)/bitnet
+LIB    := $(BUILD)/libbitnet.a
+MODEL  := models/bitnet-demo-i2_s.gguf
+
+.PHONY: all
+all: $(BITNET) plugins tools
+
+include plugins/plugin.mk
+include tests/tests.mk
+
+# ---- core -------------------------------------------------------------------------------------
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
+
+# The judge is linked into the program under a name of its own: nobody replaces it by a file.
+$(BUILD)/obj/judge/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(OPT) -O3 $(WARN) -Icore/include -Dbitnet_plugin_v1=bnt_judge_plugin \
+	    $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
+
+# The only file that knows where things lie: in the tree for build/, below PREFIX when installed.
+$(PATHS): core/plugin/paths.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) \
+	    -DBNT_PLUGIN_DIR='"$(abspath $(BUILD))/plugins"' -DBNT_MODEL='"$(abspath $(MODEL))"' \
+	    -c -o $@ $<
+
+$(BUILD)/obj/core/plugin/paths-installed.o: core/plugin/paths.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) \
+	    -DBNT_PLUGIN_DIR='"$(PREFIX)/lib/bitnet/plugins"' \
+	    -DBNT_MODEL='"$(PREFIX)/share/bitnet/$(notdir $(MODEL))"' -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BITNET): $(CMD_OBJ) $(PATHS) $(LIB)
+	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

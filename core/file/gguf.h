@@ -1,0 +1,95 @@
+/*
+ * gguf.h - reader of GGUF v2 and v3 files (little-endian), over a read-only mapping.
+ *
+ * Knows the container: keys, arrays, tensor directory, and that every offset, count, length and
+ * alignment lies inside the file and no two tensors overlap. Knows nothing of models. Everything
+ * it hands out points into the mapping and lives until bnt_gguf_close.
+ * Format: the GGUF specification of the ggml project.
+ */
+#ifndef BNT_FILE_GGUF_H
+#define BNT_FILE_GGUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum bnt_gguf_type { /* value types of the format */
+    BNT_GGUF_U8,
+    BNT_GGUF_I8,
+    BNT_GGUF_U16,
+    BNT_GGUF_I16,
+    BNT_GGUF_U32,
+    BNT_GGUF_I32,
+    BNT_GGUF_F32,
+    BNT_GGUF_BOOL,
+    BNT_GGUF_STRING,
+    BNT_GGUF_ARRAY,
+    BNT_GGUF_U64,
+    BNT_GGUF_I64,
+    BNT_GGUF_F64,
+};
+
+/* Bytes in the mapping; not terminated, any encoding. */
+struct bnt_str {
+    const char *ptr;
+    size_t len;
+};
+
+struct bnt_gguf_kv {
+    struct bnt_str key;
+    enum bnt_gguf_type type;      /* of the value; for arrays BNT_GGUF_ARRAY */
+    enum bnt_gguf_type elem_type; /* of an array's elements (never ARRAY) */
+    uint64_t count;               /* elements of an array, else 1 */
+    const uint8_t *data;          /* first value, unaligned; strings: u64 length, bytes */
+};
+
+struct bnt_gguf_tensor {
+    struct bnt_str name;
+    uint32_t type; /* id, see types.h */
+    uint32_t n_dims;
+    uint64_t dims[4]; /* dims[0] is the row length; unused ones are 1 */
+    uint64_t elements;
+    uint64_t offset; /* in the file */
+    uint64_t bytes;
+    const uint8_t *data;
+};
+
+struct bnt_gguf; /* opaque */
+
+/* Maps and checks the file. On failure *out is NULL and err names the file's fault. */
+int bnt_gguf_open(struct bnt_gguf **out, const char *path, struct bnt_err *err);
+/* The same over memory that the caller keeps (tests, fuzzing). */
+int bnt_gguf_open_memory(struct bnt_gguf **out, const void *data, size_t size, struct bnt_err *err);
+void bnt_gguf_close(struct bnt_gguf *g); /* NULL is fine */
+
+uint32_t bnt_gguf_version(const struct bnt_gguf *g);
+uint64_t bnt_gguf_alignment(const struct bnt_gguf *g);
+const uint8_t *bnt_gguf_bytes(const struct bnt_gguf *g, size_t *size); /* the whole file */
+
+size_t bnt_gguf_kv_count(const struct bnt_gguf *g);
+const struct bnt_gguf_kv *bnt_gguf_kv_at(const struct bnt_gguf *g, size_t i);
+size_t bnt_gguf_tensor_count(const struct bnt_gguf *g);
+const struct bnt_gguf_tensor *bnt_gguf_tensor_at(const struct bnt_gguf *g, size_t i);
+
+const struct bnt_gguf_kv *bnt_gguf_find(const struct bnt_gguf *g, const char *key); /* or NULL */
+const struct bnt_gguf_tensor *bnt_gguf_tensor(const struct bnt_gguf *g, const char *name);
+
+/* Scalars. False when the key is absent or not of a kind that converts exactly (any integer type
+ * that fits; F32 or F64 for f64; STRING; BOOL). *out is untouched then. */
+bool bnt_gguf_u64(const struct bnt_gguf *g, const char *key, uint64_t *out);
+bool bnt_gguf_f64(const struct bnt_gguf *g, const char *key, double *out);
+bool bnt_gguf_bool(const struct bnt_gguf *g, const char *key, bool *out);
+bool bnt_gguf_str(const struct bnt_gguf *g, const char *key, struct bnt_str *out);
+
+/* Element i < kv->count of a numeric array (or scalar), converted; 0 for strings. */
+int64_t bnt_gguf_int_at(const struct bnt_gguf_kv *kv, uint64_t i);
+double bnt_gguf_float_at(const struct bnt_gguf_kv *kv, uint64_t i);
+
+/* Walks a string array: start with *cursor = 0, call count times. */
+struct bnt_str bnt_gguf_next_string(const struct bnt_gguf_kv *kv, uint64_t *cursor);
+
+bool bnt_str_eq(struct bnt_str s, const char *z);
+
+#endif

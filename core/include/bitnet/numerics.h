@@ -1,0 +1,123 @@
+/*
+ * numerics.h - the scalar building blocks of docs/NUMERICS.md, as code.
+ *
+ * Everything here is IEEE binary32, round to nearest even, no contraction. A plugin may use these
+ * functions or vectorise them; either way it must give their bits. They know nothing of models,
+ * layouts or threads.
+ */
+#ifndef BITNET_NUMERICS_H
+#define BITNET_NUMERICS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define BNT_NUMERICS_VERSION 1
+
+#define BNT_LANES 16       /* lanes of Dot16 and Sum16, clause 1 */
+#define BNT_ATTN_CHUNK 256 /* positions per attention chunk, clause 8 */
+#define BNT_AMAX_MIN 1e-5f /* least absolute maximum of a quantized activation, clause 3 */
+
+/* exp, clause 9: x = n ln2 + r, |r| <= ln2/2 + a little; exp(r) by Horner, highest degree first.
+ * The coefficients are a weighted Chebyshev fit on [-0.3466, 0.3466], C0 and C1 held at 1. */
+#define BNT_EXP_MIN (-87.0f) /* below: 0 */
+#define BNT_EXP_MAX 88.0f    /* above: +infinity */
+#define BNT_LOG2E 0x1.715476p+0f
+#define BNT_LN2_HI 0x1.62e400p-1f
+#define BNT_LN2_LO 0x1.7f7d1cp-20f
+#define BNT_EXP_C6 0x1.6a21acp-10f
+#define BNT_EXP_C5 0x1.123b6ap-7f
+#define BNT_EXP_C4 0x1.5558fap-5f
+#define BNT_EXP_C3 0x1.55549p-3f
+#define BNT_EXP_C2 0x1.fffffcp-2f
+#define BNT_EXP_C1 1.0f
+#define BNT_EXP_C0 1.0f
+
+static inline uint32_t bnt_f32_bits(float f) {
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static inline float bnt_f32_from_bits(uint32_t u) {
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+/*
+ * Fused multiply-add, one rounding. Where the compiler may emit the instruction it does; elsewhere
+ * the product is formed exactly in binary64 (24 + 24 bits fit in 53), added with the rounding error
+ * recovered (Knuth's two-sum), and the sum made odd when inexact, so that the final rounding to
+ * binary32 is the only one (Boldo & Melquiond, "Emulation of FMA and correctly rounded sums").
+ */
+static inline float bnt_fma(float a, float b, float c) {
+#if defined(__FP_FAST_FMAF) || defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return __builtin_fmaf(a, b, c);
+#else
+    double p = (double)a * (double)b, z = (double)c;
+    double s = p + z;
+    double t = s - p;
+    double e = (p - (s - t)) + (z - t);
+    uint64_t u;
+    memcpy(&u, &s, sizeof u);
+    if (e != 0.0 && !(u & 1)) { /* e is NaN for non-finite sums, and then the test below is false */
+        if (e == e && s - s == 0.0) u += ((e > 0.0) == (s > 0.0)) ? 1 : (uint64_t)-1;
+    }
+    memcpy(&s, &u, sizeof s);
+    return (float)s;
+#endif
+}
+
+/* Round to nearest integer, ties to even, for |x| < 2^22; the sign of zero is not kept. */
+static inline float bnt_rint(float x) {
+    const float magic = 0x1.8p23f;
+    float t = x + magic;
+    return t - magic;
+}
+
+/* exp(x), clause 9. NaN gives NaN. */
+static inline float bnt_exp(float x) {
+    if (!(x == x)) return x;
+    if (x < BNT_EXP_MIN) return 0.0f;
+    if (x > BNT_EXP_MAX) return bnt_f32_from_bits(0x7f800000u);
+    float n = bnt_rint(x * BNT_LOG2E);
+    float r = bnt_fma(n, -BNT_LN2_HI, x);
+    r = bnt_fma(n, -BNT_LN2_LO, r);
+    float p = BNT_EXP_C6;
+    p = bnt_fma(p, r, BNT_EXP_C5);
+    p = bnt_fma(p, r, BNT_EXP_C4);
+    p = bnt_fma(p, r, BNT_EXP_C3);
+    p = bnt_fma(p, r, BNT_EXP_C2);
+    p = bnt_fma(p, r, BNT_EXP_C1);
+    p = bnt_fma(p, r, BNT_EXP_C0);
+    return bnt_f32_from_bits(bnt_f32_bits(p) + ((uint32_t)(int32_t)n << 23));
+}
+
+/* binary16 to binary32, exact. */
+static inline float bnt_f16_to_f32(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exp = (h >> 10) & 31u, man = h & 0x3ffu;
+    if (exp == 31) return bnt_f32_from_bits(sign | 0x7f800000u | man << 13 | (man ? 0x400000u : 0));
+    if (exp) return bnt_f32_from_bits(sign | (exp + 112) << 23 | man << 13);
+    float tiny = (float)man * 0x1p-24f; /* subnormal: exact */
+    return sign ? -tiny : tiny;
+}
+
+/* binary32 to binary16, round to nearest even; overflow gives infinity, NaN a quiet NaN. */
+static inline uint16_t bnt_f32_to_f16(float f) {
+    uint32_t u = bnt_f32_bits(f), sign = u >> 16 & 0x8000u, mag = u & 0x7fffffffu;
+    if (mag > 0x7f800000u) return (uint16_t)(sign | 0x7e00u | (mag >> 13 & 0x3ffu));
+    if (mag >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u); /* 65520 and above */
+    if (mag < 0x38800000u) {                                   /* below 2^-14: subnormal */
+        float scaled = bnt_f32_from_bits(mag) + 0.5f;          /* ulp of 0.5 is 2^-24: rounds */
+        return (uint16_t)(sign | (bnt_f32_bits(scaled) - 0x3f000000u));
+    }
+    uint32_t odd = mag >> 13 & 1u;
+    return (uint16_t)(sign | ((mag - 0x38000000u + 0xfffu + odd) >> 13));
+}
+
+/* bfloat16 to binary32, exact. */
+static inline float bnt_bf16_to_f32(uint16_t h) {
+    return bnt_f32_from_bits((uint32_t)h << 16);
+}
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * pool.h - a team of threads that walks the same program together.
+ *
+ * bnt_pool_run forks once: every member calls fn(arg, i, n), the caller being member 0, and
+ * returns when all are done. Inside, bnt_pool_barrier joins them: spin first, then park.
+ * Knows nothing of what the members compute.
+ */
+#ifndef BNT_MACHINE_POOL_H
+#define BNT_MACHINE_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "machine/topology.h"
+
+struct bnt_pool; /* opaque */
+
+typedef void bnt_pool_fn(void *arg, unsigned i, unsigned n);
+
+/* threads >= 1 members; `topology` non-NULL binds each to a core (the caller too). */
+int bnt_pool_open(struct bnt_pool **out, unsigned threads, const struct bnt_topology *topology,
+                  struct bnt_err *err);
+void bnt_pool_close(struct bnt_pool *p);
+unsigned bnt_pool_threads(const struct bnt_pool *p);
+void bnt_pool_run(struct bnt_pool *p, bnt_pool_fn *fn, void *arg); /* one caller at a time */
+void bnt_pool_barrier(struct bnt_pool *p);                         /* every member, inside fn */
+
+/* Slice i of n of [0, total), cut at multiples of step: [*lo, *hi). */
+void bnt_slice(uint64_t total, uint64_t step, unsigned i, unsigned n, uint64_t *lo, uint64_t *hi);
+
+#endif

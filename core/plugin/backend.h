@@ -1,0 +1,83 @@
+/*
+ * backend.h - finds, vets and loads kernel plugins, and chooses one.
+ *
+ * Steps for each file, each with its own reason when it fails: safe file (nobody else may write
+ * it or its folder), ELF with our note (read before any of its code is mapped), ABI major, CPU
+ * needs met, dlopen, symbol, descriptor equals note, floating-point environment unchanged, a
+ * kernel set for this CPU, self-check against ref-scalar. The result is the decision table.
+ * ref-scalar is linked in: it cannot be replaced by a file, and it judges all others.
+ */
+#ifndef BNT_PLUGIN_BACKEND_H
+#define BNT_PLUGIN_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "bitnet/plugin.h"
+
+enum bnt_verdict { /* X-macro table in backend.c gives the names: "ok", "world-writable", ... */
+    BNT_VERDICT_OK,
+    BNT_VERDICT_UNREADABLE,     /* cannot open or stat */
+    BNT_VERDICT_UNSAFE,         /* file or folder writable by others, or owned by a stranger */
+    BNT_VERDICT_NOT_ELF,        /* not a 64-bit shared object for this machine, or damaged */
+    BNT_VERDICT_NO_NOTE,        /* no .note.bitnet */
+    BNT_VERDICT_ABI,            /* another ABI major */
+    BNT_VERDICT_CPU,            /* the CPU lacks something */
+    BNT_VERDICT_DLOPEN,         /* dlopen failed */
+    BNT_VERDICT_NO_SYMBOL,      /* bitnet_plugin_v1 missing */
+    BNT_VERDICT_NOTE_MISMATCH,  /* descriptor differs from the note */
+    BNT_VERDICT_FP_ENVIRONMENT, /* loading changed rounding or flush-to-zero (-ffast-math) */
+    BNT_VERDICT_NO_KERNELS,     /* no kernel set for this CPU */
+    BNT_VERDICT_SELF_CHECK,     /* disagrees with ref-scalar */
+    BNT_VERDICT_DUPLICATE,      /* a plugin of this name was found earlier */
+    BNT_VERDICT_NOT_TRIED,      /* another one was chosen before its code had to be mapped */
+};
+
+/* A usable set of kernels. All slots but the optional ones are set. */
+struct bnt_backend {
+    char name[64], version[32], variant[64];
+    char path[4096];    /* of the file; "" for the linked-in ref-scalar */
+    char sha256[65];    /* of the file; "" for the linked-in one */
+    char by_judge[128]; /* groups left out and done by ref-scalar: "dense,attention"; "" if none */
+    uint32_t abi_major, abi_minor;
+    bnt_kernels kernels; /* completed copy: struct_size == sizeof(bnt_kernels) */
+};
+
+struct bnt_candidate {
+    char name[64]; /* from the note, else the file name */
+    char path[4096];
+    int priority;
+    enum bnt_verdict verdict;
+    char reason[600]; /* one line: what failed, with names and numbers; "" when ok */
+    bool chosen;
+};
+
+struct bnt_backends; /* the decision table; opaque; owns the loaded plugins, never dlcloses them */
+
+struct bnt_backends_options {
+    const char *plugin_dir; /* --plugin-dir, or NULL: BITNET_PLUGIN_DIR (secure_getenv), or the
+                               compiled-in folder bnt_plugin_dir */
+    const char *want;       /* "auto" or NULL: the best that passes; a name: that one or an error */
+    bool try_all;           /* vet every candidate to the end (`bitnet backends`) */
+};
+
+/* Fails with BNT_E_BACKEND and the candidate's reason when `want` names one that is refused or
+ * unknown; the table is then still made (*out non-NULL) so that it can be shown. */
+int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_options *options,
+                      struct bnt_err *err);
+void bnt_backends_close(struct bnt_backends *b);
+const struct bnt_backend *bnt_backends_chosen(const struct bnt_backends *b); /* NULL if none */
+size_t bnt_backends_count(const struct bnt_backends *b);
+const struct bnt_candidate *bnt_backends_at(const struct bnt_backends *b, size_t i);
+/* Usable backend number i, for those with verdict ok; NULL otherwise. */
+const struct bnt_backend *bnt_backends_get(const struct bnt_backends *b, size_t i);
+const char *bnt_backends_dir(const struct bnt_backends *b); /* the folder that was searched */
+const char *bnt_verdict_name(enum bnt_verdict v);
+
+const struct bnt_backend *bnt_judge(void); /* ref-scalar, always there */
+
+extern const char bnt_plugin_dir[]; /* compiled in, paths.c */
+extern const char bnt_model_path[]; /* the model in models/, paths.c */
+
+#endif

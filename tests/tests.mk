@@ -1,0 +1,27 @@
+# tests.mk - builds and runs the tests; included by the Makefile.
+# tests/unit/test_*.c are libcheck programs of one module each; tests/lib is shared by them.
+
+TEST_LIB_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/lib/*.c))
+UNIT_NAMES   := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
+UNIT_BIN     := $(UNIT_NAMES:%=$(BUILD)/tests/%)
+TOOL_NAMES   := $(basename $(notdir $(wildcard tests/tools/*.c)))
+TOOL_BIN     := $(TOOL_NAMES:%=$(BUILD)/%)
+TEST_CPPFLAGS := -Itests/lib $(shell $(PKG_CONFIG) --cflags check) -DTEST_BUILD='"$(abspath $(BUILD))"' \
+                 -DTEST_SOURCE='"$(CURDIR)"'
+TEST_LIBS     := $(shell $(PKG_CONFIG) --libs check)
+
+.PHONY: tests tools
+tests: $(UNIT_BIN)
+tools: $(TOOL_BIN)
+
+$(BUILD)/obj/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(TEST_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
+
+$(UNIT_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIB_OBJ) $(PATHS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
+
+$(TOOL_BIN): $(BUILD)/%: $(BUILD)/obj/tests/tools/%.o $(TEST_LIB_OBJ) $(PATHS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)

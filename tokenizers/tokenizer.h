@@ -1,0 +1,93 @@
+/*
+ * tokenizer.h - text to token ids and back, from GGUF metadata alone.
+ *
+ * Kinds: `gpt2` (byte-level BPE) and `llama` (SentencePiece BPE with byte fallback), by
+ * tokenizer.ggml.model; the pre-tokenizer by tokenizer.ggml.pre, inferred when absent. Knows
+ * nothing of tensors or kernels. Immutable after open, so safe to share between threads.
+ *
+ * Promise: decode(encode(bytes)) == bytes for every byte string, valid UTF-8 or not.
+ */
+#ifndef BNT_TOKENIZER_H
+#define BNT_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "file/gguf.h"
+
+enum bnt_token_type { /* tokenizer.ggml.token_type */
+    BNT_TOKEN_NORMAL = 1,
+    BNT_TOKEN_UNKNOWN = 2,
+    BNT_TOKEN_CONTROL = 3,
+    BNT_TOKEN_USER_DEFINED = 4,
+    BNT_TOKEN_UNUSED = 5,
+    BNT_TOKEN_BYTE = 6,
+};
+
+enum bnt_encode_flags {
+    BNT_ENCODE_BOS = 1,           /* put BOS (and EOS) where the model's metadata asks for it */
+    BNT_ENCODE_PARSE_SPECIAL = 2, /* text of CONTROL tokens becomes those tokens */
+};
+
+/* Token i came from bytes [begin[i], end[i]) of the text; added ones (BOS) have begin == end. */
+struct bnt_token_list {
+    int32_t *ids;
+    size_t *begin, *end;
+    size_t count, capacity;
+};
+
+struct bnt_tokenizer_info {
+    const char *kind;       /* "gpt2" or "llama" */
+    const char *pre;        /* "llama-bpe", ...; "" for llama */
+    const char *pre_source; /* "metadata", "inferred", "default" */
+    const char *eot_source; /* "metadata", "inferred", "none" */
+    uint32_t vocab_size;
+    uint32_t merges;
+    int32_t bos, eos, eot, unk; /* ids or -1 */
+    bool add_bos, add_eos, add_space_prefix, ignore_merges;
+};
+
+struct bnt_tokenizer; /* opaque */
+
+int bnt_tokenizer_open(struct bnt_tokenizer **out, const struct bnt_gguf *g, struct bnt_err *err);
+void bnt_tokenizer_close(struct bnt_tokenizer *t);
+const struct bnt_tokenizer_info *bnt_tokenizer_info(const struct bnt_tokenizer *t);
+
+/* Replaces *list (zero-initialised by the caller, freed by bnt_token_list_free). */
+int bnt_tokenizer_encode(const struct bnt_tokenizer *t, const char *text, size_t len,
+                         unsigned flags, struct bnt_token_list *list, struct bnt_err *err);
+void bnt_token_list_free(struct bnt_token_list *list);
+
+/* The vocabulary's text of a token, as in the file ("Ġworld", "<0x0A>"). */
+struct bnt_str bnt_tokenizer_piece(const struct bnt_tokenizer *t, int32_t id);
+enum bnt_token_type bnt_tokenizer_type(const struct bnt_tokenizer *t, int32_t id);
+bool bnt_tokenizer_is_eog(const struct bnt_tokenizer *t, int32_t id); /* end of generation */
+
+/* Decodes ids to bytes. *text is malloc'd and NUL-terminated (the NUL not counted); CONTROL tokens
+ * are left out unless `special`. Undoes the space prefix at the start of the text. */
+int bnt_tokenizer_decode(const struct bnt_tokenizer *t, const int32_t *ids, size_t count,
+                         bool special, char **text, size_t *len, struct bnt_err *err);
+
+/* Streaming decode: feed tokens, get bytes that never end inside a UTF-8 character. */
+struct bnt_stream {
+    const struct bnt_tokenizer *t;
+    bool special; /* also show CONTROL tokens */
+    bool started; /* the first piece loses the SentencePiece space prefix */
+    uint8_t pending[8];
+    size_t n_pending;
+};
+/* text_start: the first token fed begins the text (not the continuation of a prompt). */
+void bnt_stream_init(struct bnt_stream *s, const struct bnt_tokenizer *t, bool text_start,
+                     bool special);
+/* Appends at most `size` bytes to out; returns the count. 4 + the longest piece is always enough:
+ * bnt_tokenizer_max_piece(). */
+size_t bnt_stream_push(struct bnt_stream *s, int32_t id, char *out, size_t size);
+size_t bnt_stream_flush(struct bnt_stream *s, char *out, size_t size); /* what is left, as it is */
+size_t bnt_tokenizer_max_piece(const struct bnt_tokenizer *t);         /* bytes, decoded */
+
+/* SHA-256 of the canonical form of everything that decides ids (docs/RECEIPTS.md). */
+int bnt_tokenizer_digest(const struct bnt_tokenizer *t, uint8_t out[32], struct bnt_err *err);
+
+#endif
