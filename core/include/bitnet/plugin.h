@@ -52,9 +52,9 @@ enum { BNT_GATE_SILU = 0, BNT_GATE_RELU2 = 1 }; /* clause 9 */
 
 typedef struct bnt_cpu {
     uint32_t struct_size;
-    uint32_t threads;      /* threads the core will use at most */
-    const char *features;  /* usable now (CPUID and XCR0, or hwcap): "avx2,fma,f16c", sorted */
-    uint64_t l1d, l2, l3;  /* bytes per core, per core, shared; 0 when unknown */
+    uint32_t threads;     /* threads the core will use at most */
+    const char *features; /* usable now (CPUID and XCR0, or hwcap): "avx2,fma,f16c", sorted */
+    uint64_t l1d, l2, l3; /* bytes per core, per core, shared; 0 when unknown */
 } bnt_cpu;
 
 typedef struct bnt_host {
@@ -111,9 +111,9 @@ typedef struct bnt_kv_shape {
 typedef struct bnt_ternary_pack_args {
     bnt_ternary_shape shape;
     uint64_t row_lo, row_hi;
-    const int8_t *trits;  /* [row_hi - row_lo][cols], row row_lo first */
-    const float *scales;  /* [row_hi - row_lo][cols / block]; NULL when block is 0 */
-    void *packed;         /* the whole object */
+    const int8_t *trits; /* [row_hi - row_lo][cols], row row_lo first */
+    const float *scales; /* [row_hi - row_lo][cols / block]; NULL when block is 0 */
+    void *packed;        /* the whole object */
 } bnt_ternary_pack_args;
 
 typedef struct bnt_ternary_unpack_args {
@@ -312,7 +312,7 @@ typedef struct bnt_kernels {
 typedef struct bnt_plugin {
     uint32_t struct_size;
     uint32_t abi_major, abi_minor;
-    int32_t priority;    /* `auto` tries the highest first; ref-scalar is 0 */
+    int32_t priority;    /* `auto` tries the highest first; ref-scalar is 0, others above it */
     const char *name;    /* "cpu-avx512": letters, digits, '-', '_' */
     const char *version; /* of the plugin */
     const char *needs;   /* CPU features every path needs: "avx2,fma,f16c"; "" for none */
@@ -331,22 +331,25 @@ typedef struct bnt_plugin {
 
 /*
  * Put once in a plugin, at file scope: the exported constant and its ELF note (section
- * .note.bitnet, owner "bitnet", type 1, text "abi=MAJOR.MINOR;name=NAME;needs=NEEDS"; `readelf -n`
- * shows it). The note must say what the constant says.
+ * .note.bitnet, owner "bitnet", type 1, text
+ * "abi=MAJOR.MINOR;name=NAME;needs=NEEDS;priority=PRIORITY"; `readelf -n` shows it). The note must
+ * say what the constant says: from it alone the core decides whose code is mapped, and in which
+ * order. priority_ is a plain decimal literal, since it is turned into text.
  */
 #define BNT_PLUGIN(name_, version_, needs_, priority_, kernels_)                                   \
     __attribute__((used, section(".note.bitnet"), aligned(4))) static const struct {               \
         uint32_t namesz, descsz, type;                                                             \
         char owner[8];                                                                             \
-        char desc[sizeof(BNT_NOTE_TEXT_(name_, needs_))];                                          \
-    } bnt_note_ = {sizeof BNT_NOTE_NAME, sizeof(BNT_NOTE_TEXT_(name_, needs_)), BNT_NOTE_TYPE,     \
-                   BNT_NOTE_NAME, BNT_NOTE_TEXT_(name_, needs_)};                                  \
+        char desc[sizeof(BNT_NOTE_TEXT_(name_, needs_, priority_))];                               \
+    } bnt_note_ = {sizeof BNT_NOTE_NAME, sizeof(BNT_NOTE_TEXT_(name_, needs_, priority_)),         \
+                   BNT_NOTE_TYPE, BNT_NOTE_NAME, BNT_NOTE_TEXT_(name_, needs_, priority_)};        \
     extern const bnt_plugin bitnet_plugin_v1;                                                      \
     __attribute__((visibility("default"))) const bnt_plugin bitnet_plugin_v1 = {                   \
-        sizeof(bnt_plugin), BNT_ABI_MAJOR, BNT_ABI_MINOR, priority_,                               \
-        name_,              version_,      needs_,        kernels_}
-#define BNT_NOTE_TEXT_(name_, needs_)                                                              \
-    "abi=" BNT_STR(BNT_ABI_MAJOR) "." BNT_STR(BNT_ABI_MINOR) ";name=" name_ ";needs=" needs_
+        sizeof(bnt_plugin), BNT_ABI_MAJOR, BNT_ABI_MINOR, priority_, name_,                        \
+        version_,           needs_,        kernels_}
+#define BNT_NOTE_TEXT_(name_, needs_, priority_)                                                   \
+    "abi=" BNT_STR(BNT_ABI_MAJOR) "." BNT_STR(BNT_ABI_MINOR) ";name=" name_ ";needs=" needs_       \
+                                                             ";priority=" BNT_STR(priority_)
 
 /* The ABI is these sizes on every 64-bit target; tests/unit/test_abi.c freezes the offsets. */
 _Static_assert(sizeof(void *) == 8, "bitnet plugins are for 64-bit targets");

@@ -1,0 +1,573 @@
+/*
+ * gguf.c - see gguf.h.
+ *
+ * The one idea: a cursor that cannot leave the file. Everything is read through take(), which
+ * checks the remaining length first and remembers what was being read for the error message; after
+ * the walk, the directory is checked as a whole (sizes, bounds, overlaps, duplicate names).
+ */
+#include "file/gguf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "file/types.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "GGUF files are little-endian and read in place"
+#endif
+
+enum { MAX_DIMS = 4, DEFAULT_ALIGNMENT = 32 };
+
+struct bnt_gguf {
+    const uint8_t *bytes;
+    size_t size;
+    bool mapped;
+    uint32_t version;
+    uint64_t alignment;
+    struct bnt_gguf_kv *kv;
+    size_t n_kv;
+    struct bnt_gguf_tensor *tensors;
+    size_t n_tensors;
+    uint32_t *kv_order, *tensor_order; /* indices sorted by name, for look-up */
+};
+
+struct cursor {
+    const uint8_t *bytes;
+    uint64_t at, size;
+    uint32_t version;
+    struct bnt_err *err;
+};
+
+/* The next n bytes, or NULL with an error that says what they were for. */
+static const uint8_t *take(struct cursor *c, uint64_t n, const char *what) {
+    if (n > c->size - c->at) {
+        bnt_fail(c->err, BNT_E_FORMAT,
+                 "truncated: %s at offset %" PRIu64 " needs %" PRIu64 " bytes, %" PRIu64 " are left",
+                 what, c->at, n, c->size - c->at);
+        return NULL;
+    }
+    const uint8_t *p = c->bytes + c->at;
+    c->at += n;
+    return p;
+}
+
+static bool take_u32(struct cursor *c, uint32_t *out, const char *what) {
+    const uint8_t *p = take(c, sizeof *out, what);
+    if (p) memcpy(out, p, sizeof *out);
+    return p != NULL;
+}
+
+static bool take_u64(struct cursor *c, uint64_t *out, const char *what) {
+    const uint8_t *p = take(c, sizeof *out, what);
+    if (p) memcpy(out, p, sizeof *out);
+    return p != NULL;
+}
+
+static bool take_str(struct cursor *c, struct bnt_str *out, const char *what) {
+    uint64_t len;
+    if (!take_u64(c, &len, what)) return false;
+    const uint8_t *p = take(c, len, what);
+    if (p) *out = (struct bnt_str){(const char *)p, (size_t)len};
+    return p != NULL;
+}
+
+/* Bytes of a fixed-size value; 0 for STRING, ARRAY and unknown types. */
+static unsigned value_size(uint32_t type) {
+    switch (type) {
+    case BNT_GGUF_U8:
+    case BNT_GGUF_I8:
+    case BNT_GGUF_BOOL: return 1;
+    case BNT_GGUF_U16:
+    case BNT_GGUF_I16: return 2;
+    case BNT_GGUF_U32:
+    case BNT_GGUF_I32:
+    case BNT_GGUF_F32: return 4;
+    case BNT_GGUF_U64:
+    case BNT_GGUF_I64:
+    case BNT_GGUF_F64: return 8;
+    default: return 0;
+    }
+}
+
+static const char *printable(struct bnt_str s, char buf[96]) {
+    return bnt_printable(buf, 96, s.ptr, s.len);
+}
+
+/* Reads `count` values of `type` after kv->data was set to the cursor's place. */
+static bool take_values(struct cursor *c, const struct bnt_gguf_kv *kv, uint32_t type,
+                        uint64_t count) {
+    char name[96];
+    if (type == BNT_GGUF_STRING) {
+        struct bnt_str s;
+        for (uint64_t i = 0; i < count; i++) {
+            if (!take_str(c, &s, "a string value")) return false;
+        }
+        return true;
+    }
+    uint64_t size = value_size(type), total;
+    if (size == 0) {
+        bnt_fail(c->err, BNT_E_FORMAT, "key '%s': unknown value type %" PRIu32,
+                 printable(kv->key, name), type);
+        return false;
+    }
+    if (!bnt_mul_u64(size, count, &total)) {
+        bnt_fail(c->err, BNT_E_FORMAT, "key '%s': array of %" PRIu64 " values overflows",
+                 printable(kv->key, name), count);
+        return false;
+    }
+    const uint8_t *p = take(c, total, "a value");
+    if (!p) return false;
+    if (type == BNT_GGUF_BOOL) {
+        for (uint64_t i = 0; i < count; i++) {
+            if (p[i] > 1) {
+                bnt_fail(c->err, BNT_E_FORMAT, "key '%s': bool with value %u",
+                         printable(kv->key, name), p[i]);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool take_kv(struct cursor *c, struct bnt_gguf_kv *kv) {
+    uint32_t type, elem;
+    char name[96];
+    if (!take_str(c, &kv->key, "a key") || !take_u32(c, &type, "a value type")) return false;
+    kv->type = type;
+    kv->elem_type = elem = type;
+    kv->count = 1;
+    if (type == BNT_GGUF_ARRAY) {
+        if (!take_u32(c, &elem, "an array type") || !take_u64(c, &kv->count, "an array count"))
+            return false;
+        if (elem == BNT_GGUF_ARRAY) {
+            bnt_fail(c->err, BNT_E_FORMAT, "key '%s': arrays of arrays are not supported",
+                     printable(kv->key, name));
+            return false;
+        }
+        kv->elem_type = elem;
+    }
+    kv->data = c->bytes + c->at;
+    return take_values(c, kv, elem, kv->count);
+}
+
+static bool take_tensor_info(struct cursor *c, struct bnt_gguf_tensor *t) {
+    char name[96];
+    if (!take_str(c, &t->name, "a tensor name") || !take_u32(c, &t->n_dims, "a dimension count"))
+        return false;
+    if (t->n_dims < 1 || t->n_dims > MAX_DIMS) {
+        bnt_fail(c->err, BNT_E_FORMAT, "tensor '%s': %" PRIu32 " dimensions, not 1 to 4",
+                 printable(t->name, name), t->n_dims);
+        return false;
+    }
+    t->elements = 1;
+    for (unsigned d = 0; d < MAX_DIMS; d++) {
+        t->dims[d] = 1;
+        if (d < t->n_dims && !take_u64(c, &t->dims[d], "a dimension")) return false;
+        if (t->dims[d] == 0 || !bnt_mul_u64(t->elements, t->dims[d], &t->elements)) {
+            bnt_fail(c->err, BNT_E_FORMAT, "tensor '%s': dimension %u is %" PRIu64 "%s",
+                     printable(t->name, name), d, t->dims[d],
+                     t->dims[d] ? ", the element count overflows" : "");
+            return false;
+        }
+    }
+    return take_u32(c, &t->type, "a tensor type") && take_u64(c, &t->offset, "a tensor offset");
+}
+
+/* ---- checks over the whole directory -------------------------------------------------------- */
+
+static int str_cmp(struct bnt_str a, struct bnt_str b) {
+    size_t n = a.len < b.len ? a.len : b.len;
+    int c = n ? memcmp(a.ptr, b.ptr, n) : 0;
+    return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+static int by_key(const void *a, const void *b, void *kv) {
+    const struct bnt_gguf_kv *k = kv;
+    return str_cmp(k[*(const uint32_t *)a].key, k[*(const uint32_t *)b].key);
+}
+
+static int by_name(const void *a, const void *b, void *tensors) {
+    const struct bnt_gguf_tensor *t = tensors;
+    return str_cmp(t[*(const uint32_t *)a].name, t[*(const uint32_t *)b].name);
+}
+
+static int by_offset(const void *a, const void *b, void *tensors) {
+    const struct bnt_gguf_tensor *t = tensors;
+    uint64_t x = t[*(const uint32_t *)a].offset, y = t[*(const uint32_t *)b].offset;
+    return (x > y) - (x < y);
+}
+
+/* 0, 1, ... n - 1, sorted; at least one element is allocated. */
+static uint32_t *sorted_order(size_t n, void *items, int (*cmp)(const void *, const void *, void *)) {
+    uint32_t *order = calloc(n ? n : 1, sizeof *order);
+    if (!order) return NULL;
+    for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
+    qsort_r(order, n, sizeof *order, cmp, items);
+    return order;
+}
+
+static int check_names(struct bnt_gguf *g, struct bnt_err *err) {
+    char name[96];
+    g->kv_order = sorted_order(g->n_kv, g->kv, by_key);
+    g->tensor_order = sorted_order(g->n_tensors, g->tensors, by_name);
+    if (!g->kv_order || !g->tensor_order)
+        return bnt_fail_nomem(err, "the GGUF directory", 4 * (g->n_kv + g->n_tensors));
+    for (size_t i = 1; i < g->n_kv; i++) {
+        if (by_key(&g->kv_order[i - 1], &g->kv_order[i], g->kv) == 0)
+            return bnt_fail(err, BNT_E_FORMAT, "key '%s' appears twice",
+                            printable(g->kv[g->kv_order[i]].key, name));
+    }
+    for (size_t i = 1; i < g->n_tensors; i++) {
+        if (by_name(&g->tensor_order[i - 1], &g->tensor_order[i], g->tensors) == 0)
+            return bnt_fail(err, BNT_E_FORMAT, "tensor '%s' appears twice",
+                            printable(g->tensors[g->tensor_order[i]].name, name));
+    }
+    return BNT_OK;
+}
+
+static int find_alignment(struct bnt_gguf *g, struct bnt_err *err) {
+    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, "general.alignment");
+    uint64_t a = DEFAULT_ALIGNMENT;
+    if (kv && !bnt_gguf_u64(g, "general.alignment", &a))
+        return bnt_fail(err, BNT_E_FORMAT, "general.alignment is not an unsigned integer");
+    if (a == 0 || (a & (a - 1)) != 0 || a > (UINT64_C(1) << 20))
+        return bnt_fail(err, BNT_E_FORMAT,
+                        "general.alignment is %" PRIu64 ", not a power of two up to 1048576", a);
+    g->alignment = a;
+    return BNT_OK;
+}
+
+/* Makes offsets absolute, computes sizes where the type is known, and checks bounds. */
+static int place_tensor(struct bnt_gguf *g, struct bnt_gguf_tensor *t, uint64_t data_start,
+                        struct bnt_err *err) {
+    char name[96];
+    printable(t->name, name);
+    if (t->offset % g->alignment != 0)
+        return bnt_fail(err, BNT_E_FORMAT,
+                        "tensor '%s': offset %" PRIu64 " is not a multiple of the alignment %" PRIu64,
+                        name, t->offset, g->alignment);
+    if (!bnt_add_u64(data_start, t->offset, &t->offset) || t->offset > g->size)
+        return bnt_fail(err, BNT_E_FORMAT, "tensor '%s': offset %" PRIu64 " past end of file (%zu)",
+                        name, t->offset, g->size);
+    t->data = g->bytes + t->offset;
+    const struct bnt_type_info *type = bnt_type(t->type);
+    if (type->block_bytes == 0) return BNT_OK; /* size unknown: the model refuses the type */
+    if (!bnt_type_bytes(t->type, t->dims[0], t->elements, &t->bytes))
+        return bnt_fail(err, BNT_E_FORMAT,
+                        "tensor '%s': %" PRIu64 " elements in rows of %" PRIu64
+                        " do not fill whole %s blocks of %" PRIu32,
+                        name, t->elements, t->dims[0], type->name, type->block);
+    if (t->bytes > g->size - t->offset)
+        return bnt_fail(err, BNT_E_FORMAT,
+                        "tensor '%s': %" PRIu64 " bytes at offset %" PRIu64
+                        " reach past end of file (%zu)",
+                        name, t->bytes, t->offset, g->size);
+    return BNT_OK;
+}
+
+static int check_overlaps(struct bnt_gguf *g, struct bnt_err *err) {
+    uint32_t *order = sorted_order(g->n_tensors, g->tensors, by_offset);
+    int status = BNT_OK;
+    if (!order) return bnt_fail_nomem(err, "the tensor order", g->n_tensors * sizeof *order);
+    for (size_t i = 1; i < g->n_tensors && status == BNT_OK; i++) {
+        const struct bnt_gguf_tensor *a = &g->tensors[order[i - 1]], *b = &g->tensors[order[i]];
+        char an[96], bn[96];
+        if (a->offset + a->bytes > b->offset || a->offset == b->offset)
+            status = bnt_fail(err, BNT_E_FORMAT, "tensors '%s' and '%s' overlap at offset %" PRIu64,
+                              printable(a->name, an), printable(b->name, bn), b->offset);
+    }
+    free(order);
+    return status;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/* Reads the header's counts and allocates the directory. A key takes at least 13 bytes and a tensor
+ * 33, so a count that the file cannot hold is refused before memory is asked for. */
+static int read_counts(struct bnt_gguf *g, struct cursor *c) {
+    uint32_t magic, swapped;
+    uint64_t n_tensors, n_kv;
+    if (!take_u32(c, &magic, "the magic")) return BNT_E_FORMAT;
+    if (magic != 0x46554747u) /* "GGUF" */
+        return bnt_fail(c->err, BNT_E_FORMAT, "not a GGUF file (it begins with %02x %02x %02x %02x)",
+                        c->bytes[0], c->bytes[1], c->bytes[2], c->bytes[3]);
+    if (!take_u32(c, &g->version, "the version")) return BNT_E_FORMAT;
+    swapped = __builtin_bswap32(g->version);
+    if (swapped == 2 || swapped == 3)
+        return bnt_fail(c->err, BNT_E_UNSUPPORTED, "big-endian GGUF files are not supported");
+    if (g->version != 2 && g->version != 3)
+        return bnt_fail(c->err, BNT_E_UNSUPPORTED, "GGUF version %" PRIu32 ", not 2 or 3",
+                        g->version);
+    if (!take_u64(c, &n_tensors, "the tensor count") || !take_u64(c, &n_kv, "the key count"))
+        return BNT_E_FORMAT;
+    if (n_tensors > c->size / 33 || n_kv > c->size / 13)
+        return bnt_fail(c->err, BNT_E_FORMAT,
+                        "%" PRIu64 " tensors and %" PRIu64 " keys do not fit into a file of %" PRIu64
+                        " bytes",
+                        n_tensors, n_kv, c->size);
+    if (n_tensors > UINT32_MAX || n_kv > UINT32_MAX)
+        return bnt_fail(c->err, BNT_E_LIMIT, "more than 2^32 tensors or keys");
+    g->n_tensors = (size_t)n_tensors;
+    g->n_kv = (size_t)n_kv;
+    g->kv = calloc(g->n_kv ? g->n_kv : 1, sizeof *g->kv);
+    g->tensors = calloc(g->n_tensors ? g->n_tensors : 1, sizeof *g->tensors);
+    if (!g->kv || !g->tensors)
+        return bnt_fail_nomem(c->err, "the GGUF directory",
+                              g->n_kv * sizeof *g->kv + g->n_tensors * sizeof *g->tensors);
+    return BNT_OK;
+}
+
+static int read_all(struct bnt_gguf *g, struct bnt_err *err) {
+    struct cursor c = {.bytes = g->bytes, .size = g->size, .err = err};
+    uint64_t data_start = 0;
+    int status = read_counts(g, &c);
+    if (status != BNT_OK) return status;
+    for (size_t i = 0; i < g->n_kv; i++) {
+        if (!take_kv(&c, &g->kv[i])) return BNT_E_FORMAT;
+    }
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        if (!take_tensor_info(&c, &g->tensors[i])) return BNT_E_FORMAT;
+    }
+    if ((status = check_names(g, err)) != BNT_OK) return status;
+    if ((status = find_alignment(g, err)) != BNT_OK) return status;
+    if (!bnt_align_u64(c.at, g->alignment, &data_start))
+        return bnt_fail(err, BNT_E_FORMAT, "the header is too long");
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        if ((status = place_tensor(g, &g->tensors[i], data_start, err)) != BNT_OK) return status;
+    }
+    return check_overlaps(g, err);
+}
+
+int bnt_gguf_open_memory(struct bnt_gguf **out, const void *data, size_t size,
+                         struct bnt_err *err) {
+    *out = NULL;
+    struct bnt_gguf *g = calloc(1, sizeof *g);
+    if (!g) return bnt_fail_nomem(err, "the GGUF reader", sizeof *g);
+    g->bytes = data;
+    g->size = size;
+    int status = read_all(g, err);
+    if (status != BNT_OK) {
+        bnt_gguf_close(g);
+        return status;
+    }
+    *out = g;
+    return BNT_OK;
+}
+
+int bnt_gguf_open(struct bnt_gguf **out, const char *path, struct bnt_err *err) {
+    struct stat st;
+    void *map = MAP_FAILED;
+    int status;
+    *out = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return bnt_fail(err, BNT_E_IO, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &st) != 0) {
+        status = bnt_fail(err, BNT_E_IO, "%s: %s", path, strerror(errno));
+        goto out;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        status = bnt_fail(err, BNT_E_IO, "%s: not a regular file", path);
+        goto out;
+    }
+    if (st.st_size <= 0) {
+        status = bnt_fail(err, BNT_E_FORMAT, "%s: the file is empty", path);
+        goto out;
+    }
+    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED) {
+        status = bnt_fail(err, BNT_E_IO, "%s: mmap: %s", path, strerror(errno));
+        goto out;
+    }
+    struct bnt_err why = {0};
+    status = bnt_gguf_open_memory(out, map, (size_t)st.st_size, &why);
+    if (status == BNT_OK)
+        (*out)->mapped = true;
+    else
+        bnt_fail(err, status, "%s: %.500s", path, why.text);
+out:
+    if (status != BNT_OK && map != MAP_FAILED) munmap(map, (size_t)st.st_size);
+    close(fd);
+    return status;
+}
+
+void bnt_gguf_close(struct bnt_gguf *g) {
+    if (!g) return;
+    if (g->mapped) munmap((void *)(uintptr_t)g->bytes, g->size);
+    free(g->kv);
+    free(g->tensors);
+    free(g->kv_order);
+    free(g->tensor_order);
+    free(g);
+}
+
+/* ---- looking up ----------------------------------------------------------------------------- */
+
+uint32_t bnt_gguf_version(const struct bnt_gguf *g) {
+    return g->version;
+}
+
+uint64_t bnt_gguf_alignment(const struct bnt_gguf *g) {
+    return g->alignment;
+}
+
+const uint8_t *bnt_gguf_bytes(const struct bnt_gguf *g, size_t *size) {
+    if (size) *size = g->size;
+    return g->bytes;
+}
+
+size_t bnt_gguf_kv_count(const struct bnt_gguf *g) {
+    return g->n_kv;
+}
+
+const struct bnt_gguf_kv *bnt_gguf_kv_at(const struct bnt_gguf *g, size_t i) {
+    return &g->kv[i];
+}
+
+size_t bnt_gguf_tensor_count(const struct bnt_gguf *g) {
+    return g->n_tensors;
+}
+
+const struct bnt_gguf_tensor *bnt_gguf_tensor_at(const struct bnt_gguf *g, size_t i) {
+    return &g->tensors[i];
+}
+
+bool bnt_str_eq(struct bnt_str s, const char *z) {
+    return s.len == strlen(z) && memcmp(s.ptr, z, s.len) == 0;
+}
+
+const struct bnt_gguf_kv *bnt_gguf_find(const struct bnt_gguf *g, const char *key) {
+    struct bnt_str want = {key, strlen(key)};
+    for (size_t lo = 0, hi = g->n_kv; lo < hi;) {
+        size_t mid = lo + (hi - lo) / 2;
+        const struct bnt_gguf_kv *kv = &g->kv[g->kv_order[mid]];
+        int c = str_cmp(want, kv->key);
+        if (c == 0) return kv;
+        if (c < 0)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return NULL;
+}
+
+const struct bnt_gguf_tensor *bnt_gguf_tensor(const struct bnt_gguf *g, const char *name) {
+    struct bnt_str want = {name, strlen(name)};
+    for (size_t lo = 0, hi = g->n_tensors; lo < hi;) {
+        size_t mid = lo + (hi - lo) / 2;
+        const struct bnt_gguf_tensor *t = &g->tensors[g->tensor_order[mid]];
+        int c = str_cmp(want, t->name);
+        if (c == 0) return t;
+        if (c < 0)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return NULL;
+}
+
+/* ---- values --------------------------------------------------------------------------------- */
+
+#define READ(type)                                                                                 \
+    type v;                                                                                        \
+    memcpy(&v, kv->data + i * sizeof v, sizeof v)
+
+int64_t bnt_gguf_int_at(const struct bnt_gguf_kv *kv, uint64_t i) {
+    switch (kv->elem_type) {
+    case BNT_GGUF_BOOL:
+    case BNT_GGUF_U8: return kv->data[i];
+    case BNT_GGUF_I8: return (int8_t)kv->data[i];
+    case BNT_GGUF_U16: {
+        READ(uint16_t);
+        return v;
+    }
+    case BNT_GGUF_I16: {
+        READ(int16_t);
+        return v;
+    }
+    case BNT_GGUF_U32: {
+        READ(uint32_t);
+        return v;
+    }
+    case BNT_GGUF_I32: {
+        READ(int32_t);
+        return v;
+    }
+    case BNT_GGUF_U64: {
+        READ(uint64_t);
+        return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+    }
+    case BNT_GGUF_I64: {
+        READ(int64_t);
+        return v;
+    }
+    case BNT_GGUF_F32:
+    case BNT_GGUF_F64:
+    case BNT_GGUF_STRING:
+    case BNT_GGUF_ARRAY: break;
+    }
+    return 0;
+}
+
+double bnt_gguf_float_at(const struct bnt_gguf_kv *kv, uint64_t i) {
+    if (kv->elem_type == BNT_GGUF_F32) {
+        READ(float);
+        return (double)v;
+    }
+    if (kv->elem_type == BNT_GGUF_F64) {
+        READ(double);
+        return v;
+    }
+    return (double)bnt_gguf_int_at(kv, i);
+}
+
+bool bnt_gguf_u64(const struct bnt_gguf *g, const char *key, uint64_t *out) {
+    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
+    if (!kv || value_size(kv->type) == 0 || kv->type == BNT_GGUF_BOOL ||
+        kv->type == BNT_GGUF_F32 || kv->type == BNT_GGUF_F64)
+        return false;
+    if (kv->type == BNT_GGUF_U64) { /* the only one that int_at would clamp */
+        memcpy(out, kv->data, sizeof *out);
+        return true;
+    }
+    int64_t v = bnt_gguf_int_at(kv, 0);
+    if (v < 0) return false;
+    *out = (uint64_t)v;
+    return true;
+}
+
+bool bnt_gguf_f64(const struct bnt_gguf *g, const char *key, double *out) {
+    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
+    if (!kv || (kv->type != BNT_GGUF_F32 && kv->type != BNT_GGUF_F64)) return false;
+    *out = bnt_gguf_float_at(kv, 0);
+    return true;
+}
+
+bool bnt_gguf_bool(const struct bnt_gguf *g, const char *key, bool *out) {
+    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
+    if (!kv || kv->type != BNT_GGUF_BOOL) return false;
+    *out = kv->data[0] != 0;
+    return true;
+}
+
+bool bnt_gguf_str(const struct bnt_gguf *g, const char *key, struct bnt_str *out) {
+    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
+    uint64_t cursor = 0;
+    if (!kv || kv->type != BNT_GGUF_STRING) return false;
+    *out = bnt_gguf_next_string(kv, &cursor);
+    return true;
+}
+
+struct bnt_str bnt_gguf_next_string(const struct bnt_gguf_kv *kv, uint64_t *cursor) {
+    uint64_t len; /* checked when the file was opened */
+    memcpy(&len, kv->data + *cursor, sizeof len);
+    struct bnt_str s = {(const char *)kv->data + *cursor + sizeof len, (size_t)len};
+    *cursor += sizeof len + len;
+    return s;
+}

@@ -1,0 +1,223 @@
+/*
+ * types.c - the table of types.h, and the decoders of the ternary ones.
+ *
+ * The one idea: canonical ternary. Whatever the file's packing, the rest of the program sees trits
+ * and scales, and two files that mean the same weights give the same trits and scales.
+ */
+#include "file/types.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "bitnet/numerics.h"
+
+static const struct bnt_type_info table[] = {
+    {BNT_F32, "F32", BNT_KIND_DENSE, 1, 4, 0},
+    {BNT_F16, "F16", BNT_KIND_DENSE, 1, 2, 0},
+    {BNT_Q4_0, "Q4_0", BNT_KIND_UNSUPPORTED, 32, 18, 0},
+    {BNT_Q4_1, "Q4_1", BNT_KIND_UNSUPPORTED, 32, 20, 0},
+    {BNT_Q5_0, "Q5_0", BNT_KIND_UNSUPPORTED, 32, 22, 0},
+    {BNT_Q5_1, "Q5_1", BNT_KIND_UNSUPPORTED, 32, 24, 0},
+    {BNT_Q8_0, "Q8_0", BNT_KIND_DENSE, 32, 34, 0},
+    {BNT_Q8_1, "Q8_1", BNT_KIND_UNSUPPORTED, 32, 36, 0},
+    {BNT_Q2_K, "Q2_K", BNT_KIND_UNSUPPORTED, 256, 84, 0},
+    {BNT_Q3_K, "Q3_K", BNT_KIND_UNSUPPORTED, 256, 110, 0},
+    {BNT_Q4_K, "Q4_K", BNT_KIND_UNSUPPORTED, 256, 144, 0},
+    {BNT_Q5_K, "Q5_K", BNT_KIND_UNSUPPORTED, 256, 176, 0},
+    {BNT_Q6_K, "Q6_K", BNT_KIND_DENSE, 256, 210, 0},
+    {BNT_Q8_K, "Q8_K", BNT_KIND_UNSUPPORTED, 256, 292, 0},
+    {BNT_BF16, "BF16", BNT_KIND_DENSE, 1, 2, 0},
+    {BNT_TQ1_0, "TQ1_0", BNT_KIND_TERNARY, 256, 54, 0},
+    {BNT_TQ2_0, "TQ2_0", BNT_KIND_TERNARY, 256, 66, 0},
+    {BNT_I2_S, "I2_S", BNT_KIND_TERNARY, 128, 32, 32},
+    {BNT_TL1, "TL1", BNT_KIND_UNSUPPORTED, 1, 0, 0},
+    {BNT_TL2, "TL2", BNT_KIND_UNSUPPORTED, 1, 0, 0},
+};
+
+const struct bnt_type_info *bnt_type(uint32_t id) {
+    static const struct bnt_type_info unknown = {UINT32_MAX, "unknown", BNT_KIND_UNKNOWN, 1, 0, 0};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (table[i].id == id) return &table[i];
+    }
+    return &unknown;
+}
+
+bool bnt_type_bytes(uint32_t id, uint64_t row_len, uint64_t elements, uint64_t *bytes) {
+    const struct bnt_type_info *t = bnt_type(id);
+    uint64_t whole = id == BNT_I2_S ? elements : row_len, n;
+    if (t->block_bytes == 0 || whole % t->block != 0) return false;
+    return bnt_mul_u64(elements / t->block, t->block_bytes, &n) &&
+           bnt_add_u64(n, t->tail_bytes, bytes);
+}
+
+/* ---- I2_S: groups of 128 over the flattened tensor, byte p holds p, p+32, p+64, p+96 -------- */
+
+static void i2s_decode(const uint8_t *data, uint64_t first, uint64_t count, int8_t *out) {
+    while (count) {
+        uint64_t group = first / 128, in = first % 128;
+        const uint8_t *g = data + group * 32;
+        if (in == 0 && count >= 128) { /* the usual case, which compilers vectorise */
+            for (unsigned p = 0; p < 32; p++) {
+                out[p] = (int8_t)((g[p] >> 6) - 1);
+                out[p + 32] = (int8_t)((g[p] >> 4 & 3) - 1);
+                out[p + 64] = (int8_t)((g[p] >> 2 & 3) - 1);
+                out[p + 96] = (int8_t)((g[p] & 3) - 1);
+            }
+            out += 128, first += 128, count -= 128;
+        } else {
+            *out++ = (int8_t)((g[in % 32] >> (6 - 2 * (in / 32)) & 3) - 1);
+            first++, count--;
+        }
+    }
+}
+
+/* Code 3 in any of the bytes: both bits of a pair are set. */
+static bool i2s_has_bad_code(const uint8_t *p, uint64_t n) {
+    uint8_t bad = 0;
+    for (uint64_t i = 0; i < n; i++) bad |= (uint8_t)(p[i] & (p[i] >> 1) & 0x55);
+    return bad != 0;
+}
+
+/* ---- TQ1_0, TQ2_0: blocks of 256 along a row ------------------------------------------------ */
+
+enum { TQ_BLOCK = 256, TQ1_BYTES = 54, TQ2_BYTES = 66 };
+
+/* Digit n (0 = most significant of five) of a byte that holds ceil(value * 256 / 243). */
+static int8_t trit_of(uint8_t byte, unsigned n) {
+    static const uint8_t pow3[5] = {1, 3, 9, 27, 81};
+    uint8_t q = (uint8_t)(byte * pow3[n]);
+    return (int8_t)((unsigned)q * 3 >> 8);
+}
+
+/* Both give codes 0, 1, 2 (3 only from a damaged TQ2_0 block). */
+static void tq1_codes(const uint8_t *b, int8_t *out) {
+    for (unsigned n = 0; n < 5; n++)
+        for (unsigned m = 0; m < 32; m++) *out++ = trit_of(b[m], n);
+    for (unsigned n = 0; n < 5; n++)
+        for (unsigned m = 0; m < 16; m++) *out++ = trit_of(b[32 + m], n);
+    for (unsigned n = 0; n < 4; n++)
+        for (unsigned m = 0; m < 4; m++) *out++ = trit_of(b[48 + m], n);
+}
+
+static void tq2_codes(const uint8_t *b, int8_t *out) {
+    for (unsigned half = 0; half < 64; half += 32)
+        for (unsigned l = 0; l < 4; l++)
+            for (unsigned m = 0; m < 32; m++) *out++ = (int8_t)(b[half + m] >> (2 * l) & 3);
+}
+
+/* One block: trits and scale, canonical. Returns false on a code 3. */
+static bool tq_block(uint32_t type, const uint8_t *b, int8_t *trits, float *scale) {
+    uint16_t h;
+    int8_t or_all = 0;
+    bool ok = true;
+    if (type == BNT_TQ1_0)
+        tq1_codes(b, trits);
+    else
+        tq2_codes(b, trits);
+    memcpy(&h, b + (type == BNT_TQ1_0 ? TQ1_BYTES : TQ2_BYTES) - 2, sizeof h);
+    *scale = bnt_f16_to_f32(h);
+    for (unsigned i = 0; i < TQ_BLOCK; i++) {
+        ok &= trits[i] != 3;
+        trits[i] = (int8_t)(trits[i] - 1);
+        or_all |= trits[i];
+    }
+    if (*scale == 0.0f) memset(trits, 0, TQ_BLOCK);
+    if (or_all == 0) *scale = 0.0f;
+    return ok;
+}
+
+static uint64_t tq_row_bytes(const struct bnt_ternary_src *src) {
+    return src->cols / TQ_BLOCK * (src->type == BNT_TQ1_0 ? TQ1_BYTES : TQ2_BYTES);
+}
+
+/* ---- the three together --------------------------------------------------------------------- */
+
+static void scan_scale(struct bnt_ternary_scan *s, float scale, uint64_t row) {
+    if (!(scale - scale == 0.0f)) {
+        if (!s->bad_scale) s->bad_row = row;
+        s->bad_scale = true;
+        return;
+    }
+    if (scale == 0.0f) return;
+    s->differ |= s->any && s->scale != scale;
+    if (!s->any) s->scale = scale;
+    s->any = true;
+}
+
+void bnt_ternary_scan_rows(const struct bnt_ternary_src *src, uint64_t lo, uint64_t hi,
+                           struct bnt_ternary_scan *scan) {
+    if (lo >= hi) return;
+    if (src->type == BNT_I2_S) {
+        float scale;
+        uint64_t first = lo * src->cols / 4, last = hi * src->cols / 4; /* whole bytes inside */
+        memcpy(&scale, src->data + src->rows * src->cols / 4, sizeof scale);
+        scan_scale(scan, scale, 0);
+        if (!scan->bad_code && i2s_has_bad_code(src->data + first, last - first)) {
+            scan->bad_code = true;
+            scan->bad_row = lo;
+        }
+        return;
+    }
+    uint64_t row_bytes = tq_row_bytes(src), block_bytes = row_bytes / (src->cols / TQ_BLOCK);
+    for (uint64_t r = lo; r < hi; r++) {
+        for (uint64_t at = 0; at < row_bytes; at += block_bytes) {
+            int8_t trits[TQ_BLOCK];
+            float scale;
+            if (!tq_block(src->type, src->data + r * row_bytes + at, trits, &scale)) {
+                if (!scan->bad_code) scan->bad_row = r;
+                scan->bad_code = true;
+            }
+            scan_scale(scan, scale, r);
+        }
+    }
+}
+
+void bnt_ternary_scan_join(struct bnt_ternary_scan *into, const struct bnt_ternary_scan *from) {
+    if ((from->bad_code && !into->bad_code) || (from->bad_scale && !into->bad_scale))
+        into->bad_row = from->bad_row;
+    into->bad_code |= from->bad_code;
+    into->bad_scale |= from->bad_scale;
+    into->differ |= from->differ;
+    if (from->any) {
+        into->differ |= into->any && into->scale != from->scale;
+        into->scale = from->scale;
+        into->any = true;
+    }
+}
+
+int bnt_ternary_scan_finish(struct bnt_ternary_src *src, const struct bnt_ternary_scan *scan,
+                            const char *name, struct bnt_err *err) {
+    if (scan->bad_code && src->type == BNT_I2_S)
+        return bnt_fail(err, BNT_E_FORMAT,
+                        "tensor '%s': code 3 near row %llu: not the I2_S layout this program knows "
+                        "(older tools on ARM wrote another one under the same id); convert the "
+                        "model again",
+                        name, (unsigned long long)scan->bad_row);
+    if (scan->bad_code)
+        return bnt_fail(err, BNT_E_FORMAT, "tensor '%s': row %llu has a code 3, which %s never has",
+                        name, (unsigned long long)scan->bad_row, bnt_type(src->type)->name);
+    if (scan->bad_scale)
+        return bnt_fail(err, BNT_E_FORMAT, "tensor '%s': scale in row %llu is not finite", name,
+                        (unsigned long long)scan->bad_row);
+    src->block = scan->differ ? TQ_BLOCK : 0;
+    src->scale = scan->any && !scan->differ ? scan->scale : 0.0f;
+    return BNT_OK;
+}
+
+void bnt_ternary_decode(const struct bnt_ternary_src *src, uint64_t lo, uint64_t hi, int8_t *trits,
+                        float *scales) {
+    if (src->type == BNT_I2_S) {
+        i2s_decode(src->data, lo * src->cols, (hi - lo) * src->cols, trits);
+        return;
+    }
+    uint64_t row_bytes = tq_row_bytes(src), block_bytes = row_bytes / (src->cols / TQ_BLOCK);
+    for (uint64_t r = lo; r < hi; r++) {
+        for (uint64_t at = 0; at < row_bytes; at += block_bytes) {
+            float scale;
+            tq_block(src->type, src->data + r * row_bytes + at, trits, &scale);
+            trits += TQ_BLOCK;
+            if (scales) *scales++ = scale;
+        }
+    }
+}
