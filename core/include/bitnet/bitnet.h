@@ -1,0 +1,99 @@
+/*
+ * bitnet.h - the public face of libbitnet.
+ *
+ * engine: a model file, its tokenizer, a backend and the weights packed for it; immutable once
+ * open, so any number of sessions may share it from different threads.
+ * session: one conversation: a KV cache, buffers and a team of threads; one caller at a time.
+ * Same model + same tokens = same logits, bit for bit, on every backend, thread count, batch size
+ * and machine (docs/NUMERICS.md).
+ */
+#ifndef BITNET_BITNET_H
+#define BITNET_BITNET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bitnet/status.h"
+
+#define BNT_API __attribute__((visibility("default")))
+
+struct bnt_engine;
+struct bnt_session;
+struct bnt_tokenizer; /* tokenizers/tokenizer.h */
+
+/* Zero-initialise, then set what differs from the default. */
+struct bnt_engine_options {
+    const char *backend;    /* "auto" (default), or the name of a plugin: that one or an error */
+    const char *plugin_dir; /* where plugins lie; default: BITNET_PLUGIN_DIR or compiled in */
+    unsigned threads;       /* for loading; 0: one per physical core */
+    /* Called now and then while weights are packed, from the opening thread; may be NULL. */
+    void (*progress)(void *arg, uint64_t done, uint64_t total);
+    void *progress_arg;
+};
+
+struct bnt_engine_info {
+    const char *architecture; /* general.architecture */
+    const char *name;         /* general.name, or "" ; printable */
+    const char *backend, *backend_variant;
+    uint32_t n_vocab, n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim;
+    uint64_t n_ctx_train;
+    uint64_t parameters, ternary_parameters;
+    uint64_t file_bytes, packed_bytes;
+    double load_seconds;
+};
+
+BNT_API int bnt_engine_open(struct bnt_engine **out, const char *model_path,
+                            const struct bnt_engine_options *options, struct bnt_err *err);
+BNT_API void bnt_engine_close(struct bnt_engine *engine); /* after its sessions */
+BNT_API const struct bnt_engine_info *bnt_engine_info(const struct bnt_engine *engine);
+BNT_API const struct bnt_tokenizer *bnt_engine_tokenizer(const struct bnt_engine *engine);
+
+struct bnt_session_options {
+    uint64_t n_ctx;   /* positions of KV cache; 0: the model's context, at most 4096 */
+    uint32_t n_batch; /* tokens computed at once; 0: 512 */
+    unsigned threads; /* 0: one per physical core */
+    bool no_bind;     /* do not bind threads to cores */
+};
+
+enum bnt_want { BNT_WANT_NONE, BNT_WANT_LAST, BNT_WANT_ALL };
+
+BNT_API int bnt_session_open(struct bnt_session **out, struct bnt_engine *engine,
+                             const struct bnt_session_options *options, struct bnt_err *err);
+BNT_API void bnt_session_close(struct bnt_session *session);
+
+/* Computes `count` tokens after those already fed. Afterwards bnt_session_logits gives the logits
+ * of the last token (LAST), or of every token of this call (ALL). BNT_E_LIMIT when the context is
+ * full or an id is out of range; BNT_E_NUMERIC when a wanted logit is not finite. On failure the
+ * session stands where it stood before the call. */
+BNT_API int bnt_session_feed(struct bnt_session *session, const int32_t *ids, size_t count,
+                             enum bnt_want want, struct bnt_err *err);
+BNT_API const float *bnt_session_logits(const struct bnt_session *session, size_t i); /* [n_vocab] */
+BNT_API uint64_t bnt_session_position(const struct bnt_session *session); /* tokens fed */
+BNT_API uint64_t bnt_session_context(const struct bnt_session *session);  /* positions in all */
+BNT_API unsigned bnt_session_threads(const struct bnt_session *session);
+/* Forgets all tokens from position n on. */
+BNT_API void bnt_session_truncate(struct bnt_session *session, uint64_t n);
+
+/* ---- sampling: NUMERICS clause 10 ----------------------------------------------------------- */
+
+struct bnt_sampling {
+    float temperature;    /* 0: greedy, lowest id among equals */
+    uint32_t top_k;       /* 0: all */
+    float top_p;          /* 1: all */
+    float min_p;          /* 0: all */
+    float repeat_penalty; /* 1: none */
+    uint32_t repeat_last; /* tokens the penalty looks back on */
+    uint64_t seed;
+};
+
+/* Greedy, no penalty, repeat_last 64, seed 0. */
+BNT_API struct bnt_sampling bnt_sampling_default(void);
+
+/* Picks the token after history[0 .. n). `draw` counts the calls of one generation from 0: with the
+ * seed it names the random number. scratch: n_vocab * 8 bytes, or NULL when greedy without
+ * penalty. logits are not changed. */
+BNT_API int32_t bnt_sample(const struct bnt_sampling *s, const float *logits, uint32_t n_vocab,
+                           const int32_t *history, size_t n, uint64_t draw, void *scratch);
+
+#endif

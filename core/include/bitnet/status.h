@@ -1,0 +1,39 @@
+/*
+ * status.h - statuses and explained errors, shared by the library and its users.
+ *
+ * A function that can fail returns a status, 0 or negative, from the one table below. A function
+ * that can explain takes `struct bnt_err *` (may be NULL) and fills it once, where it fails.
+ */
+#ifndef BITNET_STATUS_H
+#define BITNET_STATUS_H
+
+/* X(name, value, exit status of the program, text). Documented in docs/bitnet.1. */
+#define BNT_STATUS_TABLE(X)                                                                        \
+    X(BNT_OK, 0, 0, "ok")                                                                          \
+    X(BNT_E_USAGE, -1, 2, "bad command line")                                                      \
+    X(BNT_E_IO, -2, 3, "input or output failed")                                                   \
+    X(BNT_E_FORMAT, -3, 4, "malformed file")                                                       \
+    X(BNT_E_UNSUPPORTED, -4, 5, "not supported")                                                   \
+    X(BNT_E_BACKEND, -5, 6, "backend not usable")                                                  \
+    X(BNT_E_NOMEM, -6, 7, "out of memory")                                                         \
+    X(BNT_E_LIMIT, -7, 8, "limit reached")                                                         \
+    X(BNT_E_NUMERIC, -8, 9, "not a finite number")                                                 \
+    X(BNT_E_MISMATCH, -9, 10, "results differ")                                                    \
+    X(BNT_E_INTERRUPTED, -10, 130, "interrupted")
+
+enum bnt_status {
+#define X(name, value, exit_status, text) name = value,
+    BNT_STATUS_TABLE(X)
+#undef X
+};
+
+struct bnt_err {
+    int status;
+    char text[600]; /* one line, no newline, printable */
+};
+
+const char *bnt_status_name(int status); /* "BNT_E_FORMAT"; "BNT_E_?" if unknown */
+const char *bnt_status_text(int status);
+int bnt_status_exit(int status);
+
+#endif
