@@ -148,7 +148,8 @@ def austen(deb):
 
 def alice(text):
     """Single quotes opened by a backtick become double quotes, as in the training texts."""
-    text = re.sub(r"(?<=[,.!?;:)*-])'(?![A-Za-z])", '"', text.replace("`", '"'))
+    text = re.sub(r"`([^`'\n]{1,40})'(?![A-Za-z])", r'"\1"', text)
+    text = re.sub(r"(?<=[,.!?;:)*-])'(?![A-Za-z])|(?<=[a-z])'(?=[;.!?)])", '"', text.replace("`", '"'))
     return chapters_of_plain(re.sub(r"\n\s*THE END\s*$", "", text), r"CHAPTER [IVX]+ ?$|(CHAPTER [IVX]+|ALICE'S ADV)")
 
 
