@@ -1,0 +1,210 @@
+/*
+ * encode.c - tensor formats, the writing side; see encode.h.
+ *
+ * Facts: the block layouts of the ggml project (Q8_0, Q6_K, TQ1_0, TQ2_0) and of Microsoft's
+ * bitnet.cpp (I2_S). The quantizers are the simplest that are correct, not the best.
+ */
+#include "encode.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    uint32_t type, block, bytes; /* per block */
+    const char *name;
+} types[] = {
+    {T_F32, 1, 4, "F32"},        {T_F16, 1, 2, "F16"},       {T_BF16, 1, 2, "BF16"},
+    {T_Q8_0, 32, 34, "Q8_0"},    {T_Q6_K, 256, 210, "Q6_K"}, {T_TQ1_0, 256, 54, "TQ1_0"},
+    {T_TQ2_0, 256, 66, "TQ2_0"}, {T_I2_S, 128, 32, "I2_S"},
+};
+enum { N_TYPES = sizeof types / sizeof types[0] };
+
+static size_t find(uint32_t type) {
+    for (size_t i = 0; i < N_TYPES; i++)
+        if (types[i].type == type) return i;
+    abort();
+}
+
+const char *enc_type_name(uint32_t type) {
+    return types[find(type)].name;
+}
+
+bool enc_type_by_name(const char *name, uint32_t *type) {
+    for (size_t i = 0; i < N_TYPES; i++) {
+        if (strcmp(types[i].name, name) == 0) {
+            *type = types[i].type;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool enc_is_ternary(uint32_t type) {
+    return type == T_I2_S || type == T_TQ1_0 || type == T_TQ2_0;
+}
+
+uint32_t enc_block(uint32_t type) {
+    return types[find(type)].block;
+}
+
+uint64_t enc_bytes(uint32_t type, uint64_t elements) {
+    size_t i = find(type);
+    if (elements % types[i].block != 0) return 0;
+    return elements / types[i].block * types[i].bytes + (type == T_I2_S ? ENC_I2_S_TAIL : 0);
+}
+
+/* ---- 16-bit floats --------------------------------------------------------------------------- */
+
+/* By arithmetic, not by bits: nearbyint on the value in units of its last place. */
+uint16_t enc_f16(float x) {
+    uint16_t sign = signbit(x) ? 0x8000 : 0;
+    double mag = fabs((double)x);
+    if (isnan(x)) return (uint16_t)(sign | 0x7e00);
+    if (mag >= 65520.0) return (uint16_t)(sign | 0x7c00);
+    int exp = 0;
+    if (mag > 0) (void)frexp(mag, &exp); /* mag = f * 2^exp, f in [0.5, 1) */
+    if (exp < -13) exp = -13;            /* subnormals share the least exponent */
+    long units = lrint(ldexp(mag, 11 - exp));
+    /* units counts from the exponent's zero: its carry bit 1024 adds one to the exponent field */
+    return (uint16_t)(sign | ((exp + 13) * 1024 + (int)units));
+}
+
+float enc_f16_value(float x) {
+    uint16_t h = enc_f16(x);
+    int exp = h >> 10 & 31, man = h & 1023;
+    double mag = exp ? ldexp(man + 1024, exp - 25) : ldexp(man, -24);
+    return (float)(h & 0x8000 ? -mag : mag);
+}
+
+uint16_t enc_bf16(float x) {
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    if (isnan(x)) return (uint16_t)(u >> 16 | 0x40);
+    return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+static void put16(uint8_t *out, uint16_t v) {
+    out[0] = (uint8_t)v;
+    out[1] = (uint8_t)(v >> 8);
+}
+
+/* ---- dense ----------------------------------------------------------------------------------- */
+
+static float amax_of(const float *x, size_t n) {
+    float amax = 0;
+    for (size_t i = 0; i < n; i++) amax = fabsf(x[i]) > amax ? fabsf(x[i]) : amax;
+    return amax;
+}
+
+/* Half away from zero, without a libm call: this runs for every embedding of a large model. */
+static int round_int(float x) {
+    return (int)(x < 0 ? x - 0.5f : x + 0.5f);
+}
+
+/* f16 d, 32 x int8. */
+static void q8_0_block(const float *x, uint8_t *out) {
+    float d = enc_f16_value(amax_of(x, 32) / 127);
+    float inv = d > 0 ? 1 / d : 0;
+    put16(out, enc_f16(d));
+    for (size_t i = 0; i < 32; i++) {
+        int q = round_int(x[i] * inv);
+        q = q > 127 ? 127 : q < -127 ? -127 : q;
+        out[2 + i] = (uint8_t)(int8_t)q;
+    }
+}
+
+/* ql[128], qh[64], int8 scales[16], f16 d; value = d * scale[i / 16] * (code - 32).
+ * Each half of 128 has four quarters of 32: the quarter's low nibbles share bytes with the one two
+ * further on, its high pairs of bits lie at shift 2 * quarter. */
+static void q6_k_block(const float *x, uint8_t *out) {
+    uint8_t *ql = out, *qh = out + 128, *scales = out + 192;
+    float d = enc_f16_value(amax_of(x, 256) / (31.0f * 127.0f));
+    float inv = d > 0 ? 1 / d : 0;
+    memset(out, 0, 192);
+    put16(out + 208, enc_f16(d));
+    for (size_t g = 0; g < 16; g++) {
+        int scale = (int)ceilf(amax_of(x + 16 * g, 16) * inv / 31);
+        if (scale > 127) scale = 127;
+        scales[g] = (uint8_t)scale;
+        float step = scale ? inv / (float)scale : 0;
+        for (size_t i = 16 * g; i < 16 * g + 16; i++) {
+            int q = round_int(x[i] * step);
+            q = q > 31 ? 31 : q < -32 ? -32 : q;
+            unsigned code = (unsigned)(q + 32);
+            size_t half = i / 128, quarter = i % 128 / 32, l = i % 32;
+            uint8_t *low = &ql[64 * half + 32 * (quarter & 1) + l];
+            *low = (uint8_t)(*low | (code & 15) << (quarter & 2 ? 4 : 0));
+            uint8_t *high = &qh[32 * half + l];
+            *high = (uint8_t)(*high | code >> 4 << 2 * quarter);
+        }
+    }
+}
+
+void enc_dense(uint32_t type, const float *x, size_t n, uint8_t *out) {
+    switch (type) {
+    case T_F32: memcpy(out, x, 4 * n); return;
+    case T_F16:
+        for (size_t i = 0; i < n; i++) put16(out + 2 * i, enc_f16(x[i]));
+        return;
+    case T_BF16:
+        for (size_t i = 0; i < n; i++) put16(out + 2 * i, enc_bf16(x[i]));
+        return;
+    case T_Q8_0:
+        for (size_t b = 0; b < n / 32; b++) q8_0_block(x + 32 * b, out + 34 * b);
+        return;
+    case T_Q6_K:
+        for (size_t b = 0; b < n / 256; b++) q6_k_block(x + 256 * b, out + 210 * b);
+        return;
+    default: abort();
+    }
+}
+
+/* ---- ternary --------------------------------------------------------------------------------- */
+
+/* Digits of a number below 243, the first the most significant, as the byte nearest above
+ * value / 243 * 256: multiplying by 3 then carries out one digit after another. */
+static uint8_t base3(const int8_t *trits, size_t stride, size_t count) {
+    unsigned v = 0;
+    for (size_t i = 0; i < 5; i++) v = 3 * v + (i < count ? (unsigned)(trits[i * stride] + 1) : 0);
+    return (uint8_t)((v * 256 + 242) / 243);
+}
+
+/* 48 bytes of five trits (32 bytes for elements 0..159, 16 for 160..239), 4 of four, f16 d. */
+void enc_tq1_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out) {
+    for (size_t b = 0; b < n / 256; b++, trits += 256, out += 54) {
+        for (size_t m = 0; m < 32; m++) out[m] = base3(trits + m, 32, 5);
+        for (size_t m = 0; m < 16; m++) out[32 + m] = base3(trits + 160 + m, 16, 5);
+        for (size_t m = 0; m < 4; m++) out[48 + m] = base3(trits + 240 + m, 4, 4);
+        put16(out + 52, enc_f16(scales[b]));
+    }
+}
+
+/* Per half of 128, byte m holds elements m, m + 32, m + 64, m + 96 at shifts 0, 2, 4, 6; f16 d. */
+void enc_tq2_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out) {
+    for (size_t b = 0; b < n / 256; b++, trits += 256, out += 66) {
+        for (size_t h = 0; h < 2; h++) {
+            const int8_t *t = trits + 128 * h;
+            for (size_t m = 0; m < 32; m++)
+                out[32 * h + m] = (uint8_t)((t[m] + 1) | (t[m + 32] + 1) << 2 |
+                                            (t[m + 64] + 1) << 4 | (t[m + 96] + 1) << 6);
+        }
+        put16(out + 64, enc_f16(scales[b]));
+    }
+}
+
+/* Per group of 128, byte p holds elements p, p + 32, p + 64, p + 96 at shifts 6, 4, 2, 0. */
+void enc_i2_s(const int8_t *trits, size_t n, uint8_t *out) {
+    for (size_t g = 0; g < n / 128; g++, trits += 128, out += 32)
+        for (size_t p = 0; p < 32; p++)
+            out[p] = (uint8_t)((trits[p] + 1) << 6 | (trits[p + 32] + 1) << 4 |
+                               (trits[p + 64] + 1) << 2 | (trits[p + 96] + 1));
+}
+
+void enc_i2_s_tail(float scale, uint8_t out[ENC_I2_S_TAIL]) {
+    memset(out, 0, ENC_I2_S_TAIL);
+    uint32_t u;
+    memcpy(&u, &scale, sizeof u);
+    put16(out, (uint16_t)u);
+    put16(out + 2, (uint16_t)(u >> 16));
+}

@@ -1,0 +1,47 @@
+/*
+ * encode.h - the writing side of the tensor formats that tests make.
+ *
+ * Knows bit layouts, from the formats' published facts; shares no code with the engine or with
+ * decode.h, so that an error here shows when either reads it. Must not know models.
+ */
+#ifndef TEST_ENCODE_H
+#define TEST_ENCODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The ids of the file format. */
+enum {
+    T_F32 = 0,
+    T_F16 = 1,
+    T_Q8_0 = 8,
+    T_Q6_K = 14,
+    T_BF16 = 30,
+    T_TQ1_0 = 34,
+    T_TQ2_0 = 35,
+    T_I2_S = 36,
+};
+
+const char *enc_type_name(uint32_t type);
+bool enc_type_by_name(const char *name, uint32_t *type);
+bool enc_is_ternary(uint32_t type);
+uint32_t enc_block(uint32_t type);                    /* elements; I2_S: 128 */
+uint64_t enc_bytes(uint32_t type, uint64_t elements); /* of a tensor; 0 if it does not divide */
+
+/* Round to nearest even. */
+uint16_t enc_f16(float x);
+uint16_t enc_bf16(float x);
+float enc_f16_value(float x); /* x rounded to binary16 */
+
+/* n values (a multiple of the block) of a dense type. */
+void enc_dense(uint32_t type, const float *x, size_t n, uint8_t *out);
+/* n trits, a multiple of 256; one scale per 256. */
+void enc_tq1_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out);
+void enc_tq2_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out);
+/* n trits, a multiple of 128: the codes only. The tensor ends with enc_i2_s_tail. */
+void enc_i2_s(const int8_t *trits, size_t n, uint8_t *out);
+#define ENC_I2_S_TAIL 32
+void enc_i2_s_tail(float scale, uint8_t out[ENC_I2_S_TAIL]);
+
+#endif

@@ -1,0 +1,337 @@
+/*
+ * synth.c - makes GGUF models with random weights; see synth.h.
+ *
+ * Each tensor is a small description (struct source) that produces its bytes in chunks when the
+ * file is written. Speed comes from tables: four trits per random byte, a 16-bit float per twelve
+ * random bits.
+ */
+#include "synth.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gguf_write.h"
+#include "rng.h"
+#include "vocab.h"
+
+enum { CHUNK = 8192, NORMALS = 4096 }; /* elements; a multiple of every block */
+
+struct source {
+    char name[64];
+    uint64_t seed, elements;
+    uint32_t type;
+    float scale; /* of the trits; standard deviation of dense values */
+    float mean;  /* of dense values */
+    bool varied, f16_scales;
+};
+
+/* ---- random values --------------------------------------------------------------------------- */
+
+/* Four trits per byte, as the bytes of a word; each of the 81 combinations 3 or 4 times. */
+static const uint32_t *trit_table(void) {
+    static uint32_t table[256];
+    if (!table[0]) {
+        for (unsigned b = 0; b < 256; b++) {
+            unsigned v = b * 81 / 256;
+            int8_t t[4];
+            for (int i = 0; i < 4; i++, v /= 3) t[i] = (int8_t)((int)(v % 3) - 1);
+            memcpy(&table[b], t, 4);
+        }
+    }
+    return table;
+}
+
+/* n is a multiple of 32. */
+static void random_trits(struct rng *r, int8_t *out, size_t n) {
+    const uint32_t *table = trit_table();
+    for (size_t i = 0; i < n; i += 32) {
+        uint64_t u = rng_next(r);
+        for (size_t j = 0; j < 8; j++) memcpy(out + i + 4 * j, &table[u >> 8 * j & 255], 4);
+    }
+}
+
+/* A fixed sample of the normal distribution, symmetric so that its mean is exactly 0. */
+static const float *normal_table(void) {
+    static float table[NORMALS];
+    if (table[0] == 0) {
+        struct rng r = rng_stream(0, 0);
+        for (int i = 0; i < NORMALS / 2; i++) {
+            table[i] = rng_normal(&r);
+            table[i + NORMALS / 2] = -table[i];
+        }
+    }
+    return table;
+}
+
+/* ---- producing tensors ----------------------------------------------------------------------- */
+
+static void fill_ternary(void *context, struct gw_sink *sink) {
+    const struct source *s = context;
+    struct rng r = rng_named(s->seed, s->name), rs = rng_named(s->seed + 1, s->name);
+    int8_t trits[CHUNK];
+    float scales[CHUNK / 256];
+    uint8_t bytes[CHUNK]; /* at most 66 per 256 */
+    for (uint64_t at = 0; at < s->elements; at += CHUNK) {
+        size_t n = s->elements - at < CHUNK ? (size_t)(s->elements - at) : CHUNK;
+        random_trits(&r, trits, n);
+        for (size_t b = 0; b < n / 256; b++)
+            scales[b] = s->scale * (s->varied ? 0.5f + rng_unit(&rs) : 1.0f);
+        if (s->type == T_I2_S) enc_i2_s(trits, n, bytes);
+        if (s->type == T_TQ1_0) enc_tq1_0(trits, scales, n, bytes);
+        if (s->type == T_TQ2_0) enc_tq2_0(trits, scales, n, bytes);
+        gw_emit(sink, bytes,
+                n / enc_block(s->type) *
+                    (s->type == T_I2_S    ? 32
+                     : s->type == T_TQ1_0 ? 54
+                                          : 66));
+    }
+    if (s->type == T_I2_S) {
+        enc_i2_s_tail(s->f16_scales ? enc_f16_value(s->scale) : s->scale, bytes);
+        gw_emit(sink, bytes, ENC_I2_S_TAIL);
+    }
+}
+
+static void fill_dense(void *context, struct gw_sink *sink) {
+    const struct source *s = context;
+    struct rng r = rng_named(s->seed, s->name);
+    const float *normal = normal_table();
+    static float values[NORMALS];
+    static uint16_t halves[NORMALS];
+    for (int i = 0; i < NORMALS; i++) {
+        values[i] = s->mean + normal[i] * s->scale;
+        halves[i] = s->type == T_BF16 ? enc_bf16(values[i]) : enc_f16(values[i]);
+    }
+    float x[CHUNK];
+    uint8_t bytes[4 * CHUNK];
+    for (uint64_t at = 0; at < s->elements; at += CHUNK) {
+        size_t n = s->elements - at < CHUNK ? (size_t)(s->elements - at) : CHUNK;
+        uint64_t u = 0;
+        if (s->type == T_F16 || s->type == T_BF16) {
+            for (size_t i = 0; i < n; i++, u >>= 16) {
+                if (i % 4 == 0) u = rng_next(&r);
+                uint16_t h = halves[u & (NORMALS - 1)];
+                bytes[2 * i] = (uint8_t)h;
+                bytes[2 * i + 1] = (uint8_t)(h >> 8);
+            }
+        } else {
+            for (size_t i = 0; i < n; i++, u >>= 16) {
+                if (i % 4 == 0) u = rng_next(&r);
+                x[i] = values[u & (NORMALS - 1)];
+            }
+            enc_dense(s->type, x, n, bytes);
+        }
+        gw_emit(sink, bytes, (size_t)enc_bytes(s->type, n));
+    }
+}
+
+static void add(struct gw *w, const struct synth *s, const char *name, uint32_t type, uint64_t cols,
+                uint64_t rows, float scale, float mean) {
+    struct source *src = malloc(sizeof *src);
+    if (!src) abort();
+    *src = (struct source){.seed = s->seed,
+                           .elements = cols * (rows ? rows : 1),
+                           .type = type,
+                           .scale = scale,
+                           .mean = mean,
+                           .varied = s->tq_varied,
+                           .f16_scales = s->f16_scales};
+    snprintf(src->name, sizeof src->name, "%s", name);
+    uint64_t dims[2] = {cols, rows};
+    gw_tensor_fill(w, name, type, rows ? 2 : 1, dims, enc_bytes(type, src->elements),
+                   enc_is_ternary(type) ? fill_ternary : fill_dense, src, free);
+}
+
+/* A linear layer whose output has standard deviation `gain` when its input has 1. */
+static void add_linear(struct gw *w, const struct synth *s, uint32_t block, const char *part,
+                       uint64_t cols, uint64_t rows, float gain) {
+    char name[64];
+    snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)block, part);
+    float variance = enc_is_ternary(s->type) ? 2.0f / 3.0f : 1.0f;
+    add(w, s, name, s->type, cols, rows, gain / sqrtf((float)cols * variance), 0);
+}
+
+static void add_norm(struct gw *w, const struct synth *s, uint32_t block, const char *part,
+                     uint64_t n) {
+    char name[64];
+    snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)block, part);
+    add(w, s, name, T_F32, n, 0, 0.1f, 1.0f);
+}
+
+/* ---- the model ------------------------------------------------------------------------------- */
+
+bool synth_preset(struct synth *s, const char *like) {
+    if (strcmp(like, "2b4t") == 0) {
+        *s = (struct synth){.arch = "bitnet-b1.58",
+                            .type = T_I2_S,
+                            .embd_type = T_F16,
+                            .output_type = T_F16,
+                            .blocks = 30,
+                            .embd = 2560,
+                            .ff = 6912,
+                            .heads = 20,
+                            .kv_heads = 5,
+                            .head_dim = 128,
+                            .ctx = 4096,
+                            .vocab = 128256,
+                            .rope_base = 500000,
+                            .eps = 1e-5f,
+                            .seed = 1,
+                            .version = 3,
+                            .alignment = 32};
+        return true;
+    }
+    if (strcmp(like, "tiny") == 0) {
+        *s = (struct synth){.arch = "bitnet-b1.58",
+                            .type = T_I2_S,
+                            .embd_type = T_F16,
+                            .output_type = T_F16,
+                            .blocks = 2,
+                            .embd = 256,
+                            .ff = 512,
+                            .heads = 4,
+                            .kv_heads = 2,
+                            .head_dim = 64,
+                            .ctx = 512,
+                            .vocab = 512,
+                            .rope_base = 10000,
+                            .eps = 1e-5f,
+                            .seed = 1,
+                            .version = 3,
+                            .alignment = 32};
+        return true;
+    }
+    return false;
+}
+
+static bool has_sub_norms(const struct synth *s) {
+    return strncmp(s->arch, "bitnet", 6) == 0;
+}
+
+const char *synth_fault(const struct synth *s) {
+    static const char *const archs[] = {"bitnet-b1.58", "bitnet-25", "bitnet", "llama"};
+    bool known = false;
+    for (size_t i = 0; i < 4; i++) known |= strcmp(s->arch, archs[i]) == 0;
+    if (!known) return "unknown architecture";
+    if (!s->blocks || !s->embd || !s->ff || !s->heads || !s->kv_heads || !s->head_dim || !s->ctx)
+        return "a dimension is zero";
+    if (s->heads % s->kv_heads) return "heads is not a multiple of kv-heads";
+    if (s->head_dim % 2 || s->n_rot % 2 || s->n_rot > s->head_dim) return "bad head dimension";
+    if (s->vocab < VOCAB_MIN) return "vocab is below 272";
+    if (s->alignment < 8 || s->alignment & (s->alignment - 1)) return "bad alignment";
+    if (s->embd % (enc_is_ternary(s->embd_type) ? 0x80000000u : enc_block(s->embd_type)))
+        return "embd does not fit the embedding type";
+    if (s->untied && s->embd % enc_block(s->output_type)) return "embd does not fit output.weight";
+    /* I2_S counts its 128 over the whole tensor, the other types over a row. */
+    const uint64_t q = (uint64_t)s->heads * s->head_dim, kv = (uint64_t)s->kv_heads * s->head_dim;
+    const uint64_t block = enc_block(s->type), e = s->embd, f = s->ff;
+    if (s->type == T_I2_S ? (e * q) % block || (e * kv) % block || (e * f) % block
+                          : e % block || q % block || f % block)
+        return "a dimension does not fit the type of the linear layers";
+    return NULL;
+}
+
+uint64_t synth_parameters(const struct synth *s) {
+    uint64_t q = (uint64_t)s->heads * s->head_dim, kv = (uint64_t)s->kv_heads * s->head_dim;
+    uint64_t block = 2 * s->embd * q + 2 * s->embd * kv + 3 * (uint64_t)s->embd * s->ff;
+    return s->blocks * block + (uint64_t)s->vocab * s->embd * (s->untied ? 2 : 1);
+}
+
+static uint32_t file_type(uint32_t type) {
+    switch (type) {
+    case T_F16: return 1;
+    case T_Q8_0: return 7;
+    case T_Q6_K: return 18;
+    case T_BF16: return 32;
+    case T_TQ1_0: return 36;
+    case T_TQ2_0: return 37;
+    case T_I2_S: return 40;
+    default: return 0;
+    }
+}
+
+static void arch_u32(struct gw *w, const struct synth *s, const char *key, uint32_t v) {
+    char name[96];
+    snprintf(name, sizeof name, "%s.%s", s->arch, key);
+    gw_key_u32(w, name, v);
+}
+
+static void arch_f32(struct gw *w, const struct synth *s, const char *key, float v) {
+    char name[96];
+    snprintf(name, sizeof name, "%s.%s", s->arch, key);
+    gw_key_f32(w, name, v);
+}
+
+static void add_keys(struct gw *w, const struct synth *s, const struct vocab *v) {
+    char name[96];
+    snprintf(name, sizeof name, "synthetic %s, seed %llu", s->arch, (unsigned long long)s->seed);
+    gw_key_str(w, "general.architecture", s->arch);
+    gw_key_str(w, "general.name", name);
+    gw_key_u32(w, "general.file_type", file_type(s->type));
+    arch_u32(w, s, "block_count", s->blocks);
+    arch_u32(w, s, "context_length", s->ctx);
+    arch_u32(w, s, "embedding_length", s->embd);
+    arch_u32(w, s, "feed_forward_length", s->ff);
+    arch_u32(w, s, "attention.head_count", s->heads);
+    arch_u32(w, s, "attention.head_count_kv", s->kv_heads);
+    if (s->head_dim * s->heads != s->embd) {
+        arch_u32(w, s, "attention.key_length", s->head_dim);
+        arch_u32(w, s, "attention.value_length", s->head_dim);
+    }
+    arch_f32(w, s, "attention.layer_norm_rms_epsilon", s->eps);
+    arch_f32(w, s, "rope.freq_base", s->rope_base);
+    arch_u32(w, s, "rope.dimension_count", s->n_rot ? s->n_rot : s->head_dim);
+    arch_u32(w, s, "vocab_size", s->vocab);
+    gw_key_str(w, "tokenizer.ggml.model", "gpt2");
+    gw_key_str(w, "tokenizer.ggml.pre", "llama-bpe");
+    gw_key_strings(w, "tokenizer.ggml.tokens", v->tokens, v->size);
+    gw_key_array(w, "tokenizer.ggml.token_type", GW_I32, v->types, 4, v->size);
+    gw_key_strings(w, "tokenizer.ggml.merges", v->merge_texts, v->merges);
+    gw_key_u32(w, "tokenizer.ggml.bos_token_id", v->bos);
+    gw_key_u32(w, "tokenizer.ggml.eos_token_id", v->eos);
+    gw_key_bool(w, "tokenizer.ggml.add_bos_token", 1);
+}
+
+static struct gw *build(const struct synth *s) {
+    struct gw *w = gw_new(s->version, s->alignment);
+    struct vocab *v = vocab_new(s->vocab, s->seed);
+    add_keys(w, s, v);
+    vocab_free(v);
+    const uint64_t embd = s->embd, ff = s->ff, q = (uint64_t)s->heads * s->head_dim,
+                   kv = (uint64_t)s->kv_heads * s->head_dim;
+    /* Logits then have a standard deviation near 2.5, whatever the width. */
+    const float embd_scale = 2.5f / sqrtf((float)embd);
+    add(w, s, "token_embd.weight", s->embd_type, embd, s->vocab, embd_scale, 0);
+    for (uint32_t b = 0; b < s->blocks; b++) {
+        add_norm(w, s, b, "attn_norm", embd);
+        add_linear(w, s, b, "attn_q", embd, q, 1.5f);
+        add_linear(w, s, b, "attn_k", embd, kv, 1.5f);
+        add_linear(w, s, b, "attn_v", embd, kv, 1);
+        if (has_sub_norms(s)) add_norm(w, s, b, "attn_sub_norm", q);
+        add_linear(w, s, b, "attn_output", q, embd, 0.5f);
+        add_norm(w, s, b, "ffn_norm", embd);
+        add_linear(w, s, b, "ffn_gate", embd, ff, 1);
+        add_linear(w, s, b, "ffn_up", embd, ff, 1);
+        if (has_sub_norms(s)) add_norm(w, s, b, "ffn_sub_norm", ff);
+        add_linear(w, s, b, "ffn_down", ff, embd, 0.5f);
+    }
+    add(w, s, "output_norm.weight", T_F32, embd, 0, 0.1f, 1);
+    if (s->untied) add(w, s, "output.weight", s->output_type, embd, s->vocab, embd_scale, 0);
+    return w;
+}
+
+int synth_save(const struct synth *s, const char *path, uint64_t *bytes) {
+    struct gw *w = build(s);
+    int status = gw_save(w, path);
+    if (bytes) *bytes = gw_file_size(w);
+    gw_free(w);
+    return status;
+}
+
+uint8_t *synth_memory(const struct synth *s, size_t *size) {
+    struct gw *w = build(s);
+    uint8_t *data = gw_memory(w, size);
+    gw_free(w);
+    return data;
+}

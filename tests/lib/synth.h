@@ -1,0 +1,46 @@
+/*
+ * synth.h - makes GGUF models with random weights: any size, any of the formats tests need.
+ *
+ * Knows tensor names, keys and shapes as the field writes them; must not know the engine. The one
+ * idea: a tensor's values depend only on the seed and the tensor's name, not on its type, so that
+ * the same seed gives the same ternary weights as I2_S, TQ1_0 and TQ2_0. Weights are scaled so that
+ * every layer's output has a variance near 1 and attention is neither flat nor a single spike.
+ */
+#ifndef TEST_SYNTH_H
+#define TEST_SYNTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "encode.h"
+
+struct synth {
+    const char *arch; /* "bitnet-b1.58", "bitnet-25", "bitnet", "llama" */
+    uint32_t type;    /* of the linear layers, T_* */
+    uint32_t embd_type;
+    bool untied;
+    uint32_t output_type; /* of output.weight, when untied */
+    uint32_t blocks, embd, ff, heads, kv_heads, head_dim, ctx, vocab;
+    uint32_t n_rot; /* 0: head_dim */
+    float rope_base, eps;
+    uint64_t seed;
+    bool tq_varied;  /* a scale of its own per block of 256 */
+    bool f16_scales; /* round I2_S scales to f16: then equal to the TQ types' */
+    uint32_t version, alignment;
+};
+
+/* like "tiny" (runs in milliseconds) or "2b4t" (the shape of microsoft/bitnet-b1.58-2B-4T). */
+bool synth_preset(struct synth *s, const char *like);
+
+/* NULL when the description can be written, else what is wrong with it. */
+const char *synth_fault(const struct synth *s);
+
+uint64_t synth_parameters(const struct synth *s);
+
+/* 0, or -1 with errno set. The description must be without fault. */
+int synth_save(const struct synth *s, const char *path, uint64_t *bytes);
+/* malloc'd. */
+uint8_t *synth_memory(const struct synth *s, size_t *size);
+
+#endif

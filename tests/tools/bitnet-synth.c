@@ -1,0 +1,175 @@
+/*
+ * bitnet-synth - writes a GGUF model with random weights, of any shape and type, for tests and for
+ * measuring speed without downloading anything. Not installed.
+ *
+ * Knows the command line only; tests/lib/synth.c knows models. The same options give the same
+ * bytes on every machine.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "synth.h"
+
+static const char usage[] =
+    "usage: bitnet-synth [options] -o FILE\n"
+    "  --like tiny|2b4t        start from this shape (default tiny; options after it change it)\n"
+    "  --arch NAME             bitnet-b1.58 bitnet-25 bitnet llama\n"
+    "  --type T                linear layers: I2_S TQ1_0 TQ2_0 F32 F16 BF16 Q8_0 Q6_K\n"
+    "  --embd-type T           token embeddings: F32 F16 BF16 Q8_0 Q6_K\n"
+    "  --untied[=T]            separate output.weight, of this type (default F16)\n"
+    "  --blocks --embd --ff --heads --kv-heads --head-dim --n-rot --ctx --vocab N\n"
+    "  --rope-base X --eps X\n"
+    "  --tq-scales equal|varied  one scale for the tensor, or one per block of 256\n"
+    "  --f16-scales            round I2_S scales to f16, as TQ types do\n"
+    "  --align N --gguf 2|3 --seed N\n";
+
+enum {
+    LIKE = 256,
+    ARCH,
+    TYPE,
+    EMBD_TYPE,
+    UNTIED,
+    BLOCKS,
+    EMBD,
+    FF,
+    HEADS,
+    KV_HEADS,
+    HEAD_DIM,
+    N_ROT,
+    CTX,
+    VOCAB,
+    ROPE_BASE,
+    EPS,
+    TQ_SCALES,
+    F16_SCALES,
+    ALIGN,
+    GGUF,
+    SEED
+};
+
+static const struct option options[] = {{"like", 1, NULL, LIKE},
+                                        {"arch", 1, NULL, ARCH},
+                                        {"type", 1, NULL, TYPE},
+                                        {"embd-type", 1, NULL, EMBD_TYPE},
+                                        {"untied", 2, NULL, UNTIED},
+                                        {"blocks", 1, NULL, BLOCKS},
+                                        {"embd", 1, NULL, EMBD},
+                                        {"ff", 1, NULL, FF},
+                                        {"heads", 1, NULL, HEADS},
+                                        {"kv-heads", 1, NULL, KV_HEADS},
+                                        {"head-dim", 1, NULL, HEAD_DIM},
+                                        {"n-rot", 1, NULL, N_ROT},
+                                        {"ctx", 1, NULL, CTX},
+                                        {"vocab", 1, NULL, VOCAB},
+                                        {"rope-base", 1, NULL, ROPE_BASE},
+                                        {"eps", 1, NULL, EPS},
+                                        {"tq-scales", 1, NULL, TQ_SCALES},
+                                        {"f16-scales", 0, NULL, F16_SCALES},
+                                        {"align", 1, NULL, ALIGN},
+                                        {"gguf", 1, NULL, GGUF},
+                                        {"seed", 1, NULL, SEED},
+                                        {"help", 0, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
+
+static _Noreturn void bad(const char *what, const char *value) {
+    fprintf(stderr, "bitnet-synth: %s '%s'\n", what, value);
+    exit(2);
+}
+
+static unsigned long long number(const char *text, unsigned long long max) {
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 0);
+    if (errno || end == text || *end || *text == '-' || v > max) bad("bad number", text);
+    return v;
+}
+
+static uint32_t number32(const char *text) {
+    return (uint32_t)number(text, 0x7fffffff);
+}
+
+static float real(const char *text) {
+    char *end;
+    float v = strtof(text, &end);
+    if (end == text || *end || !(v > 0)) bad("bad number", text);
+    return v;
+}
+
+static uint32_t type(const char *text) {
+    uint32_t t;
+    if (!enc_type_by_name(text, &t)) bad("unknown type", text);
+    return t;
+}
+
+static void apply(struct synth *s, int c, const char *arg) {
+    switch (c) {
+    case LIKE:
+        if (!synth_preset(s, arg)) bad("unknown shape", arg);
+        break;
+    case ARCH: s->arch = arg; break;
+    case TYPE: s->type = type(arg); break;
+    case EMBD_TYPE: s->embd_type = type(arg); break;
+    case UNTIED:
+        s->untied = true;
+        if (arg) s->output_type = type(arg);
+        break;
+    case BLOCKS: s->blocks = number32(arg); break;
+    case EMBD: s->embd = number32(arg); break;
+    case FF: s->ff = number32(arg); break;
+    case HEADS: s->heads = number32(arg); break;
+    case KV_HEADS: s->kv_heads = number32(arg); break;
+    case HEAD_DIM: s->head_dim = number32(arg); break;
+    case N_ROT: s->n_rot = number32(arg); break;
+    case CTX: s->ctx = number32(arg); break;
+    case VOCAB: s->vocab = number32(arg); break;
+    case ROPE_BASE: s->rope_base = real(arg); break;
+    case EPS: s->eps = real(arg); break;
+    case TQ_SCALES:
+        if (strcmp(arg, "equal") != 0 && strcmp(arg, "varied") != 0) bad("bad --tq-scales", arg);
+        s->tq_varied = *arg == 'v';
+        break;
+    case F16_SCALES: s->f16_scales = true; break;
+    case ALIGN: s->alignment = number32(arg); break;
+    case GGUF: s->version = number32(arg); break;
+    case SEED: s->seed = number(arg, UINT64_MAX); break;
+    case 'h': fputs(usage, stdout); exit(0);
+    default: fputs(usage, stderr); exit(2);
+    }
+}
+
+int main(int argc, char **argv) {
+    struct synth s;
+    const char *path = NULL;
+    synth_preset(&s, "tiny");
+    for (int c; (c = getopt_long(argc, argv, "o:h", options, NULL)) != -1;) {
+        if (c == 'o') {
+            path = optarg;
+        } else {
+            apply(&s, c, optarg);
+        }
+    }
+    if (optind < argc) bad("unexpected argument", argv[optind]);
+    if (!path) bad("where to? -o FILE is missing; try", "--help");
+    const char *fault = synth_fault(&s);
+    if (fault) {
+        fprintf(stderr, "bitnet-synth: %s\n", fault);
+        return 2;
+    }
+    uint64_t bytes = 0;
+    struct timespec t0, t1;
+    clock_gettime(CLOCK_MONOTONIC, &t0);
+    if (synth_save(&s, path, &bytes) != 0) {
+        fprintf(stderr, "bitnet-synth: %s: %s\n", path, strerror(errno));
+        return 3;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &t1);
+    double seconds = (double)(t1.tv_sec - t0.tv_sec) + 1e-9 * (double)(t1.tv_nsec - t0.tv_nsec);
+    fprintf(stderr, "%s: %s, %s, %.3f M parameters, %llu bytes, %.1f s\n", path, s.arch,
+            enc_type_name(s.type), 1e-6 * (double)synth_parameters(&s), (unsigned long long)bytes,
+            seconds);
+    return 0;
+}
