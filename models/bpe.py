@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Byte-level BPE: train a vocabulary, encode, decode.
 
-The pre-tokenizer is the one GGUF files call `llama-bpe`, pieces are written in GPT-2's byte alphabet, so that any engine
-that reads `tokenizer.ggml.model = gpt2`, `tokenizer.ggml.pre = llama-bpe` reads this vocabulary from the model's metadata
-alone. Ids: 256 bytes (in the byte alphabet's order), then one token per merge, then the three control tokens.
+The pre-tokenizer is the one GGUF files call `llama-bpe`, pieces are written in GPT-2's byte
+alphabet, so that any engine that reads `tokenizer.ggml.model = gpt2`, `tokenizer.ggml.pre =
+llama-bpe` reads this vocabulary from the model's metadata alone. Ids: 256 bytes (in the byte
+alphabet's order), then one token per merge, then the three control tokens.
 """
 import argparse
 import collections
@@ -14,8 +15,10 @@ import time
 
 import regex
 
-PRE = regex.compile(r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
-                    r"\s*[\r\n]+|\s+(?!\S)|\s+")
+PRE = regex.compile(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
+    r"\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 CONTROL = ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"]
 
 
@@ -40,7 +43,7 @@ def spell(text):
 
 
 def train(words, size):
-    """Merges for a vocabulary of `size` pieces, most frequent pair first, ties by spelling. words: {piece: count}."""
+    """Merges for a vocabulary of `size`, most frequent pair first; words: {piece: count}."""
     seqs = [(list(spell(w)), n) for w, n in words.items()]
     pairs, where = collections.Counter(), collections.defaultdict(set)
     for i, (s, n) in enumerate(seqs):
@@ -68,7 +71,7 @@ def train(words, size):
                 pairs[p] += n
                 where[p].add(i)
         del pairs[best]
-        if len(merges) % 50 == 0:               # forget pairs that are gone: they slow the search for the best
+        if len(merges) % 50 == 0:  # forget pairs that are gone: they slow the search for the best
             pairs = collections.Counter({p: n for p, n in pairs.items() if n > 0})
     return merges
 
@@ -95,7 +98,7 @@ class Tokenizer:
                 r, i = min((self.rank.get(p, 1 << 30), i) for i, p in enumerate(zip(s, s[1:])))
                 if r == 1 << 30:
                     break
-                s[i:i + 2] = [s[i] + s[i + 1]]
+                s[i : i + 2] = [s[i] + s[i + 1]]
             self.cache[text] = [self.ids[t] for t in s]
         return self.cache[text]
 
@@ -123,7 +126,10 @@ def main():
     with open(args.out, "w") as f:
         json.dump({"merges": merges}, f)
     tok = Tokenizer(merges)
-    assert tok.decode(tok.encode("The king said, \"Na\u00efve \u2603 42!\"\n\n")) == "The king said, \"Na\u00efve \u2603 42!\"\n\n"
+    assert (
+        tok.decode(tok.encode("The king said, \"Na\u00efve \u2603 42!\"\n\n"))
+        == "The king said, \"Na\u00efve \u2603 42!\"\n\n"
+    )
     print("%d pieces, %d words seen, %.0f s" % (len(tok.tokens), len(words), time.time() - start))
     print(" ".join(tok.tokens[-60:]))
 

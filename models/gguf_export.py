@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Write a training checkpoint as a GGUF v3 file: ternary weights as I2_S, norms F32, the tied embedding table F16.
+"""Write a checkpoint as a GGUF v3 file: ternary I2_S, norms F32, the tied embeddings F16.
 
-I2_S: 128 consecutive weights of a row in 32 bytes, byte p holding elements p, p+32, p+64, p+96 at shifts 6, 4, 2, 0; a
-code is the weight plus one; after n/4 bytes of codes come one f32, the tensor's scale, and 28 zero bytes. The file carries
-the tokenizer, so it is all that an engine needs.
+I2_S: 128 consecutive weights of a row in 32 bytes, byte p holding elements p, p+32, p+64, p+96 at
+shifts 6, 4, 2, 0; a code is the weight plus one; after n/4 bytes of codes come one f32, the
+tensor's scale, and 28 zero bytes. The file carries the tokenizer, so it is all that an engine
+needs.
 """
 import argparse
 import hashlib
@@ -33,7 +34,11 @@ def value(kind, v):
 
 def pair(key, kind, v):
     if isinstance(v, list):
-        return text(key) + struct.pack("<IIQ", ARRAY, kind, len(v)) + b"".join(value(kind, x) for x in v)
+        return (
+            text(key)
+            + struct.pack("<IIQ", ARRAY, kind, len(v))
+            + b"".join(value(kind, x) for x in v)
+        )
     return text(key) + struct.pack("<I", kind) + value(kind, v)
 
 
@@ -64,7 +69,11 @@ def metadata(c, tok):
         ("tokenizer.ggml.model", STRING, "gpt2"),
         ("tokenizer.ggml.pre", STRING, "llama-bpe"),
         ("tokenizer.ggml.tokens", STRING, tok.tokens),
-        ("tokenizer.ggml.token_type", I32, [3 if i >= tok.bos else 1 for i in range(len(tok.tokens))]),
+        (
+            "tokenizer.ggml.token_type",
+            I32,
+            [3 if i >= tok.bos else 1 for i in range(len(tok.tokens))],
+        ),
         ("tokenizer.ggml.merges", STRING, [x + " " + y for x, y in tok.merges]),
         ("tokenizer.ggml.bos_token_id", U32, tok.bos),
         ("tokenizer.ggml.eos_token_id", U32, tok.eos),
@@ -75,6 +84,7 @@ def metadata(c, tok):
 
 def tensors(p, c):
     """(name, shape, type, bytes) in file order."""
+
     def dense(name, w, kind):
         w = w.half() if kind == F16 else w.float()
         return name + ".weight", tuple(w.shape), kind, w.contiguous().numpy().tobytes()
@@ -116,12 +126,25 @@ def main():
         dims = shape[::-1]
         infos += text(name) + struct.pack("<I%dQIQ" % len(dims), len(dims), *dims, kind, len(data))
         data += blob + bytes(-len(blob) % ALIGN)
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(parts), len(meta)) + b"".join(pair(*m) for m in meta) + infos
+    head = (
+        b"GGUF"
+        + struct.pack("<IQQ", 3, len(parts), len(meta))
+        + b"".join(pair(*m) for m in meta)
+        + infos
+    )
     head += bytes(-len(head) % ALIGN)
     with open(args.out, "wb") as f:
         f.write(head + data)
-    print("%s: %d tensors, %d bytes, step %d, sha256 %s" % (args.out, len(parts), len(head) + len(data), state["step"],
-                                                          hashlib.sha256(head + data).hexdigest()))
+    print(
+        "%s: %d tensors, %d bytes, step %d, sha256 %s"
+        % (
+            args.out,
+            len(parts),
+            len(head) + len(data),
+            state["step"],
+            hashlib.sha256(head + data).hexdigest(),
+        )
+    )
 
 
 if __name__ == "__main__":

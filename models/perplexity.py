@@ -1,12 +1,14 @@
 #!/usr/bin/python3
-"""Read a bitnet-b1.58 GGUF file back and measure it: perplexity of a text, or the continuation of a prompt.
+"""Read a bitnet-b1.58 GGUF file back: perplexity of a text, or continuation of a prompt.
 
-This is the second, independent reading of the file: nothing here comes from the trainer but the tokenizer's code, and its
-merges come from the file. It follows the project's NUMERICS (int8 activations per token, exact integer sums, K and V
-rounded to f16) but leaves the order of float sums to torch, so its logits differ from the engine's in the last bits.
+This is the second, independent reading of the file: nothing here comes from the trainer but the
+tokenizer's code, and its merges come from the file. It follows the project's NUMERICS (int8
+activations per token, exact integer sums, K and V rounded to f16) but leaves the order of float
+sums to torch, so its logits differ from the engine's in the last bits.
 
-Perplexity: the text is encoded whole, without BOS, and cut into windows of n_ctx - 1 tokens, the last one shorter. Each
-window is run alone, behind a BOS; every token but the BOS is scored. Result: exp(sum of -ln p / number of scored tokens).
+Perplexity: the text is encoded whole, without BOS, and cut into windows of n_ctx - 1 tokens, the
+last one shorter. Each window is run alone, behind a BOS; every token but the BOS is scored.
+Result: exp(sum of -ln p / number of scored tokens).
 """
 import argparse
 import hashlib
@@ -20,7 +22,19 @@ import torch
 
 from bpe import Tokenizer
 
-FORMATS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+FORMATS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
 
 
 class Gguf:
@@ -45,17 +59,19 @@ class Gguf:
             infos.append((name, dims[::-1], self.take("<I"), self.take("<Q")))
         align = self.meta.get("general.alignment", 32)
         base = -(-self.at // align) * align
-        self.tensors = {name: self.tensor(shape, kind, base + offset) for name, shape, kind, offset in infos}
+        self.tensors = {
+            name: self.tensor(shape, kind, base + offset) for name, shape, kind, offset in infos
+        }
 
     def take(self, fmt):
-        v, = struct.unpack_from(fmt, self.data, self.at)
+        (v,) = struct.unpack_from(fmt, self.data, self.at)
         self.at += struct.calcsize(fmt)
         return v
 
     def string(self):
         n = self.take("<Q")
         self.at += n
-        return self.data[self.at - n:self.at].decode("utf-8")
+        return self.data[self.at - n : self.at].decode("utf-8")
 
     def value(self, kind):
         if kind == 8:
@@ -73,15 +89,24 @@ class Gguf:
         if kind != 36:
             raise SystemExit("tensor type %d: this reader knows F32, F16 and I2_S" % kind)
         raw = np.frombuffer(self.data, np.uint8, n // 4, at).reshape(-1, 1, 32)
-        codes = (raw >> np.array([6, 4, 2, 0], np.uint8).reshape(1, 4, 1) & 3).astype(np.float32).reshape(shape) - 1
+        codes = (raw >> np.array([6, 4, 2, 0], np.uint8).reshape(1, 4, 1) & 3).astype(
+            np.float32
+        ).reshape(shape) - 1
         assert codes.max() <= 1
-        return "ternary", torch.from_numpy(codes), struct.unpack_from("<f", self.data, at + n // 4)[0]
+        return (
+            "ternary",
+            torch.from_numpy(codes),
+            struct.unpack_from("<f", self.data, at + n // 4)[0],
+        )
 
 
 class Model:
     def __init__(self, path):
         self.gguf = g = Gguf(path)
-        key = lambda k: g.meta["bitnet-b1.58." + k]
+
+        def key(name):
+            return g.meta["bitnet-b1.58." + name]
+
         self.blocks, self.eps = key("block_count"), key("attention.layer_norm_rms_epsilon")
         self.heads, self.kv_heads = key("attention.head_count"), key("attention.head_count_kv")
         self.head_dim, self.context = key("embedding_length") // self.heads, key("context_length")
@@ -108,7 +133,7 @@ class Model:
         d = self.head_dim
         angle = np.arange(x.shape[0])[:, None, None] * self.base ** (-np.arange(0, d, 2) / d)
         cos, sin = (torch.from_numpy(f(angle).astype(np.float32)) for f in (np.cos, np.sin))
-        x0, x1 = x[..., :d // 2], x[..., d // 2:]
+        x0, x1 = x[..., : d // 2], x[..., d // 2 :]
         return torch.cat([x0 * cos - x1 * sin, x0 * sin + x1 * cos], 2)
 
     def hidden(self, ids):
@@ -118,12 +143,14 @@ class Model:
         mask = torch.full((n, n), -math.inf).triu_(1)
         for i in range(self.blocks):
             b = "blk.%d." % i
-            q, k, v = self.linear(self.norm(x, b + "attn_norm"), [b + "attn_q", b + "attn_k", b + "attn_v"])
+            q, k, v = self.linear(
+                self.norm(x, b + "attn_norm"), [b + "attn_q", b + "attn_k", b + "attn_v"]
+            )
             q = self.rope(q.view(n, self.heads, d))
             k = self.rope(k.view(n, self.kv_heads, d)).half().float()
             v = v.view(n, self.kv_heads, d).half().float()
             k, v = (y.repeat_interleave(group, 1).transpose(0, 1) for y in (k, v))
-            p = torch.softmax(q.transpose(0, 1) @ k.transpose(1, 2) * d ** -0.5 + mask, 2)
+            p = torch.softmax(q.transpose(0, 1) @ k.transpose(1, 2) * d**-0.5 + mask, 2)
             o = (p @ v).transpose(0, 1).reshape(n, -1)
             x = x + self.linear(self.norm(o, b + "attn_sub_norm"), [b + "attn_output"])[0]
             gate, up = self.linear(self.norm(x, b + "ffn_norm"), [b + "ffn_gate", b + "ffn_up"])
@@ -139,8 +166,10 @@ class Model:
         for w, at in enumerate(range(0, len(ids), n_ctx - 1)):
             if windows is not None and w == windows:
                 break
-            part = ids[at:at + n_ctx - 1]
-            logp = torch.log_softmax(self.logits(self.hidden([self.tok.bos] + part[:-1])).double(), 1)
+            part = ids[at : at + n_ctx - 1]
+            logp = torch.log_softmax(
+                self.logits(self.hidden([self.tok.bos] + part[:-1])).double(), 1
+            )
             nats -= float(logp[torch.arange(len(part)), torch.tensor(part)].sum())
             count += len(part)
         return nats, count
@@ -183,14 +212,22 @@ def main():
     if args.file:
         with open(args.file, encoding="utf-8", newline="") as f:
             nats, count = model.perplexity(f.read(), args.n_ctx, args.windows)
-        result = {"text": os.path.basename(args.file), "n_ctx": args.n_ctx, "tokens": count, "nats": round(nats, 4),
-                  "perplexity": round(math.exp(nats / count), 4), "model_sha256": model.gguf.sha256}
+        result = {
+            "text": os.path.basename(args.file),
+            "n_ctx": args.n_ctx,
+            "tokens": count,
+            "nats": round(nats, 4),
+            "perplexity": round(math.exp(nats / count), 4),
+            "model_sha256": model.gguf.sha256,
+        }
         print(json.dumps(result, indent=2))
         if args.json:
             with open(args.json, "w") as f:
                 f.write(json.dumps(result, indent=2) + "\n")
     if args.prompt is not None:
-        before, after = model.generate(args.prompt, args.n, args.temp, args.top_k, args.repeat_penalty, args.seed)
+        before, after = model.generate(
+            args.prompt, args.n, args.temp, args.top_k, args.repeat_penalty, args.seed
+        )
         print("prompt ids:", *before)
         print("ids:", *after)
         print(args.prompt + model.tok.decode(after))

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""Train the demo model: a small ternary transformer of GGUF architecture `bitnet-b1.58`, on the CPU, from scratch.
+"""Train the demo model, a small ternary `bitnet-b1.58` transformer, on the CPU, from scratch.
 
-Weights are kept in float; every forward pass sees them as -1, 0, +1 times one scale per tensor (mean of |W|), and sees
-activations as int8 with one scale per token; gradients pass straight through both roundings. There is no autograd: forward
-and backward are written out once, so that Q, K, V share one quantization and gate, up another, and every matrix product
-runs in bfloat16 (codes and int8 activations are exact there). The last part of the run computes its forward pass in
-float32 with f16 embeddings: exactly what the exported file says. The schedule follows the clock: --minutes is the budget.
+Weights are kept in float; every forward pass sees them as -1, 0, +1 times one scale per tensor
+(mean of |W|), and sees activations as int8 with one scale per token; gradients pass straight
+through both roundings. There is no autograd: forward and backward are written out once, so that
+Q, K, V share one quantization and gate, up another, and every matrix product runs in bfloat16
+(codes and int8 activations are exact there). The last part of the run computes its forward pass
+in float32 with f16 embeddings: exactly what the exported file says. The schedule follows the
+clock: --minutes is the budget.
 """
 import argparse
 import csv
@@ -15,13 +17,20 @@ import os
 import sys
 import time
 
-# Zen 4 and other AVX-512 CPUs: the kernel OpenBLAS would not pick by itself; and keep freed memory mapped.
-ENV = {"OPENBLAS_CORETYPE": "SkylakeX", "MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592",
-       "MALLOC_TOP_PAD_": "67108864"}
+# malloc keeps freed memory instead of unmapping it. Below: with AVX-512, the OpenBLAS kernel that
+# OpenBLAS may not pick by itself.
+ENV = {
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "8589934592",
+    "MALLOC_TOP_PAD_": "67108864",
+}
 if __name__ == "__main__" and any(k not in os.environ for k in ENV):
     threads = str(os.cpu_count())
     os.environ.pop("OPENBLAS_L2_SIZE", None)
     os.environ.update(ENV, OPENBLAS_NUM_THREADS=threads, OMP_NUM_THREADS=threads)
+    with open("/proc/cpuinfo") as f:
+        if "avx512f" in f.read():
+            os.environ["OPENBLAS_CORETYPE"] = "SkylakeX"
     os.execv(sys.executable, [sys.executable] + sys.argv)
 
 import numpy as np
@@ -29,8 +38,18 @@ import torch
 
 from bpe import Tokenizer
 
-CONFIG = {"dim": 256, "blocks": 6, "heads": 4, "kv_heads": 2, "head_dim": 64, "ff": 768, "vocab": 4096, "context": 512,
-          "eps": 1e-5, "rope_base": 10000.0}
+CONFIG = {
+    "dim": 256,
+    "blocks": 8,
+    "heads": 4,
+    "kv_heads": 2,
+    "head_dim": 64,
+    "ff": 768,
+    "vocab": 4096,
+    "context": 512,
+    "eps": 1e-5,
+    "rope_base": 10000.0,
+}
 # How often each work is heard per pass; the rest of build/corpus/*.txt counts once.
 WEIGHTS = {"sotu": 0.5, "sawyer": 2.0, "sherlock": 1.5}
 
@@ -43,7 +62,12 @@ def parameter_shapes(c):
         yield "%d.o" % i, (d, d)
         yield "%d.gateup" % i, (2 * ff, d)
         yield "%d.down" % i, (d, ff)
-        for name, n in (("attn_norm", d), ("attn_sub_norm", d), ("ffn_norm", d), ("ffn_sub_norm", ff)):
+        for name, n in (
+            ("attn_norm", d),
+            ("attn_sub_norm", d),
+            ("ffn_norm", d),
+            ("ffn_sub_norm", ff),
+        ):
             yield "%d.%s" % (i, name), (n,)
     yield "output_norm", (d,)
 
@@ -52,7 +76,7 @@ def views(flat, c):
     out, at = {}, 0
     for name, shape in parameter_shapes(c):
         n = math.prod(shape)
-        out[name] = flat[at:at + n].view(shape)
+        out[name] = flat[at : at + n].view(shape)
         at += n
     return out
 
@@ -60,7 +84,9 @@ def views(flat, c):
 def row_groups(name, c):
     """The tensors that share one matrix here but have a scale each: their row counts."""
     kv = c["kv_heads"] * c["head_dim"]
-    return {"qkv": [c["dim"], kv, kv], "gateup": [c["ff"], c["ff"]]}.get(name.split(".")[-1], [c["dim"]])
+    return {"qkv": [c["dim"], kv, kv], "gateup": [c["ff"], c["ff"]]}.get(
+        name.split(".")[-1], [c["dim"]]
+    )
 
 
 def ternary(w, groups):
@@ -112,7 +138,9 @@ class Model:
                 w.fill_(1)
             else:
                 w.normal_(0, 0.02, generator=gen)
-        freq = c["rope_base"] ** (-torch.arange(0, c["head_dim"], 2, dtype=torch.float64) / c["head_dim"])
+        freq = c["rope_base"] ** (
+            -torch.arange(0, c["head_dim"], 2, dtype=torch.float64) / c["head_dim"]
+        )
         angle = torch.arange(c["context"], dtype=torch.float64)[:, None] * freq
         self.cos, self.sin = angle.cos().float()[:, None], angle.sin().float()[:, None]
         self.mask = torch.full((c["context"], c["context"]), -math.inf).triu_(1)
@@ -130,10 +158,10 @@ class Model:
         c = self.c
         h, kv, d = c["heads"], c["kv_heads"], c["head_dim"]
         qkv = qkv.view(b, t, h + 2 * kv, d)
-        self.rope(qkv[:, :, :h + kv], 1)
-        q = qkv[:, :, :h].mul(d ** -0.5).to(dtype).transpose(1, 2).reshape(b * kv, h // kv * t, d)
-        k = qkv[:, :, h:h + kv].to(dtype).transpose(1, 2).reshape(b * kv, t, d)
-        v = qkv[:, :, h + kv:].to(dtype).transpose(1, 2).reshape(b * kv, t, d)
+        self.rope(qkv[:, :, : h + kv], 1)
+        q = qkv[:, :, :h].mul(d**-0.5).to(dtype).transpose(1, 2).reshape(b * kv, h // kv * t, d)
+        k = qkv[:, :, h : h + kv].to(dtype).transpose(1, 2).reshape(b * kv, t, d)
+        v = qkv[:, :, h + kv :].to(dtype).transpose(1, 2).reshape(b * kv, t, d)
         s = torch.bmm(q, k.transpose(1, 2)).float().view(b * h, t, t).add_(self.mask[:t, :t])
         p = torch.softmax(s, 2)
         o = torch.bmm(p.to(dtype).view(b * kv, -1, t), v).float()
@@ -146,18 +174,22 @@ class Model:
         do = do.view(b, t, h, d).to(bf).transpose(1, 2).reshape(b * kv, -1, d)
         dv = torch.bmm(p.to(bf).view(b * kv, -1, t).transpose(1, 2), do)
         dp = torch.bmm(do, v.to(bf).transpose(1, 2)).float().view(b * h, t, t)
-        ds = torch.ops.aten._softmax_backward_data(dp, p, 2, torch.float32).to(bf).view(b * kv, -1, t)
+        ds = (
+            torch.ops.aten._softmax_backward_data(dp, p, 2, torch.float32)
+            .to(bf)
+            .view(b * kv, -1, t)
+        )
         dq = torch.bmm(ds, k.to(bf)).view(b, h, t, d).transpose(1, 2)
         dk = torch.bmm(ds.transpose(1, 2), q.to(bf)).view(b, kv, t, d).transpose(1, 2)
         out = torch.empty(b, t, h + 2 * kv, d)
-        out[:, :, :h].copy_(dq).mul_(d ** -0.5)
-        out[:, :, h:h + kv].copy_(dk)
-        out[:, :, h + kv:].copy_(dv.view(b, kv, t, d).transpose(1, 2))
-        self.rope(out[:, :, :h + kv], -1)
+        out[:, :, :h].copy_(dq).mul_(d**-0.5)
+        out[:, :, h : h + kv].copy_(dk)
+        out[:, :, h + kv :].copy_(dv.view(b, kv, t, d).transpose(1, 2))
+        self.rope(out[:, :, : h + kv], -1)
         return out.view(b * t, -1)
 
     def run(self, ids, targets, exact=False, train=True):
-        """Mean cross entropy of targets [B, T] after ids [B, T]; with train, adds gradients to self.grad."""
+        """Mean cross entropy of targets [B, T] after ids [B, T]; train: adds to self.grad."""
         c, p, g = self.c, self.p, self.g
         b, t = ids.shape
         n, eps, ff = b * t, c["eps"], c["ff"]
@@ -182,7 +214,9 @@ class Model:
             hid = (gate * gate).mul_(gu[:, ff:])
             r4, q4, a4 = norm_quant(hid, p[pre + "ffn_sub_norm"], eps, dtype)
             if train:
-                saved.append((x, r1, q1, a1, att, o, r2, q2, a2, y, r3, q3, a3, gate, gu, hid, r4, q4, a4))
+                saved.append(
+                    (x, r1, q1, a1, att, o, r2, q2, a2, y, r3, q3, a3, gate, gu, hid, r4, q4, a4)
+                )
             x = linear(q4, a4, *codes[pre + "down"]).add_(y)
         r = (x * x).mean(1, keepdim=True).add_(eps).rsqrt_()
         hb = ((x * r) * p["output_norm"]).to(dtype)
@@ -191,7 +225,7 @@ class Model:
         eg = eb.to(bf)
         dx = torch.empty(n, c["dim"])
         for lo in range(0, n, 1024):
-            hc, tc = hb[lo:lo + 1024], tgt[lo:lo + 1024]
+            hc, tc = hb[lo : lo + 1024], tgt[lo : lo + 1024]
             logits = (hc @ eb.t()).float()
             logits.sub_(logits.amax(1, keepdim=True))
             picked = logits.gather(1, tc)
@@ -201,14 +235,34 @@ class Model:
                 logits.div_(total.mul_(n))
                 logits.scatter_add_(1, tc, torch.full_like(picked, -1 / n))
                 dl = logits.to(bf)
-                dx[lo:lo + 1024] = dl @ eg
+                dx[lo : lo + 1024] = dl @ eg
                 g["embd"].add_(dl.t() @ hc.to(bf))
         if not train:
             return loss / n
         dx = norm_back(dx, x, r, p["output_norm"], g["output_norm"])
         for i in reversed(range(c["blocks"])):
             pre = "%d." % i
-            x, r1, q1, a1, att, o, r2, q2, a2, y, r3, q3, a3, gate, gu, hid, r4, q4, a4 = saved.pop()
+            (
+                x,
+                r1,
+                q1,
+                a1,
+                att,
+                o,
+                r2,
+                q2,
+                a2,
+                y,
+                r3,
+                q3,
+                a3,
+                gate,
+                gu,
+                hid,
+                r4,
+                q4,
+                a4,
+            ) = saved.pop()
             d = linear_back(dx.clone(), q4, a4, *codes[pre + "down"], g[pre + "down"])
             d = norm_back(d, hid, r4, p[pre + "ffn_sub_norm"], g[pre + "ffn_sub_norm"])
             dgu = torch.empty_like(gu)
@@ -219,20 +273,24 @@ class Model:
             dx.add_(norm_back(d, y, r3, p[pre + "ffn_norm"], g[pre + "ffn_norm"]))
             d = linear_back(dx.clone(), q2, a2, *codes[pre + "o"], g[pre + "o"])
             d = norm_back(d, o, r2, p[pre + "attn_sub_norm"], g[pre + "attn_sub_norm"])
-            d = linear_back(self.attention_back(d, att, b, t), q1, a1, *codes[pre + "qkv"], g[pre + "qkv"])
+            d = linear_back(
+                self.attention_back(d, att, b, t), q1, a1, *codes[pre + "qkv"], g[pre + "qkv"]
+            )
             dx.add_(norm_back(d, x, r1, p[pre + "attn_norm"], g[pre + "attn_norm"]))
         g["embd"].index_add_(0, ids.view(-1), dx)
         return loss / n
 
 
 class AdamW:
-    """On one flat buffer; decay touches ternary weights only, embeddings and norms learn a little slower."""
+    """On one flat buffer; only ternary weights decay; embeddings and norms learn slower."""
 
     def __init__(self, model):
         self.model, self.step = model, 0
         self.m, self.v = torch.zeros_like(model.flat), torch.zeros_like(model.flat)
         self.rate, self.decay = torch.empty_like(model.flat), torch.zeros_like(model.flat)
-        for (name, r), d in zip(views(self.rate, model.c).items(), views(self.decay, model.c).values()):
+        for (name, r), d in zip(
+            views(self.rate, model.c).items(), views(self.decay, model.c).values()
+        ):
             tern = r.dim() == 2 and name != "embd"
             r.fill_(1.0 if tern else 0.6)
             d.fill_(1.0 if tern else 0.0)
@@ -247,7 +305,7 @@ class AdamW:
         v.mul_(0.95).addcmul_(g, g, value=0.05)
         if wd:
             self.model.flat.addcmul_(self.model.flat, self.decay, value=-lr * wd)
-        c1, c2 = 1 - 0.9 ** self.step, 1 - 0.95 ** self.step
+        c1, c2 = 1 - 0.9**self.step, 1 - 0.95**self.step
         torch.sqrt(v, out=g)
         g.mul_(1 / math.sqrt(c2)).add_(1e-8)
         torch.div(m, g, out=g)
@@ -257,7 +315,7 @@ class AdamW:
 
 
 class Data:
-    """An endless stream of tokens: chapters in random order, cut at paragraphs into segments that begin with BOS."""
+    """Chapters in random order, cut at paragraphs into segments that begin with BOS, for ever."""
 
     def __init__(self, corpus, tok, seed):
         self.tok, self.rng, self.works = tok, np.random.default_rng(seed), {}
@@ -267,9 +325,15 @@ class Data:
                 continue
             with open(name) as f:
                 chapters = [ch.split("\n\n") for ch in f.read().strip().split("\n\n\f\n\n")]
-            self.works[base] = [[np.array(tok.encode(p + "\n\n"), dtype=np.int32) for p in ch[:-1]] +
-                                [np.array(tok.encode(ch[-1]) + [tok.eos], dtype=np.int32)] for ch in chapters]
-            print("%-10s %8d tokens" % (base, sum(len(p) for ch in self.works[base] for p in ch)), flush=True)
+            self.works[base] = [
+                [np.array(tok.encode(p + "\n\n"), dtype=np.int32) for p in ch[:-1]]
+                + [np.array(tok.encode(ch[-1]) + [tok.eos], dtype=np.int32)]
+                for ch in chapters
+            ]
+            print(
+                "%-10s %8d tokens" % (base, sum(len(p) for ch in self.works[base] for p in ch)),
+                flush=True,
+            )
         self.buffer, self.at, self.passes = np.zeros(0, dtype=np.int32), 0, 0
 
     def refill(self):
@@ -287,20 +351,20 @@ class Data:
                         left -= len(par)
                     segments.append(np.concatenate(cur))
         self.rng.shuffle(segments)
-        self.buffer, self.at = np.concatenate([self.buffer[self.at:]] + segments), 0
+        self.buffer, self.at = np.concatenate([self.buffer[self.at :]] + segments), 0
         self.passes += 1
 
     def batch(self, b, t):
         if self.at + b * t + 1 > len(self.buffer):
             self.refill()
-        x = torch.from_numpy(self.buffer[self.at:self.at + b * t + 1].astype(np.int64))
+        x = torch.from_numpy(self.buffer[self.at : self.at + b * t + 1].astype(np.int64))
         self.at += b * t
         return x[:-1].view(b, t), x[1:].view(b, t)
 
 
 def held_out(tok, path, windows, n_ctx):
     with open(path) as f:
-        ids = tok.encode(f.read().replace("\f\n\n", ""))[:windows * (n_ctx - 1)]
+        ids = tok.encode(f.read().replace("\f\n\n", ""))[: windows * (n_ctx - 1)]
     x = torch.tensor(ids).view(windows, n_ctx - 1)
     return torch.cat([torch.full((windows, 1), tok.bos), x[:, :-1]], 1), x
 
@@ -309,13 +373,20 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--corpus", default="build/corpus")
     ap.add_argument("--out", default="build/model")
-    ap.add_argument("--minutes", type=float, default=105, help="training time; learning rate and context follow it")
+    ap.add_argument(
+        "--minutes",
+        type=float,
+        default=105,
+        help="training time; learning rate and context follow it",
+    )
     ap.add_argument("--lr", type=float, default=3e-3)
     ap.add_argument("--tokens", type=int, default=4096, help="tokens a step")
     ap.add_argument("--blocks", type=int, default=CONFIG["blocks"])
     ap.add_argument("--ff", type=int, default=CONFIG["ff"])
     ap.add_argument("--seed", type=int, default=1)
-    ap.add_argument("--steps", type=int, default=0, help="stop after so many steps (for profiling)")
+    ap.add_argument(
+        "--steps", type=int, default=0, help="stop after so many steps (for profiling)"
+    )
     ap.add_argument("--no-resume", action="store_true")
     args = ap.parse_args()
     torch.set_grad_enabled(False)
@@ -350,8 +421,18 @@ def main():
         return before + time.time() - start
 
     def save(name):
-        torch.save({"config": config, "flat": model.flat, "m": opt.m, "v": opt.v, "step": opt.step, "tokens": tokens,
-                    "seconds": seconds()}, name + ".tmp")
+        torch.save(
+            {
+                "config": config,
+                "flat": model.flat,
+                "m": opt.m,
+                "v": opt.v,
+                "step": opt.step,
+                "tokens": tokens,
+                "seconds": seconds(),
+            },
+            name + ".tmp",
+        )
         os.replace(name + ".tmp", name)
 
     while seconds() < budget and not (args.steps and opt.step >= args.steps):
@@ -370,17 +451,35 @@ def main():
             if seconds() > next_eval:
                 held = "%.4f" % model.run(hx, hy, exact=True, train=False)
                 next_eval = seconds() + 240
-            row = [opt.step, tokens, "%.0f" % seconds(), "%.3e" % lr, "%.4f" % (sum(losses) / len(losses)), held]
+            row = [
+                opt.step,
+                tokens,
+                "%.0f" % seconds(),
+                "%.3e" % lr,
+                "%.4f" % (sum(losses) / len(losses)),
+                held,
+            ]
             out.writerow(row)
             log.flush()
-            print(*row, "pass %d" % data.passes, "%.0f tokens/s" % (tokens / seconds()), flush=True)
+            print(
+                *row, "pass %d" % data.passes, "%.0f tokens/s" % (tokens / seconds()), flush=True
+            )
             losses = []
         if seconds() > next_save:
             save(path)
             next_save = seconds() + 600
     save(path)
     held = model.run(hx, hy, exact=True, train=False)
-    out.writerow([opt.step, tokens, "%.0f" % seconds(), "0", "%.4f" % (sum(losses) / max(1, len(losses))), "%.4f" % held])
+    out.writerow(
+        [
+            opt.step,
+            tokens,
+            "%.0f" % seconds(),
+            "0",
+            "%.4f" % (sum(losses) / max(1, len(losses))),
+            "%.4f" % held,
+        ]
+    )
     log.close()
     print("done: %d steps, %d tokens, held-out loss %.4f" % (opt.step, tokens, held))
 
