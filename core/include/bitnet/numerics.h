@@ -51,7 +51,8 @@ static inline float bnt_f32_from_bits(uint32_t u) {
  * binary32 is the only one (Boldo & Melquiond, "Emulation of FMA and correctly rounded sums").
  */
 static inline float bnt_fma(float a, float b, float c) {
-#if defined(__FP_FAST_FMAF) || defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#if defined(__FP_FAST_FMAF) || defined(__FMA__) || defined(__ARM_FEATURE_FMA) ||                   \
+    defined(BNT_FMA_INSTRUCTION) /* set where a function attribute, not a flag, grants it */
     return __builtin_fmaf(a, b, c);
 #else
     double p = (double)a * (double)b, z = (double)c;
@@ -75,13 +76,12 @@ static inline float bnt_rint(float x) {
     return t - magic;
 }
 
-/* exp(x), clause 9. NaN gives NaN. */
+/* exp(x), clause 9. NaN gives NaN. Selects instead of branches, so that loops vectorise. */
 static inline float bnt_exp(float x) {
-    if (!(x == x)) return x;
-    if (x < BNT_EXP_MIN) return 0.0f;
-    if (x > BNT_EXP_MAX) return bnt_f32_from_bits(0x7f800000u);
-    float n = bnt_rint(x * BNT_LOG2E);
-    float r = bnt_fma(n, -BNT_LN2_HI, x);
+    float z = x >= BNT_EXP_MIN ? x : BNT_EXP_MIN;
+    z = z <= BNT_EXP_MAX ? z : BNT_EXP_MAX;
+    float n = bnt_rint(z * BNT_LOG2E);
+    float r = bnt_fma(n, -BNT_LN2_HI, z);
     r = bnt_fma(n, -BNT_LN2_LO, r);
     float p = BNT_EXP_C6;
     p = bnt_fma(p, r, BNT_EXP_C5);
@@ -90,16 +90,19 @@ static inline float bnt_exp(float x) {
     p = bnt_fma(p, r, BNT_EXP_C2);
     p = bnt_fma(p, r, BNT_EXP_C1);
     p = bnt_fma(p, r, BNT_EXP_C0);
-    return bnt_f32_from_bits(bnt_f32_bits(p) + ((uint32_t)(int32_t)n << 23));
+    float y = bnt_f32_from_bits(bnt_f32_bits(p) + ((uint32_t)(int32_t)n << 23));
+    y = x < BNT_EXP_MIN ? 0.0f : y;
+    y = x > BNT_EXP_MAX ? bnt_f32_from_bits(0x7f800000u) : y;
+    return x == x ? y : x;
 }
 
-/* binary16 to binary32, exact. */
+/* binary16 to binary32, exact; NaN comes out quiet. The exponent is moved by a multiplication,
+ * which subnormals survive, and without a branch, so that loops vectorise. */
 static inline float bnt_f16_to_f32(uint16_t h) {
-    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exp = (h >> 10) & 31u, man = h & 0x3ffu;
-    if (exp == 31) return bnt_f32_from_bits(sign | 0x7f800000u | man << 13 | (man ? 0x400000u : 0));
-    if (exp) return bnt_f32_from_bits(sign | (exp + 112) << 23 | man << 13);
-    float tiny = (float)man * 0x1p-24f; /* subnormal: exact */
-    return sign ? -tiny : tiny;
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, mag = (uint32_t)(h & 0x7fffu) << 13;
+    uint32_t finite = bnt_f32_bits(bnt_f32_from_bits(mag) * 0x1p112f);
+    uint32_t special = mag | 0x7f800000u | (mag > 0x0f800000u ? 0x400000u : 0u);
+    return bnt_f32_from_bits(sign | (mag >= 0x0f800000u ? special : finite));
 }
 
 /* binary32 to binary16, round to nearest even; overflow gives infinity, NaN a quiet NaN. */

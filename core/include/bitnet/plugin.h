@@ -66,9 +66,10 @@ typedef struct bnt_host {
 
 /* ---- shapes and layouts ------------------------------------------------------------------- */
 
-/* Memory for one packed object. The core allocates `bytes` zeroed bytes aligned to `align`
- * (a power of two); `step` is the row or token count that partitions should be multiples of for
- * speed (at least 1). Any partition is legal. */
+/* Memory for one packed object. The core allocates `bytes` bytes aligned to `align` (a power of
+ * two), zeroed, except that activations may lie where others lay before: padding that a kernel
+ * reads as data is written by the kernel that owns the row or token. `step` is the row or token
+ * count that partitions should be multiples of for speed (at least 1). Any partition is legal. */
 typedef struct bnt_layout {
     uint64_t bytes;
     uint32_t align;
@@ -78,11 +79,12 @@ typedef struct bnt_layout {
 /* Ternary matrix, y[rows] = W[rows][cols] x[cols], weights -1, 0, +1.
  * block 0: one scale for the tensor (clause 3), handed to each product.
  * block B: a scale per B consecutive weights of a row (clause 4), stored in the packed object;
- * B divides cols. Scales are binary32 values; most come from binary16. */
+ * B divides cols. Scales are handed over as binary32; scale_type BNT_TYPE_F16 promises that each of
+ * them is a binary16 value, so that a plugin may store it as one (BNT_TYPE_F32: no promise). */
 typedef struct bnt_ternary_shape {
     uint64_t rows, cols;
     uint32_t block;
-    uint32_t reserved;
+    uint32_t scale_type;
 } bnt_ternary_shape;
 
 /* Quantized activations of `tokens` tokens: int8 q[cols] and one scale a per token (block 0), or

@@ -1,0 +1,27 @@
+/*
+ * mem.h - big, zeroed, aligned memory that goes back to the system when freed.
+ *
+ * Pages are touched first by whoever writes them, so they lie on that thread's NUMA node.
+ */
+#ifndef BNT_BASE_MEM_H
+#define BNT_BASE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct bnt_mem {
+    void *ptr; /* aligned to 2 MiB for regions of that size and above, to a page below */
+    size_t size;
+};
+
+/* size 0 gives an empty region. `what` is for the error text. */
+int bnt_mem_alloc(struct bnt_mem *mem, uint64_t size, const char *what, struct bnt_err *err);
+void bnt_mem_free(struct bnt_mem *mem);
+
+/* Tells the system that the whole pages inside [ptr, ptr + size), part of a read-only file mapping,
+ * are no longer needed in memory; reading them again works, from the file. */
+void bnt_mem_drop_file_pages(const void *ptr, size_t size);
+
+#endif

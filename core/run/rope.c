@@ -1,0 +1,100 @@
+/*
+ * rope.c - see rope.h.
+ *
+ * The one idea: plain + - * / in binary64, in one fixed order, are the same everywhere; short
+ * Taylor series on small ranges are then exact to about one unit in the last place, far below the
+ * binary32 rounding that follows.
+ */
+#include "run/rope.h"
+
+#include <string.h>
+
+static const double LN2_HI = 0x1.62e42fee00000p-1; /* ln 2 with 32 trailing zero bits, and the rest */
+static const double LN2_LO = 0x1.a39ef35793c76p-33;
+
+/* Nearest integer, ties to even, |x| < 2^51. */
+static double rint_f64(double x) {
+    const double magic = 0x1.8p52;
+    double t = x + magic;
+    return t - magic;
+}
+
+static double scale_by_power_of_two(double x, int n) {
+    uint64_t bits = (uint64_t)(n + 1023) << 52;
+    double p;
+    memcpy(&p, &bits, sizeof p);
+    return x * p;
+}
+
+double bnt_exp_f64(double x) {
+    double n = rint_f64(x * 0x1.71547652b82fep+0); /* 1 / ln 2 */
+    double r = (x - n * LN2_HI) - n * LN2_LO;
+    double sum = 1.0;
+    for (int k = 18; k >= 1; k--) sum = 1.0 + sum * (r / k); /* |r| < 0.35 */
+    return scale_by_power_of_two(sum, (int)n);
+}
+
+/* log x = n ln 2 + 2 atanh((m - 1) / (m + 1)), m in [sqrt(1/2), sqrt 2). */
+double bnt_log_f64(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int n = (int)(bits >> 52) - 1023;
+    bits = (bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL;
+    double m, sum = 0.0;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 0x1.6a09e667f3bcdp+0) {
+        m *= 0.5;
+        n += 1;
+    }
+    double z = (m - 1.0) / (m + 1.0), z2 = z * z; /* |z| < 0.172 */
+    for (int k = 21; k >= 1; k -= 2) sum = sum * z2 + 1.0 / k;
+    return n * LN2_HI + (n * LN2_LO + 2.0 * z * sum);
+}
+
+/* sin and cos on |r| <= pi/4. */
+static double sin_small(double r) {
+    double r2 = r * r, sum = 1.0;
+    for (int k = 18; k >= 2; k -= 2) sum = 1.0 - sum * (r2 / (k * (k + 1)));
+    return r * sum;
+}
+
+static double cos_small(double r) {
+    double r2 = r * r, sum = 1.0;
+    for (int k = 19; k >= 1; k -= 2) sum = 1.0 - sum * (r2 / (k * (k + 1)));
+    return sum;
+}
+
+void bnt_sincos_f64(double x, double *s, double *c) {
+    /* pi/2 in three parts of 33, 33 and 53 bits: k times the first two is exact for k < 2^20. */
+    const double P1 = 0x1.921fb54400000p+0, P2 = 0x1.0b4611a600000p-34, P3 = 0x1.3198a2e037073p-69;
+    double k = rint_f64(x * 0x1.45f306dc9c883p-1);
+    double r = ((x - k * P1) - k * P2) - k * P3;
+    double sn = sin_small(r), cs = cos_small(r);
+    switch ((int64_t)k & 3) {
+    case 0: *s = sn, *c = cs; break;
+    case 1: *s = cs, *c = -sn; break;
+    case 2: *s = -sn, *c = -cs; break;
+    default: *s = -cs, *c = sn; break;
+    }
+}
+
+void bnt_rope_frequencies(double *freq, uint32_t n_rot, double base, double scale,
+                          const float *factors) {
+    double log_base = bnt_log_f64(base);
+    for (uint32_t i = 0; i < n_rot / 2; i++) {
+        double f = scale * bnt_exp_f64(-(2.0 * i / n_rot) * log_base);
+        freq[i] = factors ? f / (double)factors[i] : f;
+    }
+}
+
+void bnt_rope_table(float *cos_out, float *sin_out, const double *freq, uint32_t n_rot,
+                    uint64_t pos, uint64_t count) {
+    for (uint64_t t = 0; t < count; t++) {
+        for (uint32_t i = 0; i < n_rot / 2; i++) {
+            double s, c;
+            bnt_sincos_f64((double)(pos + t) * freq[i], &s, &c);
+            *sin_out++ = (float)s;
+            *cos_out++ = (float)c;
+        }
+    }
+}

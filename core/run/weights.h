@@ -1,0 +1,48 @@
+/*
+ * weights.h - the model's matrices as a backend wants them.
+ *
+ * Ternary matrices are decoded from the file's format to trits and packed by the backend into one
+ * arena, in the order they are used; dense ones stay in the file's mapping unless the backend packs
+ * them. Knows formats (types.h) and slots, not what they compute.
+ */
+#ifndef BNT_RUN_WEIGHTS_H
+#define BNT_RUN_WEIGHTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "bitnet/plugin.h"
+#include "machine/pool.h"
+#include "model/model.h"
+
+struct bnt_weight {
+    bool ternary;
+    bnt_ternary_shape tshape;
+    bnt_dense_shape dshape;
+    float scale;    /* ternary, one scale for the tensor: NUMERICS clause 3 */
+    const void *w;  /* packed object, or the file's bytes */
+    uint32_t step;  /* rows that slices should be multiples of */
+};
+
+struct bnt_weights {
+    struct bnt_weight *w; /* one per model matrix */
+    struct bnt_mem arena;
+};
+
+struct bnt_progress {
+    void (*fn)(void *arg, uint64_t done, uint64_t total); /* may be NULL; bytes of the file */
+    void *arg;
+};
+
+/* Step one, before the plan is built: finds each ternary matrix's scale or block (m->matrices[i].src)
+ * and refuses damaged ones. */
+int bnt_weights_scan(struct bnt_model *m, struct bnt_pool *pool, struct bnt_err *err);
+
+/* Step two: packs. Source pages of packed tensors are given back. */
+int bnt_weights_load(struct bnt_weights *out, const struct bnt_model *m, const bnt_kernels *k,
+                     struct bnt_pool *pool, struct bnt_progress progress, struct bnt_err *err);
+void bnt_weights_free(struct bnt_weights *weights);
+
+#endif
