@@ -3,7 +3,8 @@
  *
  * bnt_pool_run forks once: every member calls fn(arg, i, n), the caller being member 0, and
  * returns when all are done. Inside, bnt_pool_barrier joins them: spin first, then park.
- * Knows nothing of what the members compute.
+ * Knows nothing of what the members compute. Members run in the default floating-point environment
+ * and take no signals; the caller's own are left as they are.
  */
 #ifndef BNT_MACHINE_POOL_H
 #define BNT_MACHINE_POOL_H
@@ -16,9 +17,12 @@
 
 struct bnt_pool; /* opaque */
 
+#define BNT_POOL_MAX 4096u /* members */
+
 typedef void bnt_pool_fn(void *arg, unsigned i, unsigned n);
 
-/* threads >= 1 members; `topology` non-NULL binds each to a core (the caller too). */
+/* threads >= 1 members; `topology` non-NULL, living as long as the pool, binds each to a core (the
+ * caller too, who gets the old mask back when it closes the pool). */
 int bnt_pool_open(struct bnt_pool **out, unsigned threads, const struct bnt_topology *topology,
                   struct bnt_err *err);
 void bnt_pool_close(struct bnt_pool *p);
