@@ -1,0 +1,391 @@
+/*
+ * exec.c - see exec.h.
+ *
+ * The one idea: one fork per batch. All threads walk the same list of operations, each doing its
+ * slice, and meet only where the plan says `wait`. Any partition gives the same bytes, so slices
+ * are chosen for speed alone.
+ */
+#include "run/exec.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "run/rope.h"
+
+enum {
+    ATTN_TOKENS = 32, /* query tokens per work item of attention in prefill */
+    FLAT_STEP = 64,   /* elementwise slices begin on a cache line */
+};
+
+struct bnt_exec {
+    const struct bnt_model *m;
+    const struct bnt_weights *weights;
+    const bnt_kernels *k;
+    struct bnt_pool *pool;
+    struct bnt_plan plan;
+    struct bnt_exec_options options;
+
+    struct bnt_mem memory;                /* all that follows lies in it */
+    float *buffer[BNT_BUF_COUNT];         /* [n_batch or n_wanted][width] */
+    void *acts;                           /* quantized activations, large enough for every shape */
+    uint8_t *cache;                       /* [n_layer] KV objects, layer_bytes apart */
+    uint64_t layer_bytes;
+    float *cos, *sin;                     /* [n_batch][n_rot / 2] */
+    double *freq;                         /* [n_rot / 2] */
+    float *part;                          /* attention partials, see attention() */
+    uint64_t part_floats;                 /* per thread and for the shared ones: one token's */
+    _Atomic uint32_t *tickets;            /* [n_ops]: next work item of an ATTENTION */
+    bnt_kv_shape kv;
+
+    /* the run in progress */
+    const int32_t *ids;
+    uint32_t n, wanted;
+    uint64_t pos;
+};
+
+/* ---- one operation, slice i of n threads ---------------------------------------------------- */
+
+static uint32_t tokens_of(const struct bnt_exec *e, const struct bnt_op *op) {
+    return op->on_wanted ? e->wanted : e->n;
+}
+
+static void embed(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    const struct bnt_weight *w = &e->weights->w[op->matrix];
+    uint64_t lo, hi;
+    bnt_slice(e->n, 1, i, n, &lo, &hi);
+    for (uint64_t t = lo; t < hi; t++) {
+        uint64_t row = (uint64_t)e->ids[t];
+        e->k->dense_unpack(&(bnt_dense_unpack_args){.shape = w->dshape,
+                                                    .row_lo = row,
+                                                    .row_hi = row + 1,
+                                                    .w = w->w,
+                                                    .out = e->buffer[op->out] + t * op->width});
+    }
+}
+
+static void select_wanted(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    uint64_t lo, hi;
+    bnt_slice(e->wanted, 1, i, n, &lo, &hi);
+    memcpy(e->buffer[op->out] + lo * op->width,
+           e->buffer[op->in] + (e->n - e->wanted + lo) * op->width,
+           (hi - lo) * op->width * sizeof(float));
+}
+
+static void norm(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    bnt_rmsnorm_args a = {.n = op->width,
+                          .x = e->buffer[op->in],
+                          .ldx = op->width,
+                          .gain = op->gain,
+                          .eps = e->m->hp.norm_eps,
+                          .y = e->buffer[op->out],
+                          .ldy = op->width};
+    bnt_slice(tokens_of(e, op), 1, i, n, &a.tok_lo, &a.tok_hi);
+    if (a.tok_lo < a.tok_hi) e->k->rmsnorm(&a);
+}
+
+static void quantize(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    bnt_act_quantize_args a = {.shape = {tokens_of(e, op), op->width, op->block, 0},
+                               .x = e->buffer[op->in],
+                               .ldx = op->width,
+                               .acts = e->acts};
+    bnt_slice(a.shape.tokens, 1, i, n, &a.tok_lo, &a.tok_hi);
+    if (a.tok_lo < a.tok_hi) e->k->act_quantize(&a);
+}
+
+static void linear(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    const struct bnt_weight *w = &e->weights->w[op->matrix];
+    uint64_t lo, hi, tokens = tokens_of(e, op);
+    bnt_slice(op->width, w->step, i, n, &lo, &hi);
+    if (lo >= hi) return;
+    if (w->ternary)
+        e->k->ternary_gemm(
+            &(bnt_ternary_gemm_args){.shape = w->tshape,
+                                     .packed = w->w,
+                                     .scale = w->scale,
+                                     .act_shape = {tokens, w->tshape.cols, w->tshape.block, 0},
+                                     .acts = e->acts,
+                                     .row_lo = lo,
+                                     .row_hi = hi,
+                                     .tok_hi = tokens,
+                                     .y = e->buffer[op->out],
+                                     .ldy = op->width});
+    else
+        e->k->dense_gemm(&(bnt_dense_gemm_args){.shape = w->dshape,
+                                                .w = w->w,
+                                                .x = e->buffer[op->in],
+                                                .ldx = w->dshape.cols,
+                                                .row_lo = lo,
+                                                .row_hi = hi,
+                                                .tok_hi = tokens,
+                                                .y = e->buffer[op->out],
+                                                .ldy = op->width});
+}
+
+/* A slice of the (token, head) grid: of tokens when there are enough, else of heads. */
+static void grid_slice(uint64_t tokens, uint32_t heads, unsigned i, unsigned n, uint64_t *tok_lo,
+                       uint64_t *tok_hi, uint32_t *head_lo, uint32_t *head_hi) {
+    uint64_t lo, hi;
+    bool by_token = tokens >= n;
+    bnt_slice(by_token ? tokens : heads, 1, i, n, &lo, &hi);
+    *tok_lo = by_token ? lo : 0;
+    *tok_hi = by_token ? hi : tokens;
+    *head_lo = by_token ? 0 : (uint32_t)lo;
+    *head_hi = by_token ? heads : (uint32_t)hi;
+}
+
+static void rope(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    const struct bnt_hparams *hp = &e->m->hp;
+    bnt_rope_args a = {.x = e->buffer[op->out],
+                       .ldx = op->width,
+                       .head_dim = hp->head_dim,
+                       .n_rot = hp->n_rot,
+                       .style = hp->rope_style,
+                       .cos = e->cos,
+                       .sin = e->sin};
+    grid_slice(e->n, op->heads, i, n, &a.tok_lo, &a.tok_hi, &a.head_lo, &a.head_hi);
+    if (a.tok_lo < a.tok_hi && a.head_lo < a.head_hi) e->k->rope(&a);
+}
+
+static void kv_store(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    bnt_kv_store_args a = {.shape = e->kv,
+                           .pos = e->pos,
+                           .k = e->buffer[op->in],
+                           .v = e->buffer[op->in2],
+                           .ldkv = op->width,
+                           .kv = e->cache + op->layer * e->layer_bytes};
+    grid_slice(e->n, op->heads, i, n, &a.tok_lo, &a.tok_hi, &a.head_lo, &a.head_hi);
+    if (a.tok_lo < a.tok_hi && a.head_lo < a.head_hi) e->k->kv_store(&a);
+}
+
+static uint64_t chunks_upto(uint64_t pos) {
+    return pos / BNT_ATTN_CHUNK + 1;
+}
+
+/* One token: (KV head, chunk) items are shared out, then the partials of each head are merged. */
+static void attention_one(struct bnt_exec *e, const bnt_attn_args *all, _Atomic uint32_t *ticket,
+                          unsigned i, unsigned n) {
+    uint32_t group = all->heads / e->kv.heads, item;
+    uint64_t lo, hi;
+    while ((item = atomic_fetch_add_explicit(ticket, 1, memory_order_relaxed)) <
+           e->kv.heads * all->chunks) {
+        bnt_attn_args a = *all;
+        a.head_lo = item / (uint32_t)all->chunks * group;
+        a.head_hi = a.head_lo + group;
+        a.chunk_lo = item % all->chunks;
+        a.chunk_hi = a.chunk_lo + 1;
+        a.y = NULL;
+        e->k->attn_chunk(&a);
+    }
+    bnt_pool_barrier(e->pool);
+    bnt_slice(all->heads, 1, i, n, &lo, &hi);
+    bnt_attn_args a = *all;
+    a.head_lo = (uint32_t)lo;
+    a.head_hi = (uint32_t)hi;
+    if (lo < hi) e->k->attn_merge(&a);
+}
+
+/* The composition that defines the optional slot `attn`, token by token in scratch of our own. */
+static void attention_composed(struct bnt_exec *e, const bnt_attn_args *block, float *part) {
+    for (uint64_t t = block->tok_lo; t < block->tok_hi; t++) {
+        bnt_attn_args a = *block;
+        a.q += t * a.ldq;
+        a.y += t * a.ldy;
+        a.pos += t;
+        a.tok_lo = 0;
+        a.tok_hi = 1;
+        a.chunks = a.chunk_hi = chunks_upto(a.pos);
+        a.part = part;
+        e->k->attn_chunk(&a);
+        e->k->attn_merge(&a);
+    }
+}
+
+static void attention(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    const struct bnt_hparams *hp = &e->m->hp;
+    _Atomic uint32_t *ticket = &e->tickets[op - e->plan.ops];
+    bnt_attn_args all = {.shape = e->kv,
+                         .kv = e->cache + op->layer * e->layer_bytes,
+                         .q = e->buffer[op->in],
+                         .ldq = op->width,
+                         .heads = hp->n_head,
+                         .scale = hp->attn_scale,
+                         .pos = e->pos,
+                         .tok_hi = e->n,
+                         .head_hi = hp->n_head,
+                         .chunks = chunks_upto(e->pos + e->n - 1),
+                         .part = e->part,
+                         .y = e->buffer[op->out],
+                         .ldy = op->width};
+    all.chunk_hi = all.chunks;
+    if (e->n == 1) {
+        attention_one(e, &all, ticket, i, n);
+        return;
+    }
+    /* Late tokens see more keys, so items are taken from the end, longest first. */
+    uint32_t group = hp->n_head / e->kv.heads, item;
+    uint32_t blocks = (e->n + ATTN_TOKENS - 1) / ATTN_TOKENS, items = blocks * e->kv.heads;
+    while ((item = atomic_fetch_add_explicit(ticket, 1, memory_order_relaxed)) < items) {
+        uint32_t block = blocks - 1 - item / e->kv.heads;
+        bnt_attn_args a = all;
+        a.head_lo = item % e->kv.heads * group;
+        a.head_hi = a.head_lo + group;
+        a.tok_lo = (uint64_t)block * ATTN_TOKENS;
+        a.tok_hi = a.tok_lo + ATTN_TOKENS < e->n ? a.tok_lo + ATTN_TOKENS : e->n;
+        if (e->k->attn) {
+            a.part = NULL;
+            e->k->attn(&a);
+        } else {
+            attention_composed(e, &a, e->part + (i + 1) * e->part_floats);
+        }
+    }
+}
+
+static void gate(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    bnt_gate_args a = {.g = e->buffer[op->in],
+                       .u = e->buffer[op->in2],
+                       .y = e->buffer[op->out],
+                       .kind = e->m->hp.gate};
+    bnt_slice((uint64_t)tokens_of(e, op) * op->width, FLAT_STEP, i, n, &a.lo, &a.hi);
+    if (a.lo < a.hi) e->k->gate(&a);
+}
+
+static void add(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    bnt_add_args a = {.x = e->buffer[op->in], .y = e->buffer[op->out]};
+    bnt_slice((uint64_t)tokens_of(e, op) * op->width, FLAT_STEP, i, n, &a.lo, &a.hi);
+    if (a.lo < a.hi) e->k->add(&a);
+}
+
+typedef void op_fn(struct bnt_exec *, const struct bnt_op *, unsigned, unsigned);
+static op_fn *const op_fns[BNT_OP_COUNT] = {
+    [BNT_OP_EMBED] = embed,       [BNT_OP_SELECT] = select_wanted, [BNT_OP_NORM] = norm,
+    [BNT_OP_QUANTIZE] = quantize, [BNT_OP_LINEAR] = linear,        [BNT_OP_ROPE] = rope,
+    [BNT_OP_KV_STORE] = kv_store, [BNT_OP_ATTENTION] = attention,  [BNT_OP_GATE] = gate,
+    [BNT_OP_ADD] = add,
+};
+
+static void walk(void *arg, unsigned i, unsigned n) {
+    struct bnt_exec *e = arg;
+    for (uint32_t k = 0; k < e->plan.n_ops; k++) {
+        const struct bnt_op *op = &e->plan.ops[k];
+        if (op->on_wanted && e->wanted == 0) break; /* the head and what leads to it come last */
+        if (op->wait) bnt_pool_barrier(e->pool);
+        op_fns[op->kind](e, op, i, n);
+    }
+}
+
+void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
+                  uint32_t wanted) {
+    e->ids = ids;
+    e->n = n;
+    e->pos = pos;
+    e->wanted = wanted;
+    for (uint32_t k = 0; k < e->plan.n_ops; k++)
+        atomic_store_explicit(&e->tickets[k], 0, memory_order_relaxed);
+    bnt_rope_table(e->cos, e->sin, e->freq, e->m->hp.n_rot, pos, n);
+    bnt_pool_run(e->pool, walk, e);
+}
+
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/* The largest object that any batch of up to n_batch tokens needs, over all quantized inputs. */
+static int acts_bytes(const struct bnt_exec *e, uint64_t *bytes, struct bnt_err *err) {
+    *bytes = 0;
+    for (uint32_t i = 0; i < e->m->n_matrices; i++) {
+        const struct bnt_weight *w = &e->weights->w[i];
+        bnt_layout layout = {0};
+        if (!w->ternary) continue;
+        for (uint64_t tokens = 1; tokens <= e->options.n_batch; tokens++) {
+            bnt_act_shape shape = {tokens, w->tshape.cols, w->tshape.block, 0};
+            if (e->k->act_layout(&shape, &layout) != BNT_SUPPORTED)
+                return bnt_fail(err, BNT_E_BACKEND,
+                                "the backend cannot quantize rows of %llu (block %u)",
+                                (unsigned long long)shape.cols, shape.block);
+            if (layout.bytes > *bytes) *bytes = layout.bytes;
+        }
+    }
+    return BNT_OK;
+}
+
+/* Two passes over the same list: the first adds up sizes, the second, with `base`, hands out. */
+static bool carve(uint8_t *base, uint64_t *at, uint64_t count, uint64_t size, void *out) {
+    uint64_t bytes;
+    if (base) *(void **)out = base + *at;
+    return bnt_mul_u64(count, size, &bytes) && bnt_add_u64(*at, bytes, at) &&
+           bnt_align_u64(*at, 128, at);
+}
+
+static bool carve_all(struct bnt_exec *e, uint8_t *base, uint64_t acts, uint64_t *at) {
+    const struct bnt_hparams *hp = &e->m->hp;
+    uint64_t n_batch = e->options.n_batch, parts = bnt_pool_threads(e->pool) + 1u;
+    bool ok = carve(base, at, hp->n_layer, e->layer_bytes, &e->cache);
+    for (unsigned b = 0; b < BNT_BUF_COUNT; b++) {
+        bool few = b == BNT_BUF_LOGITS || b == BNT_BUF_WANTED;
+        ok = ok && carve(base, at, few ? e->options.n_wanted : n_batch,
+                         (uint64_t)e->plan.width[b] * sizeof(float), &e->buffer[b]);
+    }
+    return ok && carve(base, at, 1, acts, &e->acts) &&
+           carve(base, at, n_batch * (hp->n_rot / 2), sizeof(float), &e->cos) &&
+           carve(base, at, n_batch * (hp->n_rot / 2), sizeof(float), &e->sin) &&
+           carve(base, at, hp->n_rot / 2, sizeof(double), &e->freq) &&
+           carve(base, at, e->plan.n_ops, sizeof *e->tickets, &e->tickets) &&
+           carve(base, at, parts, e->part_floats * sizeof(float), &e->part);
+}
+
+static int allocate(struct bnt_exec *e, struct bnt_err *err) {
+    const struct bnt_hparams *hp = &e->m->hp;
+    bnt_layout layout = {0};
+    uint64_t acts, total = 0, at = 0;
+    e->kv = (bnt_kv_shape){e->options.n_ctx, hp->n_head_kv, hp->head_dim};
+    if (e->k->kv_layout(&e->kv, &layout) != BNT_SUPPORTED)
+        return bnt_fail(err, BNT_E_BACKEND, "the backend cannot hold a KV cache of %u x %u values",
+                        e->kv.heads, e->kv.head_dim);
+    e->part_floats = chunks_upto(e->options.n_ctx) * hp->n_head * (hp->head_dim + 2u);
+    int status = acts_bytes(e, &acts, err);
+    if (status != BNT_OK) return status;
+    if (!bnt_align_u64(layout.bytes, layout.align > 128 ? layout.align : 128, &e->layer_bytes) ||
+        !carve_all(e, NULL, acts, &total))
+        return bnt_fail(err, BNT_E_LIMIT, "a context of %llu tokens does not fit into 64 bits",
+                        (unsigned long long)e->options.n_ctx);
+    status = bnt_mem_alloc(&e->memory, total, "the KV cache and buffers", err);
+    if (status == BNT_OK) carve_all(e, e->memory.ptr, acts, &at);
+    return status;
+}
+
+int bnt_exec_open(struct bnt_exec **out, const struct bnt_model *m, const struct bnt_weights *w,
+                  const bnt_kernels *k, struct bnt_pool *pool,
+                  const struct bnt_exec_options *options, struct bnt_err *err) {
+    *out = NULL;
+    struct bnt_exec *e = calloc(1, sizeof *e);
+    if (!e) return bnt_fail_nomem(err, "the executor", sizeof *e);
+    e->m = m;
+    e->weights = w;
+    e->k = k;
+    e->pool = pool;
+    e->options = *options;
+    int status = bnt_plan_build(&e->plan, m, err);
+    if (status == BNT_OK) status = allocate(e, err);
+    if (status != BNT_OK) {
+        bnt_exec_close(e);
+        return status;
+    }
+    bnt_rope_frequencies(e->freq, m->hp.n_rot, m->hp.rope_base, m->hp.rope_scale, m->rope_factors);
+    *out = e;
+    return BNT_OK;
+}
+
+void bnt_exec_close(struct bnt_exec *e) {
+    if (!e) return;
+    bnt_plan_free(&e->plan);
+    bnt_mem_free(&e->memory);
+    free(e);
+}
+
+const float *bnt_exec_logits(const struct bnt_exec *e) {
+    return e->buffer[BNT_BUF_LOGITS];
+}
+
+uint64_t bnt_exec_bytes(const struct bnt_exec *e) {
+    return e->memory.size;
+}

@@ -1,0 +1,41 @@
+/*
+ * exec.h - walks a plan over a batch of tokens with a team of threads.
+ *
+ * Hands each operation's slices to the backend's slots and lets threads meet where the plan says.
+ * Knows partition and memory, not arithmetic: what an operation computes is the slot's business.
+ */
+#ifndef BNT_RUN_EXEC_H
+#define BNT_RUN_EXEC_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "bitnet/plugin.h"
+#include "machine/pool.h"
+#include "model/plan.h"
+#include "run/weights.h"
+
+struct bnt_exec; /* opaque: buffers, KV cache, rope tables */
+
+struct bnt_exec_options {
+    uint64_t n_ctx;    /* positions of KV cache */
+    uint32_t n_batch;  /* most tokens per run */
+    uint32_t n_wanted; /* most tokens per run whose logits are wanted */
+};
+
+/* Everything is borrowed and must outlive the executor. */
+int bnt_exec_open(struct bnt_exec **out, const struct bnt_model *m, const struct bnt_weights *w,
+                  const bnt_kernels *k, struct bnt_pool *pool,
+                  const struct bnt_exec_options *options, struct bnt_err *err);
+void bnt_exec_close(struct bnt_exec *e);
+
+/* Tokens ids[0 .. n) at positions pos .. pos + n - 1; those before are in the cache. Logits of the
+ * last `wanted` tokens are computed. 1 <= n <= n_batch, pos + n <= n_ctx, wanted <= n_wanted. */
+void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos, uint32_t wanted);
+
+/* [wanted][n_vocab] of the last run. */
+const float *bnt_exec_logits(const struct bnt_exec *e);
+uint64_t bnt_exec_bytes(const struct bnt_exec *e); /* memory held: KV cache, buffers */
+
+#endif
