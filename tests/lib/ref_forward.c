@@ -1,0 +1,345 @@
+/*
+ * ref_forward.c - an independent forward pass in double precision; see ref_forward.h.
+ *
+ * Every tensor is decoded once to doubles. A token then walks through the layers and leaves its
+ * keys and values, rounded to binary16 as NUMERICS clause 7 says, in a plain array for the tokens
+ * after it. The engine rounds to binary32 everywhere and this does not, so logits agree closely,
+ * not exactly: an activation that falls next to a rounding boundary may be quantized to the
+ * neighbouring integer.
+ */
+#include "ref_forward.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decode.h"
+
+struct layer {
+    struct dec_tensor attn_norm, q, k, v, attn_sub_norm, o;
+    struct dec_tensor ffn_norm, gate, up, ffn_sub_norm, down;
+};
+
+struct ref_model {
+    size_t blocks, embd, ff, heads, kv_heads, head_dim, vocab, n_rot;
+    double eps, rope_base;
+    bool sub_norms, relu2, neox;
+    struct layer *layers;
+    struct dec_tensor embedding, output_norm, output; /* output.n is 0 when tied */
+};
+
+static double *zeros(size_t n) {
+    double *p = calloc(n ? n : 1, sizeof *p);
+    if (!p) abort();
+    return p;
+}
+
+/* ---- reading the file ------------------------------------------------------------------------ */
+
+struct reader {
+    const struct bnt_gguf *g;
+    char arch[32];
+    const char *why; /* the first thing that is missing */
+};
+
+static size_t get_size(struct reader *r, const char *key, size_t fallback) {
+    char name[96];
+    uint64_t v = fallback;
+    snprintf(name, sizeof name, "%s.%s", r->arch, key);
+    if (!bnt_gguf_u64(r->g, name, &v) && !fallback) r->why = "a key is missing";
+    return (size_t)v;
+}
+
+static double get_real(struct reader *r, const char *key, double fallback) {
+    char name[96];
+    double v = fallback;
+    snprintf(name, sizeof name, "%s.%s", r->arch, key);
+    if (!bnt_gguf_f64(r->g, name, &v) && fallback == 0) r->why = "a key is missing";
+    return v;
+}
+
+static bool get_tensor(struct reader *r, const char *name, size_t cols, size_t rows,
+                       struct dec_tensor *out) {
+    const struct bnt_gguf_tensor *t = bnt_gguf_tensor(r->g, name);
+    if (!t) return false;
+    if (t->dims[0] != cols || t->dims[1] != rows) r->why = "a tensor has another shape";
+    if (!dec_open(out, t->type, t->data, (size_t)t->elements)) r->why = "unknown tensor type";
+    return true;
+}
+
+static void get_part(struct reader *r, size_t block, const char *part, size_t cols, size_t rows,
+                     struct dec_tensor *out) {
+    char name[96];
+    snprintf(name, sizeof name, "blk.%zu.%s.weight", block, part);
+    if (!get_tensor(r, name, cols, rows, out)) r->why = "a tensor is missing";
+}
+
+static void read_layer(struct reader *r, const struct ref_model *m, size_t b, struct layer *l) {
+    size_t q = m->heads * m->head_dim, kv = m->kv_heads * m->head_dim;
+    get_part(r, b, "attn_norm", m->embd, 1, &l->attn_norm);
+    get_part(r, b, "attn_q", m->embd, q, &l->q);
+    get_part(r, b, "attn_k", m->embd, kv, &l->k);
+    get_part(r, b, "attn_v", m->embd, kv, &l->v);
+    if (m->sub_norms) get_part(r, b, "attn_sub_norm", q, 1, &l->attn_sub_norm);
+    get_part(r, b, "attn_output", q, m->embd, &l->o);
+    get_part(r, b, "ffn_norm", m->embd, 1, &l->ffn_norm);
+    get_part(r, b, "ffn_gate", m->embd, m->ff, &l->gate);
+    get_part(r, b, "ffn_up", m->embd, m->ff, &l->up);
+    if (m->sub_norms) get_part(r, b, "ffn_sub_norm", m->ff, 1, &l->ffn_sub_norm);
+    get_part(r, b, "ffn_down", m->ff, m->embd, &l->down);
+}
+
+/* What each architecture name means; the file says nothing more about it. */
+static bool read_graph(struct ref_model *m, const char *arch) {
+    bool b158 = strcmp(arch, "bitnet-b1.58") == 0 || strcmp(arch, "bitnet-25") == 0;
+    bool bitnet = strcmp(arch, "bitnet") == 0, llama = strcmp(arch, "llama") == 0;
+    m->sub_norms = b158 || bitnet;
+    m->relu2 = b158;
+    m->neox = b158 || bitnet;
+    return b158 || bitnet || llama;
+}
+
+struct ref_model *ref_open(const struct bnt_gguf *g, const char **why) {
+    struct reader r = {.g = g};
+    struct bnt_str arch = {"", 0};
+    struct ref_model *m = calloc(1, sizeof *m);
+    if (!m) abort();
+    bnt_gguf_str(g, "general.architecture", &arch);
+    snprintf(r.arch, sizeof r.arch, "%.*s", (int)(arch.len < 31 ? arch.len : 31), arch.ptr);
+    if (!read_graph(m, r.arch)) r.why = "unknown architecture";
+    m->blocks = get_size(&r, "block_count", 0);
+    m->embd = get_size(&r, "embedding_length", 0);
+    m->ff = get_size(&r, "feed_forward_length", 0);
+    m->heads = get_size(&r, "attention.head_count", 0);
+    m->kv_heads = get_size(&r, "attention.head_count_kv", m->heads);
+    m->eps = get_real(&r, "attention.layer_norm_rms_epsilon", 0);
+    m->rope_base = get_real(&r, "rope.freq_base", 10000);
+    const struct bnt_gguf_tensor *embedding = bnt_gguf_tensor(g, "token_embd.weight");
+    if (!embedding) r.why = "no token_embd.weight";
+    if (!r.why) {
+        m->head_dim = get_size(&r, "attention.key_length", m->embd / m->heads);
+        m->n_rot = get_size(&r, "rope.dimension_count", m->head_dim);
+        m->vocab = (size_t)embedding->dims[1];
+        get_tensor(&r, "token_embd.weight", m->embd, m->vocab, &m->embedding);
+        get_tensor(&r, "output.weight", m->embd, m->vocab, &m->output);
+        if (!get_tensor(&r, "output_norm.weight", m->embd, 1, &m->output_norm))
+            r.why = "no output_norm.weight";
+        m->layers = calloc(m->blocks, sizeof *m->layers);
+        if (!m->layers) abort();
+        for (size_t b = 0; b < m->blocks; b++) read_layer(&r, m, b, &m->layers[b]);
+    }
+    *why = r.why;
+    if (!r.why) return m;
+    ref_close(m);
+    return NULL;
+}
+
+void ref_close(struct ref_model *m) {
+    if (!m) return;
+    for (size_t b = 0; m->layers && b < m->blocks; b++) {
+        struct layer *l = &m->layers[b];
+        struct dec_tensor *all[] = {
+            &l->attn_norm, &l->q,        &l->k,    &l->v,  &l->attn_sub_norm,
+            &l->o,         &l->ffn_norm, &l->gate, &l->up, &l->ffn_sub_norm,
+            &l->down};
+        for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) dec_close(all[i]);
+    }
+    dec_close(&m->embedding);
+    dec_close(&m->output_norm);
+    dec_close(&m->output);
+    free(m->layers);
+    free(m);
+}
+
+size_t ref_vocab(const struct ref_model *m) {
+    return m->vocab;
+}
+
+/* ---- arithmetic ------------------------------------------------------------------------------ */
+
+static void rmsnorm(const double *x, size_t n, double eps, const double *gain, bool no_gain,
+                    double *y) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += x[i] * x[i];
+    double r = 1 / sqrt(sum / (double)n + eps);
+    for (size_t i = 0; i < n; i++) y[i] = x[i] * r * (no_gain ? 1 : gain[i]);
+}
+
+/* x as the engine's integer product sees it: q * amax / 127 with q an integer, for every `block`
+ * values on their own (clauses 3 and 4). */
+static void quantize(const double *x, size_t n, size_t block, double *y) {
+    for (size_t b = 0; b < n; b += block) {
+        double amax = 1e-5;
+        for (size_t i = b; i < b + block; i++) amax = fmax(amax, fabs(x[i]));
+        for (size_t i = b; i < b + block; i++) y[i] = rint(x[i] * (127 / amax)) * (amax / 127);
+    }
+}
+
+/* y[rows] = w[rows][cols] x[cols]. */
+static void linear(const struct dec_tensor *w, size_t rows, size_t cols, const double *x,
+                   unsigned mutations, double *y) {
+    double *input = zeros(cols);
+    if (w->ternary && !(mutations & REF_NO_ACT_QUANT)) {
+        quantize(x, cols, w->block < w->n ? w->block : cols, input);
+    } else {
+        memcpy(input, x, cols * sizeof *x);
+    }
+    for (size_t r = 0; r < rows; r++) {
+        y[r] = 0;
+        for (size_t c = 0; c < cols; c++) y[r] += w->value[r * cols + c] * input[c];
+    }
+    free(input);
+}
+
+static void rope(const struct ref_model *m, double *head, size_t position, unsigned mutations) {
+    bool neox = m->neox != !!(mutations & REF_OTHER_ROPE);
+    double base = m->rope_base;
+    if (mutations & REF_ROPE_BASE) base = base == 10000 ? 500000 : 10000;
+    if (mutations & REF_NO_ROPE) return;
+    for (size_t i = 0; i < m->n_rot / 2; i++) {
+        double angle = (double)position * pow(base, -2.0 * (double)i / (double)m->n_rot);
+        double *a = &head[neox ? i : 2 * i], *b = &head[neox ? i + m->n_rot / 2 : 2 * i + 1];
+        double a0 = *a, b0 = *b;
+        *a = a0 * cos(angle) - b0 * sin(angle);
+        *b = a0 * sin(angle) + b0 * cos(angle);
+    }
+}
+
+static double activation(bool relu2, double x) {
+    if (relu2) return x > 0 ? x * x : 0;
+    return x / (1 + exp(-x));
+}
+
+/* ---- one token through the network ----------------------------------------------------------- */
+
+struct run {
+    const struct ref_model *m;
+    unsigned mutations;
+    size_t position, capacity;
+    double *keys, *values; /* [blocks][capacity][kv_heads * head_dim], binary16 values */
+    double *norm, *q, *k, *v, *attn, *branch, *gate, *up;
+};
+
+/* Query head h over all positions up to this one. */
+static void attend(struct run *s, size_t block, size_t h) {
+    const struct ref_model *m = s->m;
+    size_t d = m->head_dim, kv_width = m->kv_heads * d, seen = s->position + 1;
+    size_t kv_head = h / (m->heads / m->kv_heads);
+    if (s->mutations & REF_KV_MODULO) kv_head = h % m->kv_heads;
+    if (s->mutations & REF_NOT_CAUSAL && seen > 1) seen--;
+    const double *keys = s->keys + block * s->capacity * kv_width + kv_head * d;
+    const double *values = s->values + block * s->capacity * kv_width + kv_head * d;
+    double *weight = zeros(seen), max = -INFINITY, sum = 0, *out = s->attn + h * d;
+    for (size_t t = 0; t < seen; t++) {
+        for (size_t i = 0; i < d; i++) weight[t] += s->q[h * d + i] * keys[t * kv_width + i];
+        if (!(s->mutations & REF_NO_SCORE_SCALE)) weight[t] /= sqrt((double)d);
+        max = fmax(max, weight[t]);
+    }
+    for (size_t t = 0; t < seen; t++) sum += weight[t] = exp(weight[t] - max);
+    memset(out, 0, d * sizeof *out);
+    for (size_t t = 0; t < seen; t++)
+        for (size_t i = 0; i < d; i++) out[i] += weight[t] / sum * values[t * kv_width + i];
+    free(weight);
+}
+
+static void attention(struct run *s, size_t block, double *x) {
+    const struct ref_model *m = s->m;
+    const struct layer *l = &m->layers[block];
+    const unsigned mut = s->mutations;
+    const bool no_gain = mut & REF_NO_GAINS;
+    size_t d = m->head_dim, width = m->heads * d, kv_width = m->kv_heads * d;
+    rmsnorm(x, m->embd, m->eps, l->attn_norm.value, no_gain, s->norm);
+    linear(&l->q, width, m->embd, s->norm, mut, s->q);
+    linear(&l->k, kv_width, m->embd, s->norm, mut, s->k);
+    linear(&l->v, kv_width, m->embd, s->norm, mut, s->v);
+    if (mut & REF_NO_WEIGHT_SCALE && l->v.ternary)
+        for (size_t i = 0; i < kv_width; i++) s->v[i] /= l->v.scale[0];
+    size_t q_position = s->position + (mut & REF_POSITION_OFF ? 1 : 0);
+    for (size_t h = 0; h < m->heads; h++) rope(m, s->q + h * d, q_position, mut);
+    for (size_t h = 0; h < m->kv_heads; h++) rope(m, s->k + h * d, s->position, mut);
+    size_t at = (block * s->capacity + s->position) * kv_width;
+    for (size_t i = 0; i < kv_width; i++) {
+        s->keys[at + i] = dec_round_f16(s->k[i]);
+        s->values[at + i] = dec_round_f16(s->v[i]);
+    }
+    for (size_t h = 0; h < m->heads; h++) attend(s, block, h);
+    if (m->sub_norms && !(mut & REF_NO_ATTN_SUB_NORM))
+        rmsnorm(s->attn, width, m->eps, l->attn_sub_norm.value, no_gain, s->attn);
+    linear(&l->o, m->embd, width, s->attn, mut, s->branch);
+    for (size_t i = 0; i < m->embd; i++)
+        x[i] = (mut & REF_NO_ATTN_RESIDUAL ? 0 : x[i]) + s->branch[i];
+}
+
+static void feed_forward(struct run *s, size_t block, double *x) {
+    const struct ref_model *m = s->m;
+    const struct layer *l = &m->layers[block];
+    const unsigned mut = s->mutations;
+    const bool no_gain = mut & REF_NO_GAINS;
+    rmsnorm(x, m->embd, m->eps, l->ffn_norm.value, no_gain, s->norm);
+    linear(&l->gate, m->ff, m->embd, s->norm, mut, s->gate);
+    linear(&l->up, m->ff, m->embd, s->norm, mut, s->up);
+    for (size_t i = 0; i < m->ff; i++) {
+        double g = mut & REF_SWAP_GATE_UP ? s->up[i] : s->gate[i];
+        double u = mut & REF_SWAP_GATE_UP ? s->gate[i] : s->up[i];
+        double a = activation(m->relu2 != !!(mut & REF_SWAP_GATE), g);
+        if (mut & REF_RELU_NOT_SQUARED && m->relu2) a = fmax(g, 0);
+        s->gate[i] = a * u;
+    }
+    if (m->sub_norms && !(mut & REF_NO_FFN_SUB_NORM))
+        rmsnorm(s->gate, m->ff, m->eps, l->ffn_sub_norm.value, no_gain, s->gate);
+    linear(&l->down, m->embd, m->ff, s->gate, mut, s->branch);
+    for (size_t i = 0; i < m->embd; i++)
+        x[i] = (mut & REF_NO_FFN_RESIDUAL ? 0 : x[i]) + s->branch[i];
+}
+
+static void token(struct run *s, int32_t id, double *logits) {
+    const struct ref_model *m = s->m;
+    const struct dec_tensor *head = m->output.n ? &m->output : &m->embedding;
+    double *x = zeros(m->embd);
+    memcpy(x, m->embedding.value + (size_t)id * m->embd, m->embd * sizeof *x);
+    for (size_t b = 0; b < m->blocks; b++) {
+        attention(s, b, x);
+        feed_forward(s, b, x);
+    }
+    if (!(s->mutations & REF_NO_OUTPUT_NORM))
+        rmsnorm(x, m->embd, m->eps, m->output_norm.value, s->mutations & REF_NO_GAINS, x);
+    linear(head, m->vocab, m->embd, x, s->mutations, logits);
+    free(x);
+}
+
+void ref_forward(const struct ref_model *m, const int32_t *tokens, size_t n, unsigned mutations,
+                 double *logits) {
+    size_t width = m->heads * m->head_dim, kv_width = m->kv_heads * m->head_dim;
+    struct run s = {.m = m,
+                    .mutations = mutations,
+                    .capacity = n,
+                    .keys = zeros(m->blocks * n * kv_width),
+                    .values = zeros(m->blocks * n * kv_width),
+                    .norm = zeros(m->embd),
+                    .q = zeros(width),
+                    .k = zeros(kv_width),
+                    .v = zeros(kv_width),
+                    .attn = zeros(width),
+                    .branch = zeros(m->embd),
+                    .gate = zeros(m->ff),
+                    .up = zeros(m->ff)};
+    for (size_t t = 0; t < n; t++) {
+        s.position = t;
+        token(&s, tokens[t], logits + t * m->vocab);
+    }
+    double *all[] = {s.keys, s.values, s.norm, s.q, s.k, s.v, s.attn, s.branch, s.gate, s.up};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
+}
+
+double ref_distance(const float *a, const double *b, size_t n) {
+    double difference = 0, norm = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(a[i])) return INFINITY;
+        double d = (double)a[i] - b[i];
+        difference += d * d;
+        norm += b[i] * b[i];
+    }
+    return sqrt(difference / norm);
+}

@@ -1,0 +1,59 @@
+/*
+ * ref_forward.h - an independent forward pass in double precision, the tests' opinion of what a
+ * model's logits are.
+ *
+ * Written from the facts about the models (docs/FORMATS.md) and NUMERICS clauses 3, 4, 7, in the
+ * plainest order: one token, one layer, one head at a time. Must share no code with the engine but
+ * the GGUF reader, and must not follow it. It takes mutations: the errors that engines of this
+ * field have really made, so that a test can prove that it would see each one.
+ */
+#ifndef TEST_REF_FORWARD_H
+#define TEST_REF_FORWARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "file/gguf.h"
+
+/* X(name, bit, what is wrong) */
+#define REF_MUTATIONS(X)                                                                           \
+    X(REF_SWAP_GATE, 0, "SiLU for squared ReLU, or the reverse")                                   \
+    X(REF_NO_ATTN_SUB_NORM, 1, "no attn_sub_norm")                                                 \
+    X(REF_NO_FFN_SUB_NORM, 2, "no ffn_sub_norm")                                                   \
+    X(REF_OTHER_ROPE, 3, "interleaved pairs for halves, or the reverse")                           \
+    X(REF_NO_ROPE, 4, "no rotation at all")                                                        \
+    X(REF_KV_MODULO, 5, "KV head h % kv_heads")                                                    \
+    X(REF_NO_ATTN_RESIDUAL, 6, "attention replaces the residual stream")                           \
+    X(REF_NO_FFN_RESIDUAL, 7, "feed-forward replaces the residual stream")                         \
+    X(REF_NO_SCORE_SCALE, 8, "scores not divided by sqrt(head_dim)")                               \
+    X(REF_SWAP_GATE_UP, 9, "activation on up instead of gate")                                     \
+    X(REF_NO_GAINS, 10, "norms without their gains")                                               \
+    X(REF_NO_OUTPUT_NORM, 11, "no output norm")                                                    \
+    X(REF_NOT_CAUSAL, 12, "the last position invisible to itself")                                 \
+    X(REF_ROPE_BASE, 13, "rope base 10000 whatever the file says (or 500000)")                     \
+    X(REF_POSITION_OFF, 14, "positions of queries one too high")                                   \
+    X(REF_RELU_NOT_SQUARED, 15, "ReLU without the square")                                         \
+    X(REF_NO_WEIGHT_SCALE, 16, "ternary scales of attn_v read as 1")                               \
+    X(REF_NO_ACT_QUANT, 17, "activations not quantized (a small change, not an error of graph)")
+
+enum ref_mutation {
+#define X(name, bit, text) name = 1 << bit,
+    REF_MUTATIONS(X)
+#undef X
+};
+
+struct ref_model; /* opaque */
+
+/* NULL with *why set when the model is of a kind not known here. The GGUF must outlive it. */
+struct ref_model *ref_open(const struct bnt_gguf *g, const char **why);
+void ref_close(struct ref_model *m);
+size_t ref_vocab(const struct ref_model *m);
+
+/* logits[n][vocab] for tokens[n] from position 0; mutations are REF_* joined by |. */
+void ref_forward(const struct ref_model *m, const int32_t *tokens, size_t n, unsigned mutations,
+                 double *logits);
+
+/* sqrt(sum (a - b)^2 / sum b^2); infinite when a is not finite. */
+double ref_distance(const float *a, const double *b, size_t n);
+
+#endif
