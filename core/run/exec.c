@@ -308,35 +308,44 @@ static int acts_bytes(const struct bnt_exec *e, uint64_t *bytes, struct bnt_err 
     return BNT_OK;
 }
 
-/* Two passes over the same list: the first adds up sizes, the second, with `base`, hands out. */
-static bool carve(uint8_t *base, uint64_t *at, uint64_t count, uint64_t size, void *out) {
-    uint64_t bytes;
-    if (base) *(void **)out = base + *at;
-    return bnt_mul_u64(count, size, &bytes) && bnt_add_u64(*at, bytes, at) &&
-           bnt_align_u64(*at, 128, at);
+/* Hands out pieces of one region. Without a base it only adds up sizes: two passes over the same
+ * list, one to measure and one to place. */
+struct carver {
+    uint8_t *base;
+    uint64_t at;
+    bool overflow;
+};
+
+static void *carve(struct carver *c, uint64_t count, uint64_t size) {
+    uint8_t *p = c->base ? c->base + c->at : NULL;
+    uint64_t bytes = 0;
+    c->overflow |= !bnt_mul_u64(count, size, &bytes) || !bnt_add_u64(c->at, bytes, &c->at) ||
+                   !bnt_align_u64(c->at, 128, &c->at);
+    return p;
 }
 
-static bool carve_all(struct bnt_exec *e, uint8_t *base, uint64_t acts, uint64_t *at) {
+static void carve_all(struct bnt_exec *e, uint64_t acts, struct carver *c) {
     const struct bnt_hparams *hp = &e->m->hp;
     uint64_t n_batch = e->options.n_batch, parts = bnt_pool_threads(e->pool) + 1u;
-    bool ok = carve(base, at, hp->n_layer, e->layer_bytes, &e->cache);
+    e->cache = carve(c, hp->n_layer, e->layer_bytes);
     for (unsigned b = 0; b < BNT_BUF_COUNT; b++) {
         bool few = b == BNT_BUF_LOGITS || b == BNT_BUF_WANTED;
-        ok = ok && carve(base, at, few ? e->options.n_wanted : n_batch,
-                         (uint64_t)e->plan.width[b] * sizeof(float), &e->buffer[b]);
+        e->buffer[b] = carve(c, few ? e->options.n_wanted : n_batch,
+                             (uint64_t)e->plan.width[b] * sizeof(float));
     }
-    return ok && carve(base, at, 1, acts, &e->acts) &&
-           carve(base, at, n_batch * (hp->n_rot / 2), sizeof(float), &e->cos) &&
-           carve(base, at, n_batch * (hp->n_rot / 2), sizeof(float), &e->sin) &&
-           carve(base, at, hp->n_rot / 2, sizeof(double), &e->freq) &&
-           carve(base, at, e->plan.n_ops, sizeof *e->tickets, &e->tickets) &&
-           carve(base, at, parts, e->part_floats * sizeof(float), &e->part);
+    e->acts = carve(c, 1, acts);
+    e->cos = carve(c, n_batch * (hp->n_rot / 2), sizeof(float));
+    e->sin = carve(c, n_batch * (hp->n_rot / 2), sizeof(float));
+    e->freq = carve(c, hp->n_rot / 2, sizeof(double));
+    e->tickets = carve(c, e->plan.n_ops, sizeof *e->tickets);
+    e->part = carve(c, parts, e->part_floats * sizeof(float));
 }
 
 static int allocate(struct bnt_exec *e, struct bnt_err *err) {
     const struct bnt_hparams *hp = &e->m->hp;
     bnt_layout layout = {0};
-    uint64_t acts, total = 0, at = 0;
+    struct carver measure = {0}, place = {0};
+    uint64_t acts;
     e->kv = (bnt_kv_shape){e->options.n_ctx, hp->n_head_kv, hp->head_dim};
     if (e->k->kv_layout(&e->kv, &layout) != BNT_SUPPORTED)
         return bnt_fail(err, BNT_E_BACKEND, "the backend cannot hold a KV cache of %u x %u values",
@@ -344,12 +353,15 @@ static int allocate(struct bnt_exec *e, struct bnt_err *err) {
     e->part_floats = chunks_upto(e->options.n_ctx) * hp->n_head * (hp->head_dim + 2u);
     int status = acts_bytes(e, &acts, err);
     if (status != BNT_OK) return status;
-    if (!bnt_align_u64(layout.bytes, layout.align > 128 ? layout.align : 128, &e->layer_bytes) ||
-        !carve_all(e, NULL, acts, &total))
+    measure.overflow =
+        !bnt_align_u64(layout.bytes, layout.align > 128 ? layout.align : 128, &e->layer_bytes);
+    carve_all(e, acts, &measure);
+    if (measure.overflow)
         return bnt_fail(err, BNT_E_LIMIT, "a context of %llu tokens does not fit into 64 bits",
                         (unsigned long long)e->options.n_ctx);
-    status = bnt_mem_alloc(&e->memory, total, "the KV cache and buffers", err);
-    if (status == BNT_OK) carve_all(e, e->memory.ptr, acts, &at);
+    status = bnt_mem_alloc(&e->memory, measure.at, "the KV cache and buffers", err);
+    place.base = e->memory.ptr;
+    if (status == BNT_OK) carve_all(e, acts, &place);
     return status;
 }
 

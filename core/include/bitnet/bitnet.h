@@ -91,7 +91,7 @@ struct bnt_sampling {
 BNT_API struct bnt_sampling bnt_sampling_default(void);
 
 /* Picks the token after history[0 .. n). `draw` counts the calls of one generation from 0: with the
- * seed it names the random number. scratch: n_vocab * 8 bytes, or NULL when greedy without
+ * seed it names the random number. scratch: n_vocab * 16 bytes, or NULL when greedy without
  * penalty. logits are not changed. */
 BNT_API int32_t bnt_sample(const struct bnt_sampling *s, const float *logits, uint32_t n_vocab,
                            const int32_t *history, size_t n, uint64_t draw, void *scratch);

@@ -1,0 +1,107 @@
+/*
+ * engine.c - opens a model for use: file -> tokenizer -> model -> backend -> packed weights.
+ *
+ * Only joins the parts, in the one order that refuses early: what is cheap to check comes first.
+ */
+#include "run/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int check_vocabulary(const struct bnt_engine *e, struct bnt_err *err) {
+    uint32_t tokens = bnt_tokenizer_info(e->tokenizer)->vocab_size;
+    if (tokens > e->model->hp.n_vocab)
+        return bnt_fail(err, BNT_E_FORMAT, "the tokenizer has %u tokens, token_embd.weight only %u",
+                        tokens, e->model->hp.n_vocab);
+    return BNT_OK;
+}
+
+static int load_weights(struct bnt_engine *e, const struct bnt_engine_options *o,
+                        struct bnt_err *err) {
+    struct bnt_pool *pool;
+    unsigned threads = o->threads ? o->threads : bnt_topology_default_threads(e->topology);
+    int status = bnt_pool_open(&pool, threads, NULL, err);
+    if (status != BNT_OK) return status;
+    status = bnt_weights_scan(e->model, pool, err);
+    if (status == BNT_OK)
+        status = bnt_weights_load(&e->weights, e->model, &e->backend->kernels, pool,
+                                  (struct bnt_progress){o->progress, o->progress_arg}, err);
+    bnt_pool_close(pool);
+    return status;
+}
+
+static void fill_info(struct bnt_engine *e, double load_seconds) {
+    const struct bnt_hparams *hp = &e->model->hp;
+    size_t file_bytes;
+    bnt_gguf_bytes(e->gguf, &file_bytes);
+    e->info = (struct bnt_engine_info){.architecture = hp->arch,
+                                       .name = hp->name,
+                                       .backend = e->backend->name,
+                                       .backend_variant = e->backend->variant,
+                                       .n_vocab = hp->n_vocab,
+                                       .n_layer = hp->n_layer,
+                                       .n_embd = hp->n_embd,
+                                       .n_ff = hp->n_ff,
+                                       .n_head = hp->n_head,
+                                       .n_head_kv = hp->n_head_kv,
+                                       .head_dim = hp->head_dim,
+                                       .n_ctx_train = hp->n_ctx_train,
+                                       .parameters = e->model->parameters,
+                                       .ternary_parameters = e->model->ternary_parameters,
+                                       .file_bytes = file_bytes,
+                                       .packed_bytes = e->weights.arena.size,
+                                       .load_seconds = load_seconds};
+}
+
+int bnt_engine_open(struct bnt_engine **out, const char *model_path,
+                    const struct bnt_engine_options *options, struct bnt_err *err) {
+    static const struct bnt_engine_options defaults;
+    const struct bnt_engine_options *o = options ? options : &defaults;
+    const struct bnt_backends_options which = {.plugin_dir = o->plugin_dir, .want = o->backend};
+    double start = now_seconds();
+    int status;
+    *out = NULL;
+    struct bnt_engine *e = calloc(1, sizeof *e);
+    if (!e) return bnt_fail_nomem(err, "the engine", sizeof *e);
+    if ((status = bnt_gguf_open(&e->gguf, model_path, err)) != BNT_OK ||
+        (status = bnt_model_open(&e->model, e->gguf, err)) != BNT_OK ||
+        (status = bnt_tokenizer_open(&e->tokenizer, e->gguf, err)) != BNT_OK ||
+        (status = check_vocabulary(e, err)) != BNT_OK ||
+        (status = bnt_backends_open(&e->backends, &which, err)) != BNT_OK ||
+        (status = bnt_topology_open(&e->topology, err)) != BNT_OK)
+        goto fail;
+    e->backend = bnt_backends_chosen(e->backends);
+    if ((status = load_weights(e, o, err)) != BNT_OK) goto fail;
+    fill_info(e, now_seconds() - start);
+    *out = e;
+    return BNT_OK;
+fail:
+    bnt_engine_close(e);
+    return status;
+}
+
+void bnt_engine_close(struct bnt_engine *e) {
+    if (!e) return;
+    bnt_weights_free(&e->weights);
+    bnt_topology_close(e->topology);
+    bnt_backends_close(e->backends);
+    bnt_tokenizer_close(e->tokenizer);
+    bnt_model_close(e->model);
+    bnt_gguf_close(e->gguf);
+    free(e);
+}
+
+const struct bnt_engine_info *bnt_engine_info(const struct bnt_engine *engine) {
+    return &engine->info;
+}
+
+const struct bnt_tokenizer *bnt_engine_tokenizer(const struct bnt_engine *engine) {
+    return engine->tokenizer;
+}

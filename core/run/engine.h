@@ -1,0 +1,27 @@
+/*
+ * engine.h - the inside of struct bnt_engine, for the program's own commands (decision table,
+ * topology); other programs see bitnet.h only.
+ */
+#ifndef BNT_RUN_ENGINE_H
+#define BNT_RUN_ENGINE_H
+
+#include "bitnet/bitnet.h"
+#include "file/gguf.h"
+#include "machine/topology.h"
+#include "model/model.h"
+#include "plugin/backend.h"
+#include "run/weights.h"
+#include "tokenizer.h"
+
+struct bnt_engine { /* immutable once open */
+    struct bnt_gguf *gguf;
+    struct bnt_model *model;
+    struct bnt_tokenizer *tokenizer;
+    struct bnt_backends *backends;
+    const struct bnt_backend *backend;
+    struct bnt_topology *topology;
+    struct bnt_weights weights;
+    struct bnt_engine_info info;
+};
+
+#endif
