@@ -254,8 +254,6 @@ static void attention(struct run *s, size_t block, double *x) {
     linear(&l->q, width, m->embd, s->norm, mut, s->q);
     linear(&l->k, kv_width, m->embd, s->norm, mut, s->k);
     linear(&l->v, kv_width, m->embd, s->norm, mut, s->v);
-    if (mut & REF_NO_WEIGHT_SCALE && l->v.ternary)
-        for (size_t i = 0; i < kv_width; i++) s->v[i] /= l->v.scale[0];
     size_t q_position = s->position + (mut & REF_POSITION_OFF ? 1 : 0);
     for (size_t h = 0; h < m->heads; h++) rope(m, s->q + h * d, q_position, mut);
     for (size_t h = 0; h < m->kv_heads; h++) rope(m, s->k + h * d, s->position, mut);
@@ -290,6 +288,8 @@ static void feed_forward(struct run *s, size_t block, double *x) {
     if (m->sub_norms && !(mut & REF_NO_FFN_SUB_NORM))
         rmsnorm(s->gate, m->ff, m->eps, l->ffn_sub_norm.value, no_gain, s->gate);
     linear(&l->down, m->embd, m->ff, s->gate, mut, s->branch);
+    if (mut & REF_NO_WEIGHT_SCALE && l->down.ternary)
+        for (size_t i = 0; i < m->embd; i++) s->branch[i] /= l->down.scale[0];
     for (size_t i = 0; i < m->embd; i++)
         x[i] = (mut & REF_NO_FFN_RESIDUAL ? 0 : x[i]) + s->branch[i];
 }

@@ -33,7 +33,7 @@
     X(REF_ROPE_BASE, 13, "rope base 10000 whatever the file says (or 500000)")                     \
     X(REF_POSITION_OFF, 14, "positions of queries one too high")                                   \
     X(REF_RELU_NOT_SQUARED, 15, "ReLU without the square")                                         \
-    X(REF_NO_WEIGHT_SCALE, 16, "ternary scales of attn_v read as 1")                               \
+    X(REF_NO_WEIGHT_SCALE, 16, "ternary scale of ffn_down read as 1")                              \
     X(REF_NO_ACT_QUANT, 17, "activations not quantized (a small change, not an error of graph)")
 
 enum ref_mutation {
