@@ -5,7 +5,14 @@
  * tokenizer.ggml.model; the pre-tokenizer by tokenizer.ggml.pre, inferred when absent. Knows
  * nothing of tensors or kernels. Immutable after open, so safe to share between threads.
  *
- * Promise: decode(encode(bytes)) == bytes for every byte string, valid UTF-8 or not.
+ * Promise: decode(encode(bytes)) == bytes for every byte string, valid UTF-8 or not. The one
+ * exception is the format's own: SentencePiece writes a space as U+2581, so that a literal U+2581
+ * becomes a space, as in every other engine; BNT_ENCODE_EXACT keeps it. (A SentencePiece vocabulary
+ * without byte tokens also loses what it has no piece for: UNK.)
+ *
+ * Texts of USER_DEFINED tokens always become those tokens, as in sentencepiece, Hugging Face and
+ * llama.cpp; those of CONTROL and UNKNOWN tokens only on request, and plain text can never become
+ * such a token by merging. The leftmost match counts, the longest of those.
  */
 #ifndef BNT_TOKENIZER_H
 #define BNT_TOKENIZER_H
@@ -18,17 +25,18 @@
 #include "file/gguf.h"
 
 enum bnt_token_type { /* tokenizer.ggml.token_type */
-    BNT_TOKEN_NORMAL = 1,
-    BNT_TOKEN_UNKNOWN = 2,
-    BNT_TOKEN_CONTROL = 3,
-    BNT_TOKEN_USER_DEFINED = 4,
-    BNT_TOKEN_UNUSED = 5,
-    BNT_TOKEN_BYTE = 6,
+                      BNT_TOKEN_NORMAL = 1,
+                      BNT_TOKEN_UNKNOWN = 2,
+                      BNT_TOKEN_CONTROL = 3,
+                      BNT_TOKEN_USER_DEFINED = 4,
+                      BNT_TOKEN_UNUSED = 5,
+                      BNT_TOKEN_BYTE = 6,
 };
 
 enum bnt_encode_flags {
     BNT_ENCODE_BOS = 1,           /* put BOS (and EOS) where the model's metadata asks for it */
-    BNT_ENCODE_PARSE_SPECIAL = 2, /* text of CONTROL tokens becomes those tokens */
+    BNT_ENCODE_PARSE_SPECIAL = 2, /* texts of CONTROL and UNKNOWN tokens become those tokens */
+    BNT_ENCODE_EXACT = 4,         /* SentencePiece: a literal U+2581 is spelled in byte tokens */
 };
 
 /* Token i came from bytes [begin[i], end[i]) of the text; added ones (BOS) have begin == end. */
@@ -64,9 +72,12 @@ void bnt_token_list_free(struct bnt_token_list *list);
 struct bnt_str bnt_tokenizer_piece(const struct bnt_tokenizer *t, int32_t id);
 enum bnt_token_type bnt_tokenizer_type(const struct bnt_tokenizer *t, int32_t id);
 bool bnt_tokenizer_is_eog(const struct bnt_tokenizer *t, int32_t id); /* end of generation */
+int32_t bnt_tokenizer_find(const struct bnt_tokenizer *t,
+                           const char *piece); /* as in file; or -1 */
 
-/* Decodes ids to bytes. *text is malloc'd and NUL-terminated (the NUL not counted); CONTROL tokens
- * are left out unless `special`. Undoes the space prefix at the start of the text. */
+/* Decodes ids to bytes. *text is malloc'd and NUL-terminated (the NUL not counted); CONTROL
+ * and UNKNOWN tokens are left out unless `special`. Undoes the space prefix, which encoding puts at
+ * the start of the text and behind each special token. */
 int bnt_tokenizer_decode(const struct bnt_tokenizer *t, const int32_t *ids, size_t count,
                          bool special, char **text, size_t *len, struct bnt_err *err);
 
@@ -74,20 +85,21 @@ int bnt_tokenizer_decode(const struct bnt_tokenizer *t, const int32_t *ids, size
 struct bnt_stream {
     const struct bnt_tokenizer *t;
     bool special; /* also show CONTROL tokens */
-    bool started; /* the first piece loses the SentencePiece space prefix */
+    bool strip;   /* the next piece loses the space prefix */
     uint8_t pending[8];
     size_t n_pending;
 };
 /* text_start: the first token fed begins the text (not the continuation of a prompt). */
 void bnt_stream_init(struct bnt_stream *s, const struct bnt_tokenizer *t, bool text_start,
                      bool special);
-/* Appends at most `size` bytes to out; returns the count. 4 + the longest piece is always enough:
- * bnt_tokenizer_max_piece(). */
+/* Writes at most `size` bytes to out; returns the count. bnt_tokenizer_max_piece() is always
+ * enough; where size is not, SIZE_MAX, and nothing is consumed. Ids outside the vocabulary show
+ * nothing. */
 size_t bnt_stream_push(struct bnt_stream *s, int32_t id, char *out, size_t size);
 size_t bnt_stream_flush(struct bnt_stream *s, char *out, size_t size); /* what is left, as it is */
-size_t bnt_tokenizer_max_piece(const struct bnt_tokenizer *t);         /* bytes, decoded */
+size_t bnt_tokenizer_max_piece(const struct bnt_tokenizer *t); /* bytes one push may write */
 
-/* SHA-256 of the canonical form of everything that decides ids (docs/RECEIPTS.md). */
+/* SHA-256 of the canonical form of everything that decides ids (digest.c, docs/RECEIPTS.md). */
 int bnt_tokenizer_digest(const struct bnt_tokenizer *t, uint8_t out[32], struct bnt_err *err);
 
 #endif

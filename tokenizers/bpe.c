@@ -1,0 +1,155 @@
+/* bpe.c - see bpe.h. */
+#include "bpe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char KEY[] = "tokenizer.ggml.merges";
+
+/* ---- pairs ------------------------------------------------------------------------------------
+ */
+
+static uint32_t *slot_of(const struct bnt_bpe *b, int32_t left, int32_t right) {
+    uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9E3779B97F4A7C15u;
+    h ^= h >> 32;
+    for (uint32_t i = (uint32_t)(h * 0xD6E8FEB86659FD93u >> 32) & b->mask;; i = (i + 1) & b->mask) {
+        uint32_t rank = b->slots[i];
+        if (rank == UINT32_MAX) return &b->slots[i];
+        if (b->pairs[rank].left == left && b->pairs[rank].right == right) return &b->slots[i];
+    }
+}
+
+static bool by_rank(const void *ctx, const struct bnt_symbol *l, const struct bnt_symbol *r,
+                    uint32_t *order, int32_t *id) {
+    const struct bnt_bpe *b = ctx;
+    uint32_t rank = *slot_of(b, l->id, r->id);
+    if (rank == UINT32_MAX) return false;
+    *order = rank;
+    *id = b->pairs[rank].result;
+    return true;
+}
+
+static int unknown_piece(struct bnt_err *err, uint32_t rank, struct bnt_str merge) {
+    char text[160];
+    return bnt_fail(err, BNT_E_FORMAT, "'%s'[%u], '%s': not two pieces that make a third", KEY,
+                    rank, bnt_printable(text, sizeof text, merge.ptr, merge.len));
+}
+
+/* "left right", cut at the first space that is not the first byte. */
+static int read_pair(struct bnt_pair *p, const struct bnt_vocab *v, uint32_t rank, struct bnt_str s,
+                     uint8_t *joined, struct bnt_err *err) {
+    const char *space = s.len > 2 ? memchr(s.ptr + 1, ' ', s.len - 1) : NULL;
+    size_t left, right;
+    if (!space || s.len > 2 * BNT_PIECE_MAX) return unknown_piece(err, rank, s);
+    left = (size_t)(space - s.ptr);
+    right = s.len - left - 1;
+    memcpy(joined, s.ptr, left);
+    if (right) memcpy(joined + left, space + 1, right);
+    p->left = bnt_vocab_find_text(v, joined, left);
+    p->right = bnt_vocab_find_text(v, joined + left, right);
+    p->result = bnt_vocab_find_text(v, joined, left + right);
+    if (p->left < 0 || p->right < 0 || p->result < 0) return unknown_piece(err, rank, s);
+    return BNT_OK;
+}
+
+static int load(struct bnt_bpe *b, const struct bnt_vocab *v, const struct bnt_gguf *g,
+                uint8_t *joined, struct bnt_err *err) {
+    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, KEY);
+    uint64_t cursor = 0;
+    size_t slots = 16;
+    int rc;
+    if (!kv) return bnt_fail(err, BNT_E_FORMAT, "'%s' is missing", KEY);
+    if (kv->type != BNT_GGUF_ARRAY || kv->elem_type != BNT_GGUF_STRING)
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' is not an array of strings", KEY);
+    if (kv->count > INT32_MAX / 4)
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' has %llu elements", KEY,
+                        (unsigned long long)kv->count);
+    b->count = (uint32_t)kv->count;
+    while (slots < (size_t)b->count * 2) slots *= 2;
+    b->mask = (uint32_t)(slots - 1);
+    b->slots = malloc(slots * sizeof *b->slots);
+    b->pairs = calloc((size_t)b->count + 1, sizeof *b->pairs);
+    if (!b->slots || !b->pairs) return bnt_fail_nomem(err, KEY, slots * sizeof *b->slots);
+    memset(b->slots, 0xFF, slots * sizeof *b->slots);
+
+    for (uint32_t rank = 0; rank < b->count; rank++) {
+        struct bnt_pair *p = &b->pairs[rank];
+        uint32_t *slot;
+        if ((rc = read_pair(p, v, rank, bnt_gguf_next_string(kv, &cursor), joined, err))) return rc;
+        if (!v->pieces[p->left].mergeable || !v->pieces[p->right].mergeable ||
+            !v->pieces[p->result].mergeable)
+            continue;
+        slot = slot_of(b, p->left, p->right);
+        if (*slot == UINT32_MAX) *slot = rank;
+    }
+    return BNT_OK;
+}
+
+int bnt_bpe_load(struct bnt_bpe *b, const struct bnt_vocab *v, const struct bnt_gguf *g,
+                 struct bnt_err *err) {
+    uint8_t *joined = malloc(2 * BNT_PIECE_MAX);
+    int rc;
+    memset(b, 0, sizeof *b);
+    if (!joined) return bnt_fail_nomem(err, KEY, 2 * BNT_PIECE_MAX);
+    rc = load(b, v, g, joined, err);
+    free(joined);
+    if (rc) bnt_bpe_free(b);
+    return rc;
+}
+
+void bnt_bpe_free(struct bnt_bpe *b) {
+    free(b->pairs);
+    free(b->slots);
+    memset(b, 0, sizeof *b);
+}
+
+/* ---- encoding ---------------------------------------------------------------------------------
+ */
+
+/* Tokens of the word text[begin, end); `origin` is where text lies in what the caller encodes, and
+ * an invented space takes no room there. */
+static int encode_word(const struct bnt_bpe *b, const struct bnt_vocab *v, const uint8_t *text,
+                       size_t begin, size_t end, size_t origin, bool prefix, struct bnt_merger *m,
+                       struct bnt_token_list *out, struct bnt_err *err) {
+    int rc;
+    bnt_merger_reset(m);
+    if (b->ignore_merges) {
+        int32_t id = bnt_vocab_find(v, text + begin, end - begin);
+        if (id >= 0 && (rc = bnt_merger_add(m, begin, end - begin, id, err))) return rc;
+    }
+    if (m->count == 0) {
+        for (size_t i = begin; i < end; i++)
+            if ((rc = bnt_merger_add(m, i, 1, v->byte_id[text[i]], err))) return rc;
+        if ((rc = bnt_merger_run(m, by_rank, b, err))) return rc;
+    }
+    for (uint32_t i = 0; i != BNT_NO_SYMBOL; i = m->symbols[i].next) {
+        size_t from = m->symbols[i].begin, to = from + m->symbols[i].len;
+        if (prefix) {
+            from -= from > 0;
+            to--;
+        }
+        if ((rc = bnt_token_push(out, m->symbols[i].id, origin + from, origin + to, err)))
+            return rc;
+    }
+    return BNT_OK;
+}
+
+int bnt_bpe_encode(const struct bnt_bpe *b, const struct bnt_vocab *v, const uint8_t *text,
+                   size_t begin, size_t end, bool prefix, struct bnt_merger *m,
+                   struct bnt_token_list *out, struct bnt_err *err) {
+    struct bnt_words w = {.rule = b->pre->rule, .text = text + begin, .len = end - begin};
+    uint8_t *copy = NULL;
+    int rc = BNT_OK;
+    if (prefix) {
+        copy = malloc(w.len + 1);
+        if (!copy) return bnt_fail_nomem(err, "text to encode", w.len + 1);
+        copy[0] = ' ';
+        memcpy(copy + 1, text + begin, w.len);
+        w.text = copy;
+        w.len++;
+    }
+    while (!rc && bnt_words_next(&w))
+        rc = encode_word(b, v, w.text, w.begin, w.end, begin, prefix, m, out, err);
+    free(copy);
+    return rc;
+}

@@ -1,0 +1,29 @@
+/*
+ * internal.h - what a tokenizer is made of; for the files of this folder only.
+ */
+#ifndef BNT_TOKENIZERS_INTERNAL_H
+#define BNT_TOKENIZERS_INTERNAL_H
+
+#include "bpe.h"
+#include "special.h"
+#include "tokenizer.h"
+#include "vocab.h"
+
+struct bnt_tokenizer {
+    struct bnt_tokenizer_info info;
+    struct bnt_vocab vocab;
+    struct bnt_bpe bpe; /* kind gpt2 */
+    struct bnt_specials specials;
+};
+
+/* metadata.c: which pre-tokenizer the file names or means. */
+int bnt_metadata_pre(const struct bnt_gguf *g, const struct bnt_vocab *v,
+                     const struct bnt_pretok **pre, const char **source, struct bnt_err *err);
+
+/* metadata.c: special ids, flags and end-of-generation marks, stated or inferred. `pre` is NULL for
+ * SentencePiece. */
+int bnt_metadata_special(struct bnt_tokenizer_info *info, struct bnt_vocab *v,
+                         const struct bnt_gguf *g, const struct bnt_pretok *pre,
+                         struct bnt_err *err);
+
+#endif

@@ -1,0 +1,182 @@
+/*
+ * metadata.c - what a file says of its tokenizer besides the pieces, and what to infer where it is
+ * silent: pre-tokenizer, special ids, flags, and which tokens end a generation.
+ *
+ * Knows key names and the texts of well-known tokens. The idea: a stated value is obeyed or
+ * refused, never replaced; an inferred one is reported as such, so that a receipt can say so.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+/* ---- pre-tokenizer ----------------------------------------------------------------------------
+ */
+
+/* Files that do not name theirs, recognised by what only such vocabularies have. */
+static const char *infer_pre(const struct bnt_gguf *g, const struct bnt_vocab *v) {
+    const struct bnt_gguf_kv *merges = bnt_gguf_find(g, "tokenizer.ggml.merges");
+    uint64_t n_merges = merges ? merges->count : 0;
+    if (bnt_vocab_named(v, "<|begin_of_text|>") >= 0) return "llama-bpe";
+    if (v->count >= 128000 && v->count <= 128256 && n_merges == 280147) return "llama-bpe";
+    if (bnt_vocab_named(v, "<|im_start|>") >= 0 && v->count >= 151000 && v->count <= 152064)
+        return "qwen2";
+    if (v->count >= 50256 && v->count <= 50304 && n_merges == 50000 &&
+        bnt_vocab_named(v, "<|endoftext|>") == 50256)
+        return "gpt-2";
+    return NULL;
+}
+
+int bnt_metadata_pre(const struct bnt_gguf *g, const struct bnt_vocab *v,
+                     const struct bnt_pretok **pre, const char **source, struct bnt_err *err) {
+    static const char key[] = "tokenizer.ggml.pre";
+    struct bnt_str name;
+    const char *inferred;
+    if (bnt_gguf_str(g, key, &name)) {
+        char shown[64], list[400];
+        *pre = bnt_pretok_find(name);
+        *source = "metadata";
+        if (*pre) return BNT_OK;
+        return bnt_fail(err, BNT_E_UNSUPPORTED, "'%s' is '%s', a pre-tokenizer not known here: %s",
+                        key, bnt_printable(shown, sizeof shown, name.ptr, name.len),
+                        bnt_pretok_names(list, sizeof list));
+    }
+    if (bnt_gguf_find(g, key)) return bnt_fail(err, BNT_E_FORMAT, "'%s' is not a string", key);
+    inferred = infer_pre(g, v);
+    *pre = bnt_pretok_named(inferred ? inferred : "default");
+    *source = inferred ? "inferred" : "default";
+    return BNT_OK;
+}
+
+/* ---- well-known tokens ------------------------------------------------------------------------
+ */
+
+/* The first present is the end of turn where metadata names none. All CONTROL ones end generation.
+ * `always`: the text is so unlike prose that it is CONTROL whatever the file's type says. */
+static const struct {
+    const char *text;
+    bool eot, always;
+} ends[] = {
+    {"<|eot_id|>", true, true},    {"<|im_end|>", true, true},
+    {"<|end|>", true, true},       {"<end_of_turn>", true, true},
+    {"<|endoftext|>", true, true}, {"<|end_of_text|>", true, true},
+    {"<EOT>", true, false},        {"_<EOT>", true, false},
+    {"[EOT]", true, false},        {"<end_of_utterance>", true, true},
+    {"<|eom_id|>", false, true},   {"<|return|>", false, false},
+    {"<|call|>", false, false},    {"</s>", false, false},
+    {"<eos>", false, false},       {"[EOS]", false, false},
+};
+enum { N_ENDS = sizeof ends / sizeof ends[0] };
+
+/* Plain text may not become it any more. */
+static void make_control(struct bnt_piece *p) {
+    p->type = BNT_TOKEN_CONTROL;
+    p->mergeable = false;
+}
+
+static int32_t mark_ends(struct bnt_vocab *v) {
+    int32_t eot = -1;
+    for (size_t i = 0; i < N_ENDS; i++) {
+        int32_t id = bnt_vocab_named(v, ends[i].text);
+        struct bnt_piece *p;
+        if (id < 0) continue;
+        p = &v->pieces[id];
+        if (p->type != BNT_TOKEN_CONTROL && !ends[i].always) continue;
+        make_control(p);
+        p->eog = true;
+        if (ends[i].eot && eot < 0) eot = id;
+    }
+    return eot;
+}
+
+/* ---- ids and flags ----------------------------------------------------------------------------
+ */
+
+/* Token id under `key`: untouched where absent, -1 where the file says none (-1 or 2^32 - 1). */
+static int read_id(const struct bnt_gguf *g, const char *key, uint32_t count, int32_t *id,
+                   bool *stated, struct bnt_err *err) {
+    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
+    int64_t value;
+    *stated = kv != NULL;
+    if (!kv) return BNT_OK;
+    if (kv->type == BNT_GGUF_ARRAY || kv->type == BNT_GGUF_STRING || kv->type == BNT_GGUF_BOOL ||
+        kv->type == BNT_GGUF_F32 || kv->type == BNT_GGUF_F64)
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' is not an integer", key);
+    value = bnt_gguf_int_at(kv, 0);
+    if (value == -1 || value == UINT32_MAX) {
+        *id = -1;
+        return BNT_OK;
+    }
+    if (value < 0 || value >= count)
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' is %lld, the vocabulary has %u tokens", key,
+                        (long long)value, count);
+    *id = (int32_t)value;
+    return BNT_OK;
+}
+
+static int read_flag(const struct bnt_gguf *g, const char *key, bool *flag, bool *stated,
+                     struct bnt_err *err) {
+    *stated = bnt_gguf_find(g, key) != NULL;
+    if (*stated && !bnt_gguf_bool(g, key, flag))
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' is not a bool", key);
+    return BNT_OK;
+}
+
+/* In files without token_type, what is named BOS, EOS or EOT and looks it is CONTROL. */
+static void guess_control(struct bnt_vocab *v, int32_t id) {
+    struct bnt_piece *p = &v->pieces[id < 0 ? 0 : id];
+    if (id >= 0 && p->text_len > 2 && p->text[0] == '<' && p->text[p->text_len - 1] == '>')
+        make_control(p);
+}
+
+static int32_t first_of_type(const struct bnt_vocab *v, enum bnt_token_type type) {
+    for (uint32_t i = 0; i < v->count; i++)
+        if (v->pieces[i].type == type) return (int32_t)i;
+    return -1;
+}
+
+int bnt_metadata_special(struct bnt_tokenizer_info *info, struct bnt_vocab *v,
+                         const struct bnt_gguf *g, const struct bnt_pretok *pre,
+                         struct bnt_err *err) {
+    static const char key_add_bos[] = "tokenizer.ggml.add_bos_token";
+    static const char key_add_eos[] = "tokenizer.ggml.add_eos_token";
+    bool stated;
+    int rc;
+    info->bos = bnt_vocab_named(v, pre ? "<|begin_of_text|>" : "<s>");
+    info->eos = pre ? -1 : bnt_vocab_named(v, "</s>");
+    info->unk = pre ? -1 : first_of_type(v, BNT_TOKEN_UNKNOWN);
+    info->eot = mark_ends(v);
+    info->eot_source = info->eot >= 0 ? "inferred" : "none";
+    rc = read_id(g, "tokenizer.ggml.bos_token_id", v->count, &info->bos, &stated, err);
+    if (rc) return rc;
+    rc = read_id(g, "tokenizer.ggml.eos_token_id", v->count, &info->eos, &stated, err);
+    if (rc) return rc;
+    rc = read_id(g, "tokenizer.ggml.unknown_token_id", v->count, &info->unk, &stated, err);
+    if (rc) return rc;
+    rc = read_id(g, "tokenizer.ggml.eot_token_id", v->count, &info->eot, &stated, err);
+    if (rc) return rc;
+    if (stated) info->eot_source = "metadata";
+    if (info->eos >= 0) v->pieces[info->eos].eog = true;
+    if (info->eot >= 0) v->pieces[info->eot].eog = true;
+
+    if (!bnt_gguf_find(g, "tokenizer.ggml.token_type")) {
+        guess_control(v, info->bos);
+        guess_control(v, info->eos);
+        guess_control(v, info->eot);
+    }
+
+    info->add_bos = pre ? pre->add_bos : true;
+    rc = read_flag(g, key_add_bos, &info->add_bos, &stated, err);
+    if (rc) return rc;
+    if (info->add_bos && info->bos < 0) {
+        if (stated)
+            return bnt_fail(err, BNT_E_FORMAT, "'%s' is true, but no BOS exists", key_add_bos);
+        info->add_bos = false;
+    }
+    info->add_eos = false;
+    rc = read_flag(g, key_add_eos, &info->add_eos, &stated, err);
+    if (rc) return rc;
+    if (info->add_eos && info->eos < 0)
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' is true, but no EOS exists", key_add_eos);
+    info->add_space_prefix = pre == NULL;
+    return read_flag(g, "tokenizer.ggml.add_space_prefix", &info->add_space_prefix, &stated, err);
+}

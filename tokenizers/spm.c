@@ -1,0 +1,108 @@
+/* spm.c - see spm.h. */
+#include "spm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpe.h"
+#include "unicode.h"
+
+struct spm { /* one text, normalised: spaces are spaces, never U+2581 */
+    const struct bnt_vocab *v;
+    uint8_t *text;
+    uint32_t *origin; /* where the symbol's first byte lies in the caller's text; one more at end */
+    size_t len;
+};
+
+/* Floats in descending order as unsigned integers in ascending order. */
+static uint32_t order_of(float score) {
+    uint32_t bits;
+    score += 0.0f; /* -0 equals 0 */
+    memcpy(&bits, &score, 4);
+    return bits & 0x80000000u ? bits : ~(bits | 0x80000000u);
+}
+
+static bool by_score(const void *ctx, const struct bnt_symbol *l, const struct bnt_symbol *r,
+                     uint32_t *order, int32_t *id) {
+    const struct spm *s = ctx;
+    *id = bnt_vocab_find(s->v, s->text + l->begin, (size_t)l->len + r->len);
+    if (*id < 0) return false;
+    *order = order_of(s->v->pieces[*id].score);
+    return true;
+}
+
+/* Copies text[begin, end) into s and makes a symbol of every character. */
+static int split(struct spm *s, const uint8_t *text, size_t begin, size_t end, bool prefix,
+                 bool exact, struct bnt_merger *m, struct bnt_err *err) {
+    size_t at = begin;
+    int rc;
+    while (at < end || prefix) {
+        int32_t cp = -1;
+        size_t step = prefix ? 0 : bnt_utf8_next(text + at, end - at, &cp), len = step;
+        if (prefix || (cp == 0x2581 && !exact)) {
+            s->text[s->len] = ' ';
+            len = 1;
+        } else {
+            memcpy(s->text + s->len, text + at, step);
+        }
+        s->origin[m->count] = (uint32_t)at;
+        rc = bnt_merger_add(m, s->len, len, bnt_vocab_find(s->v, s->text + s->len, len), err);
+        if (rc) return rc;
+        s->len += len;
+        at += step;
+        prefix = false;
+    }
+    s->origin[m->count] = (uint32_t)at;
+    return BNT_OK;
+}
+
+/* A character without a piece: its bytes, or UNK; neighbouring unknowns are one, as in
+ * sentencepiece. */
+static int spell(const struct spm *s, int32_t unk, const struct bnt_symbol *sym, size_t from,
+                 size_t to, struct bnt_token_list *out, struct bnt_err *err) {
+    bool known = true;
+    int rc = BNT_OK;
+    for (uint32_t i = 0; i < sym->len; i++)
+        if (s->v->byte_id[s->text[sym->begin + i]] < 0) known = false;
+    if (!known) {
+        if (out->count && out->ids[out->count - 1] == unk && out->end[out->count - 1] == from &&
+            out->begin[out->count - 1] < from) {
+            out->end[out->count - 1] = to;
+            return BNT_OK;
+        }
+        return bnt_token_push(out, unk, from, to, err);
+    }
+    for (uint32_t i = 0; i < sym->len && !rc; i++) {
+        bool last = i + 1 == sym->len;
+        size_t b = from + i < to ? from + i : to;
+        rc = bnt_token_push(out, s->v->byte_id[s->text[sym->begin + i]], b, last ? to : b + 1, err);
+    }
+    return rc;
+}
+
+int bnt_spm_encode(const struct bnt_vocab *v, int32_t unk, const uint8_t *text, size_t begin,
+                   size_t end, bool prefix, bool exact, struct bnt_merger *m,
+                   struct bnt_token_list *out, struct bnt_err *err) {
+    size_t room = end - begin + 2;
+    struct spm s = {.v = v, .text = malloc(room), .origin = malloc(room * sizeof *s.origin)};
+    int rc = BNT_OK;
+    if (!s.text || !s.origin) {
+        rc = bnt_fail_nomem(err, "text to encode", room * 5);
+        goto out;
+    }
+    bnt_merger_reset(m);
+    if ((rc = split(&s, text, begin, end, prefix, exact, m, err))) goto out;
+    if ((rc = bnt_merger_run(m, by_score, &s, err))) goto out;
+    if (m->count == 0) goto out;
+    for (uint32_t i = 0; i != BNT_NO_SYMBOL && !rc; i = m->symbols[i].next) {
+        const struct bnt_symbol *sym = &m->symbols[i];
+        uint32_t next = sym->next == BNT_NO_SYMBOL ? m->count : sym->next;
+        size_t from = s.origin[i], to = s.origin[next];
+        rc = sym->id >= 0 ? bnt_token_push(out, sym->id, from, to, err)
+                          : spell(&s, unk, sym, from, to, out, err);
+    }
+out:
+    free(s.text);
+    free(s.origin);
+    return rc;
+}

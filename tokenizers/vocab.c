@@ -1,0 +1,318 @@
+/* vocab.c - see vocab.h. */
+#include "vocab.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "tokenizer.h"
+#include "unicode.h"
+
+static const char KEY_TOKENS[] = "tokenizer.ggml.tokens";
+static const char KEY_TYPES[] = "tokenizer.ggml.token_type";
+static const char KEY_SCORES[] = "tokenizer.ggml.scores";
+
+/* ---- index ------------------------------------------------------------------------------------
+ */
+
+static uint32_t hash(const uint8_t *s, size_t len) {
+    uint64_t h = 0x9E3779B97F4A7C15u ^ len;
+    for (; len >= 8; s += 8, len -= 8) {
+        uint64_t w;
+        memcpy(&w, s, 8);
+        h = (h ^ w) * 0xD6E8FEB86659FD93u;
+        h ^= h >> 32;
+    }
+    for (; len; s++, len--) h = (h ^ *s) * 0x100000001B3u;
+    h ^= h >> 29;
+    h *= 0xD6E8FEB86659FD93u;
+    return (uint32_t)(h >> 32);
+}
+
+static int index_init(struct bnt_index *x, uint32_t count, struct bnt_err *err) {
+    size_t n = 16;
+    while (n < (size_t)count * 2) n *= 2;
+    x->slots = malloc(n * sizeof *x->slots);
+    if (!x->slots) return bnt_fail_nomem(err, "a vocabulary's index", n * sizeof *x->slots);
+    memset(x->slots, 0xFF, n * sizeof *x->slots);
+    x->mask = (uint32_t)(n - 1);
+    return BNT_OK;
+}
+
+static void spelling(const struct bnt_vocab *v, const struct bnt_index *x, int32_t id,
+                     const uint8_t **s, size_t *len) {
+    const struct bnt_piece *p = &v->pieces[id];
+    bool text = x == &v->by_text;
+    *s = text ? p->text : p->bytes;
+    *len = text ? p->text_len : p->bytes_len;
+}
+
+/* The slot that holds these bytes, or the empty one where they belong. */
+static int32_t *slot_of(const struct bnt_vocab *v, const struct bnt_index *x, const uint8_t *s,
+                        size_t len) {
+    for (uint32_t i = hash(s, len) & x->mask;; i = (i + 1) & x->mask) {
+        const uint8_t *have;
+        size_t have_len;
+        if (x->slots[i] < 0) return &x->slots[i];
+        spelling(v, x, x->slots[i], &have, &have_len);
+        if (have_len == len && memcmp(have, s, len) == 0) return &x->slots[i];
+    }
+}
+
+int32_t bnt_vocab_find(const struct bnt_vocab *v, const uint8_t *bytes, size_t len) {
+    int32_t id;
+    if (len == 0 || len > v->longest_mergeable) return -1;
+    id = *slot_of(v, &v->by_bytes, bytes, len);
+    return id < 0 || !v->pieces[id].mergeable ? -1 : id;
+}
+
+int32_t bnt_vocab_find_text(const struct bnt_vocab *v, const void *text, size_t len) {
+    if (len == 0 || len > v->longest) return -1;
+    return *slot_of(v, &v->by_text, text, len);
+}
+
+int32_t bnt_vocab_named(const struct bnt_vocab *v, const char *text) {
+    return bnt_vocab_find_text(v, text, strlen(text));
+}
+
+/* ---- spellings --------------------------------------------------------------------------------
+ */
+
+/* GPT-2 writes printable Latin-1 bytes as themselves and the other 68, in order, as U+0100.. */
+static int byte_of(int32_t cp) {
+    if ((cp >= 33 && cp <= 126) || (cp >= 161 && cp <= 172) || (cp >= 174 && cp <= 255)) return cp;
+    if (cp < 256 || cp >= 256 + 68) return -1;
+    cp -= 256;
+    return cp < 33 ? cp : cp < 67 ? cp - 33 + 127 : 173;
+}
+
+static int hex(uint8_t c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return -1;
+}
+
+/* The value of "<0xXX>", or -1. */
+static int byte_token(const uint8_t *s, size_t len) {
+    if (len != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>') return -1;
+    return hex(s[3]) < 0 || hex(s[4]) < 0 ? -1 : hex(s[3]) * 16 + hex(s[4]);
+}
+
+/* Byte-level text to bytes; *exact is false if a character lies outside the alphabet (it is kept
+ * as it is). dst has room for len bytes. */
+static size_t undo_byte_level(uint8_t *dst, const uint8_t *s, size_t len, bool *exact) {
+    size_t n = 0;
+    *exact = true;
+    for (size_t i = 0; i < len;) {
+        int32_t cp;
+        size_t step = bnt_utf8_next(s + i, len - i, &cp);
+        int byte = byte_of(cp);
+        if (byte < 0) {
+            *exact = false;
+            memcpy(dst + n, s + i, step);
+            n += step;
+        } else {
+            dst[n++] = (uint8_t)byte;
+        }
+        i += step;
+    }
+    return n;
+}
+
+/* SentencePiece text to bytes: U+2581 is a space. A space of the file's own is never met in escaped
+ * text: such a piece decodes, but nothing becomes it. */
+static size_t undo_escapes(uint8_t *dst, const uint8_t *s, size_t len, bool *exact) {
+    size_t n = 0;
+    *exact = true;
+    for (size_t i = 0; i < len;) {
+        if (len - i >= 3 && memcmp(s + i, "\xE2\x96\x81", 3) == 0) {
+            dst[n++] = ' ';
+            i += 3;
+        } else {
+            if (s[i] == ' ') *exact = false;
+            dst[n++] = s[i++];
+        }
+    }
+    return n;
+}
+
+/* ---- loading ----------------------------------------------------------------------------------
+ */
+
+static bool integer(enum bnt_gguf_type t) {
+    return t != BNT_GGUF_F32 && t != BNT_GGUF_F64 && t != BNT_GGUF_STRING && t != BNT_GGUF_ARRAY &&
+           t != BNT_GGUF_BOOL;
+}
+
+/* An array of `count` numbers under `key`, or NULL in *out where the key is absent. */
+static int number_array(const struct bnt_gguf *g, const char *key, bool integers, uint64_t count,
+                        const struct bnt_gguf_kv **out, struct bnt_err *err) {
+    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
+    *out = NULL;
+    if (!kv) return BNT_OK;
+    if (kv->type != BNT_GGUF_ARRAY || integer(kv->elem_type) != integers ||
+        (!integers && kv->elem_type != BNT_GGUF_F32 && kv->elem_type != BNT_GGUF_F64))
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' is not an array of %s", key,
+                        integers ? "integers" : "floats");
+    if (kv->count != count)
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' has %llu elements for %llu tokens", key,
+                        (unsigned long long)kv->count, (unsigned long long)count);
+    *out = kv;
+    return BNT_OK;
+}
+
+/* Files without token_type: what SentencePiece would have said. */
+static uint8_t guess_type(const struct bnt_vocab *v, const struct bnt_piece *p) {
+    if (v->byte_level) return BNT_TOKEN_NORMAL;
+    if (byte_token(p->text, p->text_len) >= 0) return BNT_TOKEN_BYTE;
+    if (p->text_len == 5 && memcmp(p->text, "<unk>", 5) == 0) return BNT_TOKEN_UNKNOWN;
+    if (p->text_len == 3 && memcmp(p->text, "<s>", 3) == 0) return BNT_TOKEN_CONTROL;
+    if (p->text_len == 4 && memcmp(p->text, "</s>", 4) == 0) return BNT_TOKEN_CONTROL;
+    return BNT_TOKEN_NORMAL;
+}
+
+static int copy_texts(struct bnt_vocab *v, const struct bnt_gguf_kv *tokens, struct bnt_err *err) {
+    uint64_t total = 0, cursor = 0;
+    uint8_t *at;
+    for (uint32_t i = 0; i < v->count; i++) {
+        struct bnt_str s = bnt_gguf_next_string(tokens, &cursor);
+        if (s.len > BNT_PIECE_MAX)
+            return bnt_fail(err, BNT_E_FORMAT, "'%s'[%u] has %zu bytes (limit %d)", KEY_TOKENS, i,
+                            s.len, BNT_PIECE_MAX);
+        total += 2 * s.len; /* text and bytes; cannot overflow: 2^31 times 2^17 */
+    }
+    if (total >= SIZE_MAX) return bnt_fail(err, BNT_E_LIMIT, "'%s' is too large", KEY_TOKENS);
+    v->arena = at = malloc((size_t)total + 1);
+    if (!at) return bnt_fail_nomem(err, KEY_TOKENS, (size_t)total + 1);
+    cursor = 0;
+    for (uint32_t i = 0; i < v->count; i++) {
+        struct bnt_str s = bnt_gguf_next_string(tokens, &cursor);
+        if (s.len) memcpy(at, s.ptr, s.len);
+        v->pieces[i].text = at;
+        v->pieces[i].text_len = (uint32_t)s.len;
+        at += s.len;
+        v->pieces[i].bytes = at;
+        at += s.len;
+        if (s.len > v->longest) v->longest = (uint32_t)s.len;
+    }
+    return BNT_OK;
+}
+
+/* Fills bytes and mergeable. Which types plain text may become follows sentencepiece: NORMAL,
+ * USER_DEFINED and UNUSED. A USER_DEFINED piece is spelled raw, so in byte-level vocabularies it
+ * merges only where both spellings agree. */
+static int decode_piece(struct bnt_vocab *v, uint32_t id, struct bnt_err *err) {
+    struct bnt_piece *p = &v->pieces[id];
+    uint8_t *dst = v->arena + (p->bytes - v->arena);
+    bool exact = false;
+    size_t n = p->text_len;
+    int byte;
+    switch (p->type) {
+    case BNT_TOKEN_BYTE:
+        byte = byte_token(p->text, p->text_len);
+        if (byte < 0)
+            return bnt_fail(err, BNT_E_FORMAT, "'%s'[%u] is of type BYTE but not <0x00>..<0xFF>",
+                            KEY_TOKENS, id);
+        dst[0] = (uint8_t)byte;
+        n = 1;
+        if (!v->byte_level) v->byte_id[byte] = (int32_t)id;
+        break;
+    case BNT_TOKEN_NORMAL:
+    case BNT_TOKEN_UNUSED:
+        n = v->byte_level ? undo_byte_level(dst, p->text, p->text_len, &exact)
+                          : undo_escapes(dst, p->text, p->text_len, &exact);
+        break;
+    default:
+        if (p->type == BNT_TOKEN_USER_DEFINED && v->byte_level) {
+            size_t m = undo_byte_level(dst, p->text, p->text_len, &exact);
+            exact = exact && m == p->text_len && memcmp(dst, p->text, m) == 0;
+        } else if (p->type == BNT_TOKEN_USER_DEFINED) {
+            exact = true;
+        }
+        if (p->text_len) memcpy(dst, p->text, p->text_len);
+    }
+    p->bytes_len = (uint32_t)n;
+    p->mergeable = exact && n > 0;
+    if (!p->mergeable) return BNT_OK;
+    if (v->byte_level && n == 1) v->byte_id[dst[0]] = (int32_t)id;
+    if (n > v->longest_mergeable) v->longest_mergeable = (uint32_t)n;
+    return BNT_OK;
+}
+
+static int fill_index(struct bnt_vocab *v, struct bnt_err *err) {
+    for (uint32_t i = 0; i < v->count; i++) {
+        struct bnt_piece *p = &v->pieces[i];
+        int32_t *slot;
+        if (p->text_len == 0) continue;
+        slot = slot_of(v, &v->by_text, p->text, p->text_len);
+        if (*slot >= 0) {
+            char name[64];
+            return bnt_fail(err, BNT_E_FORMAT, "'%s'[%d] and [%u] are both '%s'", KEY_TOKENS, *slot,
+                            i, bnt_printable(name, sizeof name, p->text, p->text_len));
+        }
+        *slot = (int32_t)i;
+        if (!p->mergeable) continue;
+        slot = slot_of(v, &v->by_bytes, p->bytes, p->bytes_len);
+        if (*slot < 0) *slot = (int32_t)i; /* two spellings of one string: the first */
+    }
+    return BNT_OK;
+}
+
+static int load(struct bnt_vocab *v, const struct bnt_gguf *g, struct bnt_err *err) {
+    const struct bnt_gguf_kv *tokens = bnt_gguf_find(g, KEY_TOKENS), *types, *scores;
+    int rc;
+    if (!tokens) return bnt_fail(err, BNT_E_FORMAT, "'%s' is missing", KEY_TOKENS);
+    if (tokens->type != BNT_GGUF_ARRAY || tokens->elem_type != BNT_GGUF_STRING)
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' is not an array of strings", KEY_TOKENS);
+    if (tokens->count == 0 || tokens->count > INT32_MAX / 4)
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' has %llu elements", KEY_TOKENS,
+                        (unsigned long long)tokens->count);
+    v->count = (uint32_t)tokens->count;
+
+    if ((rc = number_array(g, KEY_TYPES, true, v->count, &types, err))) return rc;
+    if ((rc = number_array(g, KEY_SCORES, false, v->count, &scores, err))) return rc;
+    if (!scores && !v->byte_level)
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' is missing: it decides what merges", KEY_SCORES);
+
+    v->pieces = calloc(v->count, sizeof *v->pieces);
+    if (!v->pieces) return bnt_fail_nomem(err, KEY_TOKENS, v->count * sizeof *v->pieces);
+    if ((rc = copy_texts(v, tokens, err))) return rc;
+    if ((rc = index_init(&v->by_text, v->count, err))) return rc;
+    if ((rc = index_init(&v->by_bytes, v->count, err))) return rc;
+
+    for (uint32_t i = 0; i < v->count; i++) {
+        struct bnt_piece *p = &v->pieces[i];
+        int64_t type = types ? bnt_gguf_int_at(types, i) : guess_type(v, p);
+        double score = scores ? bnt_gguf_float_at(scores, i) : 0;
+        if (type < 0 || type > BNT_TOKEN_BYTE)
+            return bnt_fail(err, BNT_E_FORMAT, "'%s'[%u] is %lld, not a token type", KEY_TYPES, i,
+                            (long long)type);
+        if (isnan(score))
+            return bnt_fail(err, BNT_E_FORMAT, "'%s'[%u] is not a number", KEY_SCORES, i);
+        p->type = (uint8_t)(type ? type : BNT_TOKEN_NORMAL); /* 0: undefined */
+        p->score = (float)score;
+        if ((rc = decode_piece(v, i, err))) return rc;
+    }
+    return fill_index(v, err);
+}
+
+int bnt_vocab_load(struct bnt_vocab *v, const struct bnt_gguf *g, bool byte_level,
+                   struct bnt_err *err) {
+    int rc;
+    memset(v, 0, sizeof *v);
+    v->byte_level = byte_level;
+    for (int i = 0; i < 256; i++) v->byte_id[i] = -1;
+    rc = load(v, g, err);
+    if (rc) bnt_vocab_free(v);
+    return rc;
+}
+
+void bnt_vocab_free(struct bnt_vocab *v) {
+    free(v->pieces);
+    free(v->arena);
+    free(v->by_text.slots);
+    free(v->by_bytes.slots);
+    memset(v, 0, sizeof *v);
+}

@@ -1,0 +1,57 @@
+/*
+ * vocab.h - the pieces of a vocabulary: their text in the file, the bytes they stand for, scores,
+ * types, and the way back from bytes to ids.
+ *
+ * Knows the two spellings of bytes (GPT-2's byte alphabet; SentencePiece's U+2581 and <0xXX>), and
+ * nothing of merging. The idea: spelling is undone once, here, at open. Everything else works on
+ * plain bytes, so that encoding needs no escaping and decoding is concatenation.
+ */
+#ifndef BNT_TOKENIZERS_VOCAB_H
+#define BNT_TOKENIZERS_VOCAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "file/gguf.h"
+
+enum { BNT_PIECE_MAX = 65535 }; /* bytes; the longest known vocabularies stay below 300 */
+
+struct bnt_piece {
+    const uint8_t *text;  /* as in the file */
+    const uint8_t *bytes; /* decoded */
+    uint32_t text_len, bytes_len;
+    float score;
+    uint8_t type;   /* enum bnt_token_type */
+    bool eog;       /* ends generation */
+    bool mergeable; /* plain text may become it: never CONTROL, UNKNOWN or BYTE */
+};
+
+struct bnt_index { /* open addressing, ids or -1, a power of two of slots */
+    int32_t *slots;
+    uint32_t mask;
+};
+
+struct bnt_vocab {
+    bool byte_level; /* GPT-2's alphabet, else SentencePiece */
+    uint32_t count;
+    struct bnt_piece *pieces;
+    uint8_t *arena;             /* owns text and bytes */
+    struct bnt_index by_text;   /* every piece that is not empty */
+    struct bnt_index by_bytes;  /* the mergeable ones */
+    int32_t byte_id[256];       /* the token of a single byte, or -1 */
+    uint32_t longest;           /* bytes of the longest piece, either spelling */
+    uint32_t longest_mergeable; /* bytes */
+};
+
+/* Reads tokens, token_type and, for SentencePiece, scores. On failure *v is empty. */
+int bnt_vocab_load(struct bnt_vocab *v, const struct bnt_gguf *g, bool byte_level,
+                   struct bnt_err *err);
+void bnt_vocab_free(struct bnt_vocab *v);
+
+int32_t bnt_vocab_find(const struct bnt_vocab *v, const uint8_t *bytes, size_t len); /* or -1 */
+int32_t bnt_vocab_find_text(const struct bnt_vocab *v, const void *text, size_t len);
+int32_t bnt_vocab_named(const struct bnt_vocab *v, const char *text); /* find_text of a string */
+
+#endif
