@@ -10,15 +10,27 @@
 
 #define CHUNK ((size_t)1 << 20)
 
-static int failed(struct bnt_err *err) {
-    return bnt_fail(err, BNT_E_UNSUPPORTED, "libcrypto cannot do SHA-256");
+static void give_up(struct bnt_sha256 *h) {
+    EVP_MD_CTX_free(h->ctx);
+    h->ctx = NULL;
 }
 
-static int finish(EVP_MD_CTX *ctx, char hex[65], struct bnt_err *err) {
+void bnt_sha256_begin(struct bnt_sha256 *h) {
+    h->ctx = EVP_MD_CTX_new();
+    if (h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) != 1) give_up(h);
+}
+
+void bnt_sha256_add(struct bnt_sha256 *h, const void *data, size_t size) {
+    if (h->ctx && EVP_DigestUpdate(h->ctx, data, size) != 1) give_up(h);
+}
+
+int bnt_sha256_end(struct bnt_sha256 *h, char hex[65], struct bnt_err *err) {
     static const char digit[] = "0123456789abcdef";
     unsigned char md[EVP_MAX_MD_SIZE];
     unsigned len = 0;
-    if (EVP_DigestFinal_ex(ctx, md, &len) != 1 || len != 32) return failed(err);
+    if (h->ctx && EVP_DigestFinal_ex(h->ctx, md, &len) != 1) len = 0;
+    give_up(h);
+    if (len != 32) return bnt_fail(err, BNT_E_UNSUPPORTED, "libcrypto cannot do SHA-256");
     for (unsigned i = 0; i < 32; i++) {
         hex[2 * i] = digit[md[i] >> 4];
         hex[2 * i + 1] = digit[md[i] & 15];
@@ -28,34 +40,20 @@ static int finish(EVP_MD_CTX *ctx, char hex[65], struct bnt_err *err) {
 }
 
 int bnt_sha256_fd(int fd, char hex[65], struct bnt_err *err) {
-    int status = BNT_OK;
+    struct bnt_sha256 h;
     unsigned char *buffer = malloc(CHUNK);
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (!buffer || !ctx) {
-        status = bnt_fail_nomem(err, "hashing a file", CHUNK);
-        goto out;
+    ssize_t n = 0;
+    if (!buffer) return bnt_fail_nomem(err, "hashing a file", CHUNK);
+    bnt_sha256_begin(&h);
+    for (off_t at = 0;; at += n) {
+        do {
+            n = pread(fd, buffer, CHUNK, at);
+        } while (n < 0 && errno == EINTR);
+        if (n <= 0) break;
+        bnt_sha256_add(&h, buffer, (size_t)n);
     }
-    if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
-        status = failed(err);
-        goto out;
-    }
-    for (off_t at = 0;;) {
-        ssize_t n = pread(fd, buffer, CHUNK, at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            status = bnt_fail(err, BNT_E_IO, "cannot read: %s", strerror(errno));
-            goto out;
-        }
-        if (n == 0) break;
-        if (EVP_DigestUpdate(ctx, buffer, (size_t)n) != 1) {
-            status = failed(err);
-            goto out;
-        }
-        at += n;
-    }
-    status = finish(ctx, hex, err);
-out:
-    EVP_MD_CTX_free(ctx);
+    int read_errno = errno, status = bnt_sha256_end(&h, hex, err);
+    if (n < 0) status = bnt_fail(err, BNT_E_IO, "cannot read: %s", strerror(read_errno));
     free(buffer);
     return status;
 }
@@ -65,18 +63,5 @@ int bnt_sha256_file(const char *path, char hex[65], struct bnt_err *err) {
     if (fd < 0) return bnt_fail(err, BNT_E_IO, "cannot open '%s': %s", path, strerror(errno));
     int status = bnt_sha256_fd(fd, hex, err);
     close(fd);
-    return status;
-}
-
-int bnt_sha256(const void *data, size_t size, char hex[65], struct bnt_err *err) {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (!ctx) return bnt_fail_nomem(err, "hashing", size);
-    int status = BNT_OK;
-    if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1 || EVP_DigestUpdate(ctx, data, size) != 1) {
-        status = failed(err);
-    } else {
-        status = finish(ctx, hex, err);
-    }
-    EVP_MD_CTX_free(ctx);
     return status;
 }

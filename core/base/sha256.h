@@ -1,7 +1,7 @@
 /*
- * sha256.h - SHA-256 of files, as lower-case hexadecimal.
+ * sha256.h - SHA-256 of files, memory and streams, as lower-case hexadecimal.
  *
- * Over OpenSSL's EVP; the only files that know libcrypto for this are here.
+ * Over OpenSSL's EVP; nothing else in the core knows libcrypto.
  */
 #ifndef BNT_BASE_SHA256_H
 #define BNT_BASE_SHA256_H
@@ -10,9 +10,17 @@
 
 #include "base/err.h"
 
+/* A hash in progress: begin, add as often as needed, end (which frees it, on failure too). A failed
+ * begin or add is remembered and reported by end. */
+struct bnt_sha256 {
+    void *ctx; /* EVP_MD_CTX; NULL after a failure */
+};
+void bnt_sha256_begin(struct bnt_sha256 *h);
+void bnt_sha256_add(struct bnt_sha256 *h, const void *data, size_t size);
+int bnt_sha256_end(struct bnt_sha256 *h, char hex[65], struct bnt_err *err);
+
 int bnt_sha256_file(const char *path, char hex[65], struct bnt_err *err);
 /* From the start of an open file; its position does not move. */
 int bnt_sha256_fd(int fd, char hex[65], struct bnt_err *err);
-int bnt_sha256(const void *data, size_t size, char hex[65], struct bnt_err *err);
 
 #endif

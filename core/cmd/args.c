@@ -1,0 +1,271 @@
+/*
+ * args.c - see args.h.
+ *
+ * The one idea: a row of the table says everything about an option: who takes it, what its value
+ * must be, where it goes, and how --help describes it.
+ */
+#include "cmd/args.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { FLAG, TEXT, UINT, OPTIONAL_UINT, SEED, REAL, LIST, STOP, BIND, GREEDY };
+
+struct option_row {
+    const char *name;
+    char letter; /* 0 for none */
+    unsigned commands;
+    enum kind kind;
+    size_t field;      /* offset in cmd_args */
+    double lo, hi;     /* of numbers */
+    const char *value; /* what --help calls the value; NULL for flags */
+    const char *help;
+};
+
+#define F(member) offsetof(struct cmd_args, member)
+#define MODELS (CMD_RUN | CMD_TOKENIZE | CMD_INSPECT | CMD_BENCH | CMD_PERPLEXITY)
+#define COMPUTES (CMD_RUN | CMD_BENCH | CMD_PERPLEXITY)
+#define EVERY (MODELS | CMD_BACKENDS)
+
+static const struct option_row table[] = {
+    {"model", 'm', MODELS, TEXT, F(model), 0, 0, "FILE", "GGUF file (default: the model in models/)"},
+    {"prompt", 'p', CMD_RUN, TEXT, F(prompt), 0, 0, "TEXT", "text to continue (default: start from BOS)"},
+    {"file", 'f', CMD_RUN | CMD_TOKENIZE | CMD_PERPLEXITY, TEXT, F(file), 0, 0, "FILE",
+     "read the text from FILE; - is stdin"},
+    {"predict", 'n', CMD_RUN, UINT, F(n_predict), 0, 1e9, "N", "tokens to generate at most (default 128)"},
+    {"threads", 't', COMPUTES, LIST, F(threads), 1, 1024, "N", "threads (default: one per physical core)"},
+    {"ctx", 'c', CMD_RUN | CMD_PERPLEXITY, UINT, F(ctx), 1, 16777216, "N",
+     "context in tokens (default: the model's, at most 4096)"},
+    {"batch", 'b', COMPUTES, UINT, F(batch), 1, 8192, "N", "tokens computed at once (default 512)"},
+    {"backend", 0, COMPUTES, TEXT, F(backend), 0, 0, "NAME",
+     "auto (default), or a plugin's name: that one or an error"},
+    {"plugin-dir", 0, COMPUTES | CMD_BACKENDS, TEXT, F(plugin_dir), 0, 0, "DIR", "folder of the plugins"},
+    {"cpu-bind", 0, COMPUTES, BIND, F(bind_none), 0, 0, "MODE",
+     "core (default: one thread per core), or none"},
+    {"temp", 0, CMD_RUN, REAL, F(temp), 0, 100, "T", "temperature; 0 is greedy (default 0)"},
+    {"top-k", 0, CMD_RUN, UINT, F(top_k), 0, 1e9, "K", "sample from the K likeliest tokens; 0: all"},
+    {"top-p", 0, CMD_RUN, REAL, F(top_p), 0, 1, "P", "... from the likeliest of total probability P"},
+    {"min-p", 0, CMD_RUN, REAL, F(min_p), 0, 1, "P", "... at least P times as likely as the likeliest"},
+    {"repeat-penalty", 0, CMD_RUN, REAL, F(repeat_penalty), 1e-3, 1e3, "X",
+     "make the last 64 tokens X times less likely (default 1)"},
+    {"seed", 0, CMD_RUN, SEED, F(seed), 0, 0, "N", "of the random numbers (default: a new one)"},
+    {"greedy", 0, CMD_RUN, GREEDY, F(temp), 0, 0, NULL, "always the likeliest token (the default)"},
+    {"stop", 0, CMD_RUN, STOP, F(stops), 0, 0, "TEXT", "stop before TEXT; may be given 16 times"},
+    {"ignore-eos", 0, CMD_RUN, FLAG, F(ignore_eos), 0, 0, NULL, "go on after an end-of-text token"},
+    {"echo", 0, CMD_RUN, FLAG, F(echo), 0, 0, NULL, "print the prompt before the text"},
+    {"verbose-prompt", 0, CMD_RUN, FLAG, F(verbose_prompt), 0, 0, NULL, "list the prompt's tokens on stderr"},
+    {"debug-tokens", 0, CMD_RUN | CMD_TOKENIZE, OPTIONAL_UINT, F(debug_tokens), 1, 1e9, "[=N]",
+     "describe the first N tokens (default 8) on stderr"},
+    {"no-bos", 0, CMD_RUN | CMD_TOKENIZE, FLAG, F(no_bos), 0, 0, NULL, "do not put BOS before the text"},
+    {"parse-special", 0, CMD_RUN | CMD_TOKENIZE, FLAG, F(parse_special), 0, 0, NULL,
+     "text of control tokens becomes those tokens"},
+    {"ids", 0, CMD_TOKENIZE, FLAG, F(ids), 0, 0, NULL, "print only the ids, separated by spaces"},
+    {"decode", 0, CMD_TOKENIZE, FLAG, F(decode), 0, 0, NULL, "the text is ids: print what they mean"},
+    {"prompt-tokens", 'p', CMD_BENCH, LIST, F(prompt_sizes), 0, 1e6, "LIST", "prefill sizes (default 512)"},
+    {"gen-tokens", 'n', CMD_BENCH, LIST, F(predict_sizes), 0, 1e6, "LIST", "decode sizes (default 128)"},
+    {"depth", 'd', CMD_BENCH, LIST, F(depths), 0, 1e6, "LIST", "tokens already in the context (default 0)"},
+    {"repetitions", 'r', CMD_BENCH, UINT, F(repeat), 1, 1000, "N", "of each test (default 5)"},
+    {"csv", 0, CMD_BENCH, FLAG, F(csv), 0, 0, NULL, "print comma-separated values"},
+    {"all", 0, CMD_INSPECT, FLAG, F(all), 0, 0, NULL, "list every key and tensor"},
+    {"json", 0, EVERY, FLAG, F(json), 0, 0, NULL, "print one JSON object"},
+    {"help", 'h', EVERY, FLAG, F(help), 0, 0, NULL, "show this"},
+};
+enum { ROWS = sizeof table / sizeof table[0] };
+
+static int parse_real(const char *s, double lo, double hi, double *out) {
+    char *end;
+    errno = 0;
+    double v = strtod(s, &end);
+    if (end == s || *end || errno || !(v >= lo && v <= hi)) return -1;
+    *out = v;
+    return 0;
+}
+
+static int parse_u64(const char *s, uint64_t *out) {
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(s, &end, 10);
+    if (s[0] < '0' || s[0] > '9' || *end || errno) return -1;
+    *out = v;
+    return 0;
+}
+
+static int parse_uint(const char *s, const struct option_row *row, uint32_t *out) {
+    uint64_t v;
+    if (parse_u64(s, &v) != 0 || (double)v < row->lo || (double)v > row->hi) return -1;
+    *out = (uint32_t)v;
+    return 0;
+}
+
+static int parse_list(const char *s, const struct option_row *row, struct cmd_list *out) {
+    char word[32];
+    out->count = 0;
+    for (;;) {
+        size_t len = strcspn(s, ",");
+        if (len == 0 || len >= sizeof word || out->count == MAX_LIST) return -1;
+        memcpy(word, s, len);
+        word[len] = '\0';
+        if (parse_uint(word, row, &out->values[out->count++]) != 0) return -1;
+        if (!s[len]) return 0;
+        s += len + 1;
+    }
+}
+
+static int bad_value(const struct option_row *row, const char *source, const char *value,
+                     struct bnt_err *err) {
+    char shown[64];
+    bnt_printable(shown, sizeof shown, value, strlen(value));
+    if (row->hi > row->lo)
+        return bnt_fail(err, BNT_E_USAGE, "%s: '%s' is not a %s from %g to %g%s", source, shown,
+                        row->kind == REAL ? "number" : "whole number", row->lo, row->hi,
+                        row->kind == LIST ? " (or a list of them, a,b,c)" : "");
+    return bnt_fail(err, BNT_E_USAGE, "%s: '%s' is not a value it can have", source, shown);
+}
+
+/* Stores `value` (NULL for flags) where the row says; `source` names the option or variable. */
+static int store(struct cmd_args *args, const struct option_row *row, const char *source,
+                 const char *value, struct bnt_err *err) {
+    void *field = (char *)args + row->field;
+    double real;
+    int bad = 0;
+    switch (row->kind) {
+    case FLAG: *(bool *)field = true; break;
+    case GREEDY:
+        args->temp = 0.0f;
+        args->temp_given = true;
+        break;
+    case TEXT: *(const char **)field = value; break;
+    case UINT: bad = parse_uint(value, row, field); break;
+    case OPTIONAL_UINT:
+        *(uint32_t *)field = 8;
+        if (value) bad = parse_uint(value, row, field);
+        break;
+    case LIST: bad = parse_list(value, row, field); break;
+    case SEED:
+        bad = parse_u64(value, field);
+        args->seed_given = true;
+        break;
+    case REAL:
+        bad = parse_real(value, row->lo, row->hi, &real);
+        if (!bad) *(float *)field = (float)real;
+        break;
+    case BIND:
+        bad = strcmp(value, "none") != 0 && strcmp(value, "core") != 0;
+        args->bind_none = strcmp(value, "none") == 0;
+        break;
+    case STOP:
+        if (args->n_stops == MAX_STOPS)
+            return bnt_fail(err, BNT_E_USAGE, "%s: more than %d of them", source, MAX_STOPS);
+        bad = value[0] == '\0';
+        args->stops[args->n_stops++] = value;
+        break;
+    }
+    if (bad) return bad_value(row, source, value, err);
+    if (row->field == F(temp)) args->temp_given = true;
+    if (row->field == F(top_k) || row->field == F(top_p) || row->field == F(min_p))
+        args->truncation_given = true;
+    return BNT_OK;
+}
+
+static const struct option_row *find_row(enum cmd_id command, const char *name, int letter) {
+    for (size_t i = 0; i < ROWS; i++) {
+        if ((table[i].commands & command) &&
+            (name ? strcmp(table[i].name, name) == 0 : table[i].letter == letter))
+            return &table[i];
+    }
+    return NULL;
+}
+
+static int read_environment(struct cmd_args *args, struct bnt_err *err) {
+    static const struct {
+        const char *variable, *option;
+    } map[] = {{"BITNET_THREADS", "threads"}, {"BITNET_BACKEND", "backend"}, {"BITNET_SEED", "seed"}};
+    for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
+        const char *value = getenv(map[i].variable);
+        const struct option_row *row = find_row(args->command, map[i].option, 0);
+        if (!value || !*value || !row) continue;
+        int status = store(args, row, map[i].variable, value, err);
+        if (status != BNT_OK) return status;
+    }
+    const char *deterministic = getenv("BITNET_DETERMINISTIC");
+    if (deterministic && *deterministic && strcmp(deterministic, "0") != 0) args->seed_given = true;
+    return BNT_OK;
+}
+
+/* The table as getopt_long wants it, for one command. */
+static void build_getopt(enum cmd_id command, struct option *longs, char *shorts) {
+    size_t n = 0;
+    *shorts++ = ':'; /* report a missing value apart from an unknown option */
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct option_row *row = &table[i];
+        if (!(row->commands & command)) continue;
+        int has = row->kind == OPTIONAL_UINT ? optional_argument
+                  : row->value               ? required_argument
+                                             : no_argument;
+        longs[n++] = (struct option){row->name, has, NULL, 256 + (int)i};
+        if (row->letter) {
+            *shorts++ = row->letter;
+            if (has == required_argument) *shorts++ = ':';
+        }
+    }
+    longs[n] = (struct option){0};
+    *shorts = '\0';
+}
+
+int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
+              struct bnt_err *err) {
+    struct option longs[ROWS + 1];
+    char shorts[2 * ROWS + 2];
+    *args = (struct cmd_args){
+        .command = command, .n_predict = 128, .top_p = 1.0f, .repeat_penalty = 1.0f, .repeat = 5};
+    int c, status = read_environment(args, err);
+    if (status != BNT_OK) return status;
+    build_getopt(command, longs, shorts);
+    opterr = 0;
+    optind = 1;
+    while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+        char source[64];
+        if (c == ':' || c == '?') {
+            char shown[64];
+            const char *word = argv[optind - 1];
+            bnt_printable(shown, sizeof shown, word, strlen(word));
+            return bnt_fail(err, BNT_E_USAGE,
+                            c == ':' ? "option '%s' needs a value" : "unknown option '%s'", shown);
+        }
+        const struct option_row *row = c >= 256 ? &table[c - 256] : find_row(command, NULL, c);
+        if (!row) return bnt_fail(err, BNT_E_USAGE, "unknown option -%c", c);
+        snprintf(source, sizeof source, "--%s", row->name);
+        if ((status = store(args, row, source, optarg, err)) != BNT_OK) return status;
+    }
+    if (optind < argc) args->operand = argv[optind++];
+    if (optind < argc) {
+        char shown[64];
+        return bnt_fail(err, BNT_E_USAGE, "one word too many: '%s'",
+                        bnt_printable(shown, sizeof shown, argv[optind], strlen(argv[optind])));
+    }
+    if (args->operand && !(command & (CMD_TOKENIZE | CMD_INSPECT))) {
+        char shown[64];
+        return bnt_fail(err, BNT_E_USAGE, "what is '%s'? A prompt is given by -p",
+                        bnt_printable(shown, sizeof shown, args->operand, strlen(args->operand)));
+    }
+    /* Who asks for a truncation wants sampling. */
+    if (args->truncation_given && !args->temp_given) args->temp = 0.8f;
+    return BNT_OK;
+}
+
+void cmd_print_options(enum cmd_id command) {
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct option_row *row = &table[i];
+        char left[64], letter[8] = "    ";
+        if (!(row->commands & command)) continue;
+        if (row->letter) snprintf(letter, sizeof letter, "-%c, ", row->letter);
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, row->name,
+                 row->value && row->value[0] != '[' ? " " : "", row->value ? row->value : "");
+        printf("  %-26s %s\n", left, row->help);
+    }
+}

@@ -1,0 +1,216 @@
+/*
+ * vet.c - see vet.h.
+ *
+ * Must not choose. The one idea: ask in the order of what is risked - first what the file says,
+ * then its constants, then its code on test vectors - and stop at the first wrong answer.
+ *
+ * The file is opened once, checked and hashed through that descriptor, then loaded by its path, and
+ * the path must be the same unmodified file before and after. (Loading /proc/self/fd/N would close
+ * the gap for good, but the linker knows objects by name and would mix up two files that had the
+ * same number.) Only root and we could use that gap: see safefile.h.
+ *
+ * Objects are never unloaded, so what loading did is remembered: an object that once changed the
+ * floating-point environment does not get better by its constructors not running again, and a file
+ * replaced after loading would get the old code with a new hash.
+ */
+#include "plugin/vet.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sha256.h"
+#include "machine/cpu.h"
+#include "machine/fpenv.h"
+#include "plugin/safefile.h"
+#include "plugin/selfcheck.h"
+#include "plugin/slots.h"
+
+struct loaded {
+    struct loaded *next;
+    struct stat st;
+    void *handle;
+    uint32_t deviation; /* what loading did to the floating-point environment */
+    char path[];
+};
+
+static struct loaded *loaded_list;
+static pthread_mutex_t loaded_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+enum bnt_verdict bnt_vet_file(struct bnt_plugin_file *f, const char *path, const bnt_cpu *cpu,
+                              struct bnt_err *err) {
+    char missing[200];
+    memset(f, 0, sizeof *f);
+    switch (bnt_safe_open(path, &f->fd, &f->st, err)) {
+    case BNT_OK: break;
+    case BNT_E_BACKEND: return BNT_VERDICT_UNSAFE;
+    default: return BNT_VERDICT_UNREADABLE;
+    }
+    switch (bnt_elfnote_read(f->fd, &f->note, err)) {
+    case BNT_OK: break;
+    case BNT_E_FORMAT: return BNT_VERDICT_NOT_ELF;
+    case BNT_E_UNSUPPORTED: return BNT_VERDICT_NO_NOTE;
+    default: return BNT_VERDICT_UNREADABLE;
+    }
+    if (f->note.abi_major != BNT_ABI_MAJOR) {
+        bnt_fail(err, BNT_E_BACKEND, "made for plugin ABI %u.%u, this is %d.%d", f->note.abi_major,
+                 f->note.abi_minor, BNT_ABI_MAJOR, BNT_ABI_MINOR);
+        return BNT_VERDICT_ABI;
+    }
+    if (!bnt_cpu_has(cpu->features, f->note.needs, missing, sizeof missing)) {
+        bnt_fail(err, BNT_E_BACKEND, "the CPU lacks %s", missing);
+        return BNT_VERDICT_CPU;
+    }
+    return BNT_VERDICT_OK;
+}
+
+static enum bnt_verdict fp_refused(uint32_t deviation, const char *when, struct bnt_err *err) {
+    char what[128];
+    bnt_fail(err, BNT_E_BACKEND, "%s changed the floating-point environment: %s", when,
+             bnt_fpenv_describe(deviation, what, sizeof what));
+    return BNT_VERDICT_FP_ENVIRONMENT;
+}
+
+/* Puts the environment right if it is not; true when it was. */
+static bool fp_intact(uint32_t *deviation) {
+    *deviation = bnt_fpenv_deviation();
+    if (*deviation) bnt_fpenv_reset();
+    return *deviation == 0;
+}
+
+/* With the mutex held: the object of path, loaded now or before. */
+static enum bnt_verdict load(struct loaded **out, const char *path, const struct stat *st,
+                             struct bnt_err *err) {
+    struct loaded *l = loaded_list;
+    size_t size = strlen(path) + 1;
+    while (l && strcmp(l->path, path) != 0) l = l->next;
+    if (l) {
+        *out = l;
+        if (bnt_same_file(path, &l->st)) return BNT_VERDICT_OK;
+        bnt_fail(err, BNT_E_BACKEND, "the file was replaced after this process had loaded it");
+        return BNT_VERDICT_UNSAFE;
+    }
+    l = calloc(1, sizeof *l + size);
+    if (!l) {
+        bnt_fail_nomem(err, "the list of loaded plugins", sizeof *l + size);
+        return BNT_VERDICT_DLOPEN;
+    }
+    memcpy(l->path, path, size);
+    l->st = *st;
+    if (bnt_same_file(path, st)) l->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    (void)fp_intact(&l->deviation); /* a failed dlopen may have run constructors as well */
+    if (!bnt_same_file(path, st)) {
+        bnt_fail(err, BNT_E_BACKEND, "the file was replaced while it was being loaded");
+        free(l);
+        return BNT_VERDICT_UNSAFE;
+    }
+    if (!l->handle) {
+        char shown[500];
+        const char *why = dlerror();
+        if (!why) why = "unknown error";
+        bnt_fail(err, BNT_E_BACKEND, "%s", bnt_printable(shown, sizeof shown, why, strlen(why)));
+        free(l);
+        return BNT_VERDICT_DLOPEN;
+    }
+    l->next = loaded_list;
+    loaded_list = l;
+    *out = l;
+    return BNT_VERDICT_OK;
+}
+
+static enum bnt_verdict differs(const char *field, const char *note, const char *descriptor,
+                                struct bnt_err *err) {
+    char shown[200] = "nothing";
+    if (descriptor) bnt_printable(shown, sizeof shown, descriptor, strnlen(descriptor, 300));
+    bnt_fail(err, BNT_E_BACKEND, "%s: the note says '%.200s', the descriptor '%s'", field, note,
+             shown);
+    return BNT_VERDICT_NOTE_MISMATCH;
+}
+
+static enum bnt_verdict check_descriptor(const bnt_plugin *d, const struct bnt_elfnote *note,
+                                         struct bnt_err *err) {
+    if (d->abi_major != BNT_ABI_MAJOR) { /* of another major only the first fields are known */
+        bnt_fail(err, BNT_E_BACKEND, "the descriptor says plugin ABI %u.%u, this is %d.%d",
+                 d->abi_major, d->abi_minor, BNT_ABI_MAJOR, BNT_ABI_MINOR);
+        return BNT_VERDICT_ABI;
+    }
+    if (d->struct_size < offsetof(bnt_plugin, kernels) + sizeof d->kernels) {
+        bnt_fail(err, BNT_E_BACKEND, "a descriptor of %u bytes, expected at least %zu",
+                 d->struct_size, offsetof(bnt_plugin, kernels) + sizeof d->kernels);
+        return BNT_VERDICT_ABI;
+    }
+    if (d->abi_minor != note->abi_minor) {
+        bnt_fail(err, BNT_E_BACKEND, "abi: the note says 1.%u, the descriptor 1.%u",
+                 note->abi_minor, d->abi_minor);
+        return BNT_VERDICT_NOTE_MISMATCH;
+    }
+    if (!d->name || strcmp(d->name, note->name) != 0) {
+        return differs("name", note->name, d->name, err);
+    }
+    if (!d->needs || strcmp(d->needs, note->needs) != 0) {
+        return differs("needs", note->needs, d->needs, err);
+    }
+    if (d->priority != note->priority) {
+        bnt_fail(err, BNT_E_BACKEND, "priority: the note says %d, the descriptor %d",
+                 (int)note->priority, (int)d->priority);
+        return BNT_VERDICT_NOTE_MISMATCH;
+    }
+    return BNT_VERDICT_OK;
+}
+
+static void copy_text(char *dst, size_t size, const char *text) {
+    bnt_printable(dst, size, text ? text : "", text ? strnlen(text, size) : 0);
+}
+
+enum bnt_verdict bnt_vet_kernels(struct bnt_backend *out, const bnt_plugin *plugin,
+                                 const bnt_kernels *judge, const bnt_cpu *cpu,
+                                 struct bnt_err *err) {
+    const bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, 0, cpu};
+    const bnt_kernels *k = plugin->kernels ? plugin->kernels(&host) : NULL;
+    copy_text(out->name, sizeof out->name, plugin->name);
+    copy_text(out->version, sizeof out->version, plugin->version);
+    out->abi_major = plugin->abi_major;
+    out->abi_minor = plugin->abi_minor;
+    if (!k) {
+        bnt_fail(err, BNT_E_BACKEND, "it has no kernel set for this CPU");
+        return BNT_VERDICT_NO_KERNELS;
+    }
+    if (bnt_slots_complete(&out->kernels, k, judge ? judge : k, out->by_judge, sizeof out->by_judge,
+                           err) != BNT_OK) {
+        return BNT_VERDICT_NO_KERNELS;
+    }
+    copy_text(out->variant, sizeof out->variant, out->kernels.variant);
+    return BNT_VERDICT_OK;
+}
+
+enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_file *f,
+                              const char *path, const bnt_cpu *cpu, struct bnt_err *err) {
+    struct loaded *l = NULL;
+    const bnt_kernels *judge = &bnt_judge()->kernels;
+    uint32_t deviation;
+    memset(out, 0, sizeof *out);
+    strncpy(out->path, path, sizeof out->path - 1);
+    if (bnt_sha256_fd(f->fd, out->sha256, err) != BNT_OK) return BNT_VERDICT_UNREADABLE;
+
+    pthread_mutex_lock(&loaded_mutex);
+    enum bnt_verdict v = load(&l, path, &f->st, err);
+    pthread_mutex_unlock(&loaded_mutex);
+    if (v != BNT_VERDICT_OK) return v;
+
+    const bnt_plugin *d = dlsym(l->handle, BNT_PLUGIN_SYMBOL);
+    if (!d) {
+        bnt_fail(err, BNT_E_BACKEND, "it does not export %s", BNT_PLUGIN_SYMBOL);
+        return BNT_VERDICT_NO_SYMBOL;
+    }
+    v = check_descriptor(d, &f->note, err);
+    if (v != BNT_VERDICT_OK) return v;
+    if (l->deviation) return fp_refused(l->deviation, "loading it", err);
+
+    v = bnt_vet_kernels(out, d, judge, cpu, err);
+    if (!fp_intact(&deviation)) return fp_refused(deviation, "its kernels()", err);
+    if (v != BNT_VERDICT_OK) return v;
+    int status = bnt_selfcheck(&out->kernels, judge, err);
+    if (!fp_intact(&deviation)) return fp_refused(deviation, "one of its kernels", err);
+    return status == BNT_OK ? BNT_VERDICT_OK : BNT_VERDICT_SELF_CHECK;
+}

@@ -1,0 +1,33 @@
+/*
+ * vet.h - one plugin file, from a path to a usable backend or a verdict with its reason.
+ *
+ * Two steps: bnt_vet_file maps none of its code, bnt_vet_load does. Knows nothing of choosing
+ * between plugins.
+ */
+#ifndef BNT_PLUGIN_VET_H
+#define BNT_PLUGIN_VET_H
+
+#include <sys/stat.h>
+
+#include "plugin/backend.h"
+#include "plugin/elfnote.h"
+
+struct bnt_plugin_file {
+    int fd; /* -1, or open: what was checked is what is hashed */
+    struct stat st;
+    struct bnt_elfnote note; /* name "" when it could not be read */
+};
+
+/* Safe file, ELF, note, ABI, CPU. `path` is real. The caller closes f->fd. */
+enum bnt_verdict bnt_vet_file(struct bnt_plugin_file *f, const char *path, const bnt_cpu *cpu,
+                              struct bnt_err *err);
+
+/* dlopen, symbol, descriptor, floating-point environment, kernels, self-check. */
+enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_file *f,
+                              const char *path, const bnt_cpu *cpu, struct bnt_err *err);
+
+/* Common to plugins from files and the judge: descriptor and table into *out; NO_KERNELS, or OK. */
+enum bnt_verdict bnt_vet_kernels(struct bnt_backend *out, const bnt_plugin *plugin,
+                                 const bnt_kernels *judge, const bnt_cpu *cpu, struct bnt_err *err);
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * generate.c - see generate.h.
+ *
+ * The one idea: text is emitted up to the last point that no stop string could reach back over, so
+ * what was shown never has to be taken back.
+ */
+#include "run/generate.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/sha256.h"
+
+struct maker {
+    const struct bnt_generate_options *o;
+    struct bnt_generation *out;
+    struct bnt_stream stream;
+    int32_t *history; /* prompt, then out->tokens: what the repetition penalty sees */
+    size_t n_history;
+    size_t capacity; /* of out->text */
+    size_t emitted;
+    struct bnt_err *err;
+};
+
+static double now_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int emit_up_to(struct maker *m, size_t end) {
+    size_t start = m->emitted;
+    if (end <= start) return BNT_OK;
+    m->emitted = end;
+    return m->o->on_text ? m->o->on_text(m->o->on_text_arg, m->out->text + start, end - start, m->err)
+                         : BNT_OK;
+}
+
+/* Start of the earliest stop string in text[from ..], or SIZE_MAX. */
+static size_t find_stop(const struct maker *m, size_t from) {
+    size_t best = SIZE_MAX;
+    for (unsigned i = 0; i < m->o->n_stops; i++) {
+        const char *stop = m->o->stops[i];
+        const char *hit = memmem(m->out->text + from, m->out->text_len - from, stop, strlen(stop));
+        if (hit && (size_t)(hit - m->out->text) < best) best = (size_t)(hit - m->out->text);
+    }
+    return best;
+}
+
+/* Where the longest tail begins that could still grow into a stop string. */
+static size_t safe_end(const struct maker *m) {
+    size_t len = m->out->text_len, held = 0;
+    for (unsigned i = 0; i < m->o->n_stops; i++) {
+        size_t n = strlen(m->o->stops[i]) - 1;
+        if (n > len - m->emitted) n = len - m->emitted;
+        while (n > held && memcmp(m->out->text + len - n, m->o->stops[i], n) != 0) n--;
+        if (n > held) held = n;
+    }
+    return len - held;
+}
+
+/* Takes text_len over from `len` to `len + added`; cuts it and says so at a stop string. */
+static int accept_text(struct maker *m, size_t added, bool *stopped) {
+    m->out->text_len += added;
+    m->out->text[m->out->text_len] = '\0';
+    size_t stop = find_stop(m, m->emitted);
+    *stopped = stop != SIZE_MAX;
+    if (*stopped) {
+        m->out->text_len = stop;
+        m->out->text[stop] = '\0';
+        return emit_up_to(m, stop);
+    }
+    return emit_up_to(m, safe_end(m));
+}
+
+static int reserve_text(struct maker *m, size_t more) {
+    if (m->out->text_len + more + 1 <= m->capacity) return BNT_OK;
+    size_t capacity = 2 * (m->out->text_len + more + 1);
+    char *p = realloc(m->out->text, capacity);
+    if (!p) return bnt_fail_nomem(m->err, "the text", capacity);
+    m->out->text = p;
+    m->capacity = capacity;
+    return BNT_OK;
+}
+
+static int add_token_text(struct maker *m, int32_t id, bool *stopped) {
+    size_t room = bnt_tokenizer_max_piece(m->stream.t) + 8;
+    int status = reserve_text(m, room);
+    if (status != BNT_OK) return status;
+    size_t added = bnt_stream_push(&m->stream, id, m->out->text + m->out->text_len, room);
+    return accept_text(m, added, stopped);
+}
+
+/* Sample, record, show, feed; until something says stop. */
+static int decode(struct maker *m, struct bnt_session *s, uint32_t n_vocab, void *scratch,
+                  struct bnt_sha256 *digest) {
+    struct bnt_generation *out = m->out;
+    bool stopped = false;
+    int status = BNT_OK;
+    out->reason = BNT_STOP_LENGTH;
+    while (out->n_tokens < m->o->n_predict) {
+        if (m->o->interrupted && *m->o->interrupted) {
+            out->reason = BNT_STOP_INTERRUPTED;
+            break;
+        }
+        const float *logits = bnt_session_logits(s, 0);
+        bnt_sha256_add(digest, logits, (size_t)n_vocab * sizeof *logits);
+        int32_t id = bnt_sample(&m->o->sampling, logits, n_vocab, m->history, m->n_history,
+                                out->n_tokens, scratch);
+        out->tokens[out->n_tokens++] = m->history[m->n_history++] = id;
+        if (bnt_tokenizer_is_eog(m->stream.t, id) && !m->o->ignore_eog) {
+            out->reason = BNT_STOP_EOG;
+            break;
+        }
+        status = add_token_text(m, id, &stopped);
+        if (status != BNT_OK) break;
+        if (stopped) {
+            out->reason = BNT_STOP_STRING;
+            break;
+        }
+        if (out->n_tokens == m->o->n_predict) break;
+        if (bnt_session_position(s) == bnt_session_context(s)) {
+            out->reason = BNT_STOP_CONTEXT;
+            break;
+        }
+        status = bnt_session_feed(s, &id, 1, BNT_WANT_LAST, m->err);
+        if (status != BNT_OK) break;
+        out->decode_steps++;
+    }
+    if (status == BNT_OK && !stopped) { /* what was held back */
+        status = reserve_text(m, 8);
+        if (status == BNT_OK)
+            status = accept_text(
+                m, bnt_stream_flush(&m->stream, out->text + out->text_len, 8), &stopped);
+        if (status == BNT_OK) status = emit_up_to(m, out->text_len);
+    }
+    return status;
+}
+
+int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct bnt_session *session,
+                 const int32_t *ids, size_t n, const struct bnt_generate_options *options,
+                 struct bnt_err *err) {
+    uint32_t n_vocab = bnt_engine_info(engine)->n_vocab;
+    uint64_t room = bnt_session_context(session) - bnt_session_position(session);
+    size_t most = options->n_predict < room + 1 ? options->n_predict : (size_t)room + 1;
+    struct maker m = {.o = options, .out = out, .err = err};
+    struct bnt_sha256 digest;
+    struct bnt_err hash_err;
+    int status, hashed;
+
+    *out = (struct bnt_generation){.tokens = calloc(most + 1, sizeof *out->tokens)};
+    m.history = malloc((n + most + 1) * sizeof *m.history);
+    void *scratch = malloc((size_t)n_vocab * 16);
+    bnt_sha256_begin(&digest);
+    if (!out->tokens || !m.history || !scratch) {
+        status = bnt_fail_nomem(err, "generation", (size_t)n_vocab * 16);
+        goto out;
+    }
+    if ((status = reserve_text(&m, 256)) != BNT_OK) goto out;
+    out->text[0] = '\0';
+    memcpy(m.history, ids, n * sizeof *ids);
+    m.n_history = n;
+    bnt_stream_init(&m.stream, bnt_engine_tokenizer(engine), false, false);
+
+    double start = now_seconds();
+    status = bnt_session_feed(session, ids, n, BNT_WANT_LAST, err);
+    double prefilled = now_seconds();
+    out->prefill_seconds = prefilled - start;
+    if (status == BNT_OK) status = decode(&m, session, n_vocab, scratch, &digest);
+    out->decode_seconds = now_seconds() - prefilled;
+out:
+    hashed = bnt_sha256_end(&digest, out->logits_digest, &hash_err);
+    if (status == BNT_OK && hashed != BNT_OK) status = bnt_fail(err, hashed, "%s", hash_err.text);
+    free(m.history);
+    free(scratch);
+    return status;
+}
+
+void bnt_generation_free(struct bnt_generation *g) {
+    free(g->tokens);
+    free(g->text);
+    *g = (struct bnt_generation){0};
+}
+
+const char *bnt_stop_reason_name(enum bnt_stop_reason reason) {
+    switch (reason) {
+    case BNT_STOP_LENGTH: return "length";
+    case BNT_STOP_EOG: return "end-of-text";
+    case BNT_STOP_STRING: return "stop-string";
+    case BNT_STOP_CONTEXT: return "context-full";
+    case BNT_STOP_INTERRUPTED: return "interrupted";
+    }
+    return "?";
+}
