@@ -17,21 +17,25 @@
 #include "bitnet/plugin.h"
 
 enum bnt_verdict { /* X-macro table in backend.c gives the names: "ok", "world-writable", ... */
-    BNT_VERDICT_OK,
-    BNT_VERDICT_UNREADABLE,     /* cannot open or stat */
-    BNT_VERDICT_UNSAFE,         /* file or folder writable by others, or owned by a stranger */
-    BNT_VERDICT_NOT_ELF,        /* not a 64-bit shared object for this machine, or damaged */
-    BNT_VERDICT_NO_NOTE,        /* no .note.bitnet */
-    BNT_VERDICT_ABI,            /* another ABI major */
-    BNT_VERDICT_CPU,            /* the CPU lacks something */
-    BNT_VERDICT_DLOPEN,         /* dlopen failed */
-    BNT_VERDICT_NO_SYMBOL,      /* bitnet_plugin_v1 missing */
-    BNT_VERDICT_NOTE_MISMATCH,  /* descriptor differs from the note */
-    BNT_VERDICT_FP_ENVIRONMENT, /* loading changed rounding or flush-to-zero (-ffast-math) */
-    BNT_VERDICT_NO_KERNELS,     /* no kernel set for this CPU */
-    BNT_VERDICT_SELF_CHECK,     /* disagrees with ref-scalar */
-    BNT_VERDICT_DUPLICATE,      /* a plugin of this name was found earlier */
-    BNT_VERDICT_NOT_TRIED,      /* another one was chosen before its code had to be mapped */
+                   BNT_VERDICT_OK,
+                   BNT_VERDICT_UNREADABLE, /* cannot open or stat */
+                   BNT_VERDICT_UNSAFE,  /* file or folder writable by others, or owned by a stranger
+                                         */
+                   BNT_VERDICT_NOT_ELF, /* not a 64-bit shared object for this machine, or damaged
+                                         */
+                   BNT_VERDICT_NO_NOTE, /* no .note.bitnet */
+                   BNT_VERDICT_ABI,     /* another ABI major */
+                   BNT_VERDICT_CPU,     /* the CPU lacks something */
+                   BNT_VERDICT_DLOPEN,  /* dlopen failed */
+                   BNT_VERDICT_NO_SYMBOL,      /* bitnet_plugin_v1 missing */
+                   BNT_VERDICT_NOTE_MISMATCH,  /* descriptor differs from the note */
+                   BNT_VERDICT_FP_ENVIRONMENT, /* loading changed rounding or flush-to-zero
+                                                  (-ffast-math) */
+                   BNT_VERDICT_NO_KERNELS,     /* no kernel set for this CPU */
+                   BNT_VERDICT_SELF_CHECK,     /* disagrees with ref-scalar */
+                   BNT_VERDICT_DUPLICATE,      /* a plugin of this name was found earlier */
+                   BNT_VERDICT_NOT_TRIED, /* another one was chosen before its code had to be mapped
+                                           */
 };
 
 /* A usable set of kernels. All slots but the optional ones are set. */
@@ -62,8 +66,17 @@ struct bnt_backends_options {
     bool try_all;           /* vet every candidate to the end (`bitnet backends`) */
 };
 
+/*
+ * Files are judged in the order of their names, and a name belongs to the first that has it; the
+ * table is in the order of choice: highest priority first, then by name, then files whose note
+ * could not be read. `auto` vets in that order and stops at the first that passes; what stands
+ * below it is NOT_TRIED and none of its code has been mapped.
+ */
+
 /* Fails with BNT_E_BACKEND and the candidate's reason when `want` names one that is refused or
- * unknown; the table is then still made (*out non-NULL) so that it can be shown. */
+ * unknown; the table is then still made (*out non-NULL) so that it can be shown. A folder named by
+ * the caller or the environment must exist: "" is BNT_E_USAGE, a missing one BNT_E_IO, both without
+ * a table. The calling thread must be in the default floating-point environment: BNT_E_NUMERIC. */
 int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_options *options,
                       struct bnt_err *err);
 void bnt_backends_close(struct bnt_backends *b);
@@ -73,7 +86,10 @@ const struct bnt_candidate *bnt_backends_at(const struct bnt_backends *b, size_t
 /* Usable backend number i, for those with verdict ok; NULL otherwise. */
 const struct bnt_backend *bnt_backends_get(const struct bnt_backends *b, size_t i);
 const char *bnt_backends_dir(const struct bnt_backends *b); /* the folder that was searched */
-const char *bnt_verdict_name(enum bnt_verdict v);
+/* One line on the folder as a whole, for the reader of the table: that it does not exist or holds
+ * no plugin; "" when there is nothing to say. */
+const char *bnt_backends_note(const struct bnt_backends *b);
+const char *bnt_verdict_name(enum bnt_verdict v); /* "self-check" */
 
 const struct bnt_backend *bnt_judge(void); /* ref-scalar, always there */
 

@@ -25,8 +25,8 @@ static const char *unsafe(const struct stat *st) {
 static int judge(const char *path, const char *what, const struct stat *st, struct bnt_err *err) {
     const char *why = unsafe(st);
     if (!why) return BNT_OK;
-    return bnt_fail(err, BNT_E_BACKEND, "%s '%.300s' %s (mode %04o, owner %u, group %u)", what, path,
-                    why, (unsigned)st->st_mode & 07777u, (unsigned)st->st_uid,
+    return bnt_fail(err, BNT_E_BACKEND, "%s '%.300s' %s (mode %04o, owner %u, group %u)", what,
+                    path, why, (unsigned)st->st_mode & 07777u, (unsigned)st->st_uid,
                     (unsigned)st->st_gid);
 }
 
@@ -84,6 +84,5 @@ bool bnt_same_file(const char *path, const struct stat *st) {
     struct stat now;
     return lstat(path, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino &&
            now.st_size == st->st_size && now.st_mtim.tv_sec == st->st_mtim.tv_sec &&
-           now.st_mtim.tv_nsec == st->st_mtim.tv_nsec && now.st_ctim.tv_sec == st->st_ctim.tv_sec &&
-           now.st_ctim.tv_nsec == st->st_ctim.tv_nsec;
+           now.st_mtim.tv_nsec == st->st_mtim.tv_nsec;
 }

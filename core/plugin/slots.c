@@ -11,7 +11,8 @@
 
 typedef void any_fn(void);
 
-#define SLOT(group, name, optional) {#name, offsetof(bnt_kernels, name), group, optional}
+#define SLOT(group, name, optional)                                                                \
+    { #name, offsetof(bnt_kernels, name), group, optional }
 
 const struct bnt_slot bnt_slots[] = {
     SLOT(BNT_TERNARY, ternary_layout, false),

@@ -84,7 +84,10 @@ static enum bnt_verdict load(struct loaded **out, const char *path, const struct
                              struct bnt_err *err) {
     struct loaded *l = loaded_list;
     size_t size = strlen(path) + 1;
-    while (l && strcmp(l->path, path) != 0) l = l->next;
+    while (l && strcmp(l->path, path) != 0 &&
+           !(l->st.st_dev == st->st_dev && l->st.st_ino == st->st_ino)) {
+        l = l->next; /* the linker also knows objects by name and by inode */
+    }
     if (l) {
         *out = l;
         if (bnt_same_file(path, &l->st)) return BNT_VERDICT_OK;

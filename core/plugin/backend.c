@@ -1,0 +1,364 @@
+/*
+ * backend.c - see backend.h.
+ *
+ * Must not open, map or run anything itself: vet.c judges one file, this file orders the judgements
+ * and picks. The one idea: stage one (no code mapped) sorts every file, then stage two walks down
+ * that order only as far as the choice needs.
+ */
+#include "plugin/backend.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "machine/cpu.h"
+#include "machine/fpenv.h"
+#include "plugin/vet.h"
+
+#define MAX_FILES 256u
+
+/* X(verdict, name) in the order of the enum. The names are part of `backends --json`. */
+#define VERDICTS(X)                                                                                \
+    X(OK, "ok")                                                                                    \
+    X(UNREADABLE, "unreadable")                                                                    \
+    X(UNSAFE, "unsafe")                                                                            \
+    X(NOT_ELF, "not-elf")                                                                          \
+    X(NO_NOTE, "no-note")                                                                          \
+    X(ABI, "abi")                                                                                  \
+    X(CPU, "cpu")                                                                                  \
+    X(DLOPEN, "dlopen")                                                                            \
+    X(NO_SYMBOL, "no-symbol")                                                                      \
+    X(NOTE_MISMATCH, "note-mismatch")                                                              \
+    X(FP_ENVIRONMENT, "fp-environment")                                                            \
+    X(NO_KERNELS, "no-kernels")                                                                    \
+    X(SELF_CHECK, "self-check")                                                                    \
+    X(DUPLICATE, "duplicate")                                                                      \
+    X(NOT_TRIED, "not-tried")
+
+struct entry {
+    struct bnt_candidate c;
+    struct bnt_plugin_file file;
+    struct bnt_backend *backend; /* of an OK one; the judge's is shared */
+    bool judge, pending;         /* pending: passed stage one */
+};
+
+struct bnt_backends {
+    struct entry *entries;
+    size_t count;
+    const struct bnt_backend *chosen;
+    char dir[PATH_MAX], note[600];
+};
+
+extern const bnt_plugin bnt_judge_plugin; /* ref-scalar's bitnet_plugin_v1, renamed by the build */
+
+static struct bnt_backend judge_backend;
+
+static void make_judge(void) {
+    struct bnt_backend b = {0};
+    if (bnt_vet_kernels(&b, &bnt_judge_plugin, NULL, bnt_cpu_get(), NULL) == BNT_VERDICT_OK) {
+        judge_backend = b;
+    }
+}
+
+const struct bnt_backend *bnt_judge(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_judge);
+    return &judge_backend;
+}
+
+const char *bnt_verdict_name(enum bnt_verdict v) {
+    static const char *const names[] = {
+#define X(verdict, name) [BNT_VERDICT_##verdict] = name,
+        VERDICTS(X)
+#undef X
+    };
+    return (unsigned)v < sizeof names / sizeof *names ? names[v] : "?";
+}
+
+/* ---- stage one: the folder ------------------------------------------------------------------ */
+
+static int find_folder(struct bnt_backends *b, const struct bnt_backends_options *o,
+                       struct bnt_err *err) {
+    const char *dir = o ? o->plugin_dir : NULL;
+    const char *said_by = "--plugin-dir";
+    if (!dir) {
+        dir = secure_getenv("BITNET_PLUGIN_DIR"); /* NULL in a set-user-id program */
+        said_by = "BITNET_PLUGIN_DIR";
+    }
+    if (dir && !*dir) return bnt_fail(err, BNT_E_USAGE, "%s is empty", said_by);
+    if (realpath(dir ? dir : bnt_plugin_dir, b->dir)) return BNT_OK;
+    int why = errno;
+    b->dir[0] = '\0';
+    if (dir) {
+        return bnt_fail(err, BNT_E_IO, "plugin folder '%.400s' (%s): %s", dir, said_by,
+                        strerror(why));
+    }
+    snprintf(b->dir, sizeof b->dir, "%s", bnt_plugin_dir);
+    snprintf(b->note, sizeof b->note, "plugin folder: %s; only ref-scalar, which is built in",
+             strerror(why));
+    return BNT_OK;
+}
+
+static bool ends_with_so(const char *name) {
+    size_t n = strlen(name);
+    return n > 3 && name[0] != '.' && strcmp(name + n - 3, ".so") == 0;
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names of b->dir that end in .so, sorted, so that no file system decides for us. */
+static int list_folder(struct bnt_backends *b, char **names, size_t *count, struct bnt_err *err) {
+    int status = BNT_OK;
+    struct dirent *d;
+    DIR *dir = b->note[0] ? NULL : opendir(b->dir);
+    *count = 0;
+    if (b->note[0]) return BNT_OK; /* no folder */
+    if (!dir) {
+        return bnt_fail(err, BNT_E_IO, "plugin folder '%.400s': %s", b->dir, strerror(errno));
+    }
+    while ((d = readdir(dir)) != NULL) {
+        if (!ends_with_so(d->d_name)) continue;
+        if (*count == MAX_FILES) {
+            status = bnt_fail(err, BNT_E_LIMIT, "plugin folder '%.400s' holds more than %u files",
+                              b->dir, MAX_FILES);
+            goto out;
+        }
+        names[*count] = strdup(d->d_name);
+        if (!names[*count]) {
+            status = bnt_fail_nomem(err, "a file name", strlen(d->d_name));
+            goto out;
+        }
+        ++*count;
+    }
+    if (*count == 0) {
+        snprintf(b->note, sizeof b->note,
+                 "no plugin in the folder; only ref-scalar, which is built in");
+    }
+    qsort(names, *count, sizeof *names, compare_names);
+out:
+    closedir(dir);
+    return status;
+}
+
+__attribute__((format(printf, 3, 4))) static void refuse(struct entry *e, enum bnt_verdict v,
+                                                         const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(e->c.reason, sizeof e->c.reason, fmt, ap);
+    va_end(ap);
+    e->c.verdict = v;
+}
+
+static void name_from_file(struct entry *e, const char *file) {
+    char shown[sizeof e->c.name];
+    size_t len = strlen(file) - 3;
+    bnt_printable(shown, sizeof shown, file, len);
+    memcpy(e->c.name, shown, sizeof shown);
+}
+
+/* Judges DIR/FILE as far as that goes without its code. */
+static void add_file(struct bnt_backends *b, const char *file) {
+    struct entry *e = &b->entries[b->count++];
+    struct bnt_err err = {0};
+    char path[PATH_MAX];
+    e->file.fd = -1;
+    name_from_file(e, file);
+    int n = snprintf(path, sizeof path, "%s/%s", b->dir, file);
+    if (n < 0 || (size_t)n >= sizeof path) {
+        refuse(e, BNT_VERDICT_UNREADABLE, "the path is too long");
+        return;
+    }
+    if (!realpath(path, e->c.path)) {
+        snprintf(e->c.path, sizeof e->c.path, "%s", path);
+        refuse(e, BNT_VERDICT_UNREADABLE, "cannot resolve: %s", strerror(errno));
+        return;
+    }
+    enum bnt_verdict v = bnt_vet_file(&e->file, e->c.path, bnt_cpu_get(), &err);
+    if (e->file.note.name[0]) {
+        memcpy(e->c.name, e->file.note.name, sizeof e->c.name);
+        e->c.priority = e->file.note.priority;
+    }
+    if (v != BNT_VERDICT_OK) {
+        refuse(e, v, "%s", err.text);
+        return;
+    }
+    e->pending = true;
+    refuse(e, BNT_VERDICT_NOT_TRIED, "not needed");
+    if (strcmp(e->c.name, bnt_judge()->name) == 0) {
+        refuse(e, BNT_VERDICT_DUPLICATE, "ref-scalar is built in and not taken from a file");
+        e->pending = false;
+    }
+    for (struct entry *f = b->entries; f < e && e->pending; f++) {
+        if (!f->file.note.name[0] || strcmp(f->c.name, e->c.name) != 0) continue;
+        refuse(e, BNT_VERDICT_DUPLICATE, "the name is taken by '%.400s'", f->c.path);
+        e->pending = false;
+    }
+}
+
+static void add_judge(struct bnt_backends *b) {
+    struct entry *e = &b->entries[b->count++];
+    e->file.fd = -1;
+    e->judge = true;
+    e->backend = &judge_backend;
+    memcpy(e->c.name, bnt_judge()->name, sizeof e->c.name);
+    e->c.priority = bnt_judge_plugin.priority;
+    e->c.verdict = BNT_VERDICT_OK;
+}
+
+/* ---- stage two: the choice ------------------------------------------------------------------ */
+
+static int compare_entries(const void *a, const void *b) {
+    const struct entry *x = a, *y = b;
+    bool nx = x->judge || x->file.note.name[0], ny = y->judge || y->file.note.name[0];
+    if (nx != ny) return nx ? -1 : 1;
+    if (x->c.priority != y->c.priority) return x->c.priority > y->c.priority ? -1 : 1;
+    int by_name = strcmp(x->c.name, y->c.name);
+    if (by_name) return by_name;
+    if (x->judge != y->judge) return x->judge ? -1 : 1;
+    return strcmp(x->c.path, y->c.path);
+}
+
+static struct entry *find(struct bnt_backends *b, const char *name) {
+    struct entry *found = NULL;
+    for (size_t i = 0; i < b->count; i++) {
+        struct entry *e = &b->entries[i];
+        if (strcmp(e->c.name, name) != 0) continue;
+        if (!found || found->c.verdict == BNT_VERDICT_DUPLICATE) found = e;
+    }
+    return found;
+}
+
+static void load(struct entry *e) {
+    struct bnt_err err = {0};
+    e->pending = false;
+    struct bnt_backend *backend = malloc(sizeof *backend);
+    if (!backend) {
+        refuse(e, BNT_VERDICT_UNREADABLE, "out of memory");
+        return;
+    }
+    enum bnt_verdict v = bnt_vet_load(backend, &e->file, e->c.path, bnt_cpu_get(), &err);
+    if (v == BNT_VERDICT_OK) {
+        e->backend = backend;
+        refuse(e, BNT_VERDICT_OK, "%s", "");
+    } else {
+        refuse(e, v, "%s", err.text);
+        free(backend);
+    }
+}
+
+static void decide(struct bnt_backends *b, struct entry *wanted, bool strict, bool try_all) {
+    struct entry *chosen = NULL;
+    for (size_t i = 0; i < b->count; i++) {
+        struct entry *e = &b->entries[i];
+        bool asked = strict ? e == wanted : !chosen;
+        if (e->pending && (asked || try_all)) load(e);
+        if (asked && e->c.verdict == BNT_VERDICT_OK) chosen = e;
+    }
+    if (!chosen) return;
+    chosen->c.chosen = true;
+    b->chosen = chosen->backend;
+    for (size_t i = 0; i < b->count; i++) {
+        struct entry *e = &b->entries[i];
+        if (e->pending) refuse(e, BNT_VERDICT_NOT_TRIED, "%s was chosen first", chosen->c.name);
+    }
+}
+
+static int explain(const struct bnt_backends *b, const struct entry *wanted, const char *want,
+                   struct bnt_err *err) {
+    char names[300] = "", shown[100];
+    bnt_printable(shown, sizeof shown, want, strlen(want));
+    if (wanted) {
+        return bnt_fail(err, BNT_E_BACKEND, "backend '%s' refused (%s): %.420s", shown,
+                        bnt_verdict_name(wanted->c.verdict), wanted->c.reason);
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        size_t used = strlen(names);
+        if (b->entries[i].c.verdict == BNT_VERDICT_DUPLICATE) continue;
+        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", b->entries[i].c.name);
+    }
+    return bnt_fail(err, BNT_E_BACKEND, "no backend '%s' in '%.150s'; there are: %s", shown, b->dir,
+                    names);
+}
+
+int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_options *options,
+                      struct bnt_err *err) {
+    int status = BNT_OK;
+    size_t files = 0;
+    char *names[MAX_FILES];
+    char what[128];
+    const char *want = options && options->want ? options->want : "auto";
+    bool strict = strcmp(want, "auto") != 0;
+    struct entry *wanted = NULL;
+    *out = NULL;
+    uint32_t deviation = bnt_fpenv_deviation();
+    if (deviation) {
+        return bnt_fail(err, BNT_E_NUMERIC, "the floating-point environment is not the default: %s",
+                        bnt_fpenv_describe(deviation, what, sizeof what));
+    }
+    if (!bnt_judge()->name[0]) return bnt_fail(err, BNT_E_BACKEND, "ref-scalar has no kernels");
+    struct bnt_backends *b = calloc(1, sizeof *b);
+    if (!b) return bnt_fail_nomem(err, "the table of backends", sizeof *b);
+    status = find_folder(b, options, err);
+    if (status != BNT_OK) goto out;
+    status = list_folder(b, names, &files, err);
+    if (status != BNT_OK) goto out;
+    b->entries = calloc(files + 1, sizeof *b->entries);
+    if (!b->entries) {
+        status = bnt_fail_nomem(err, "the table of backends", (files + 1) * sizeof *b->entries);
+        goto out;
+    }
+    for (size_t i = 0; i < files; i++) add_file(b, names[i]);
+    add_judge(b);
+    qsort(b->entries, b->count, sizeof *b->entries, compare_entries);
+    if (strict) wanted = find(b, want);
+    decide(b, wanted, strict, options && options->try_all);
+    *out = b;
+    if (strict && !b->chosen) status = explain(b, wanted, want, err);
+out:
+    for (size_t i = 0; i < files; i++) free(names[i]);
+    if (!*out) bnt_backends_close(b);
+    return status;
+}
+
+void bnt_backends_close(struct bnt_backends *b) {
+    if (!b) return;
+    for (size_t i = 0; i < b->count; i++) {
+        struct entry *e = &b->entries[i];
+        if (!e->judge) free(e->backend);
+        if (e->file.fd >= 0) close(e->file.fd);
+    }
+    free(b->entries);
+    free(b);
+}
+
+const struct bnt_backend *bnt_backends_chosen(const struct bnt_backends *b) {
+    return b->chosen;
+}
+
+size_t bnt_backends_count(const struct bnt_backends *b) {
+    return b->count;
+}
+
+const struct bnt_candidate *bnt_backends_at(const struct bnt_backends *b, size_t i) {
+    return i < b->count ? &b->entries[i].c : NULL;
+}
+
+const struct bnt_backend *bnt_backends_get(const struct bnt_backends *b, size_t i) {
+    return i < b->count ? b->entries[i].backend : NULL;
+}
+
+const char *bnt_backends_dir(const struct bnt_backends *b) {
+    return b->dir;
+}
+
+const char *bnt_backends_note(const struct bnt_backends *b) {
+    return b->note;
+}
