@@ -62,9 +62,9 @@ uint16_t enc_f16(float x) {
     double mag = fabs((double)x);
     if (isnan(x)) return (uint16_t)(sign | 0x7e00);
     if (mag >= 65520.0) return (uint16_t)(sign | 0x7c00);
-    int exp = 0;
-    if (mag > 0) (void)frexp(mag, &exp); /* mag = f * 2^exp, f in [0.5, 1) */
-    if (exp < -13) exp = -13;            /* subnormals share the least exponent */
+    int exp = -13;
+    if (mag > 0x1p-14) (void)frexp(mag, &exp); /* mag = f * 2^exp, f in [0.5, 1) */
+    /* zero and subnormals keep the least exponent */
     long units = lrint(ldexp(mag, 11 - exp));
     /* units counts from the exponent's zero: its carry bit 1024 adds one to the exponent field */
     return (uint16_t)(sign | ((exp + 13) * 1024 + (int)units));
