@@ -1,0 +1,52 @@
+/*
+ * cmd.h - what the commands share: opening the model, reading text, writing results.
+ *
+ * Results go to stdout, everything else to stderr. Every command returns a status; main turns it
+ * into the exit status and prints err.text.
+ */
+#ifndef BNT_CMD_CMD_H
+#define BNT_CMD_CMD_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "cmd/args.h"
+#include "run/engine.h"
+
+int cmd_run(const struct cmd_args *args, struct bnt_err *err);
+int cmd_tokenize(const struct cmd_args *args, struct bnt_err *err);
+int cmd_inspect(const struct cmd_args *args, struct bnt_err *err);
+int cmd_backends(const struct cmd_args *args, struct bnt_err *err);
+int cmd_bench(const struct cmd_args *args, struct bnt_err *err);
+int cmd_perplexity(const struct cmd_args *args, struct bnt_err *err);
+
+/* args->model, or the model in models/. */
+const char *cmd_model_path(const struct cmd_args *args);
+
+/* Opens the engine as the options say, with a progress bar on a terminal when it takes over a
+ * second. */
+int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct bnt_err *err);
+/* threads: 0 for the default. */
+int cmd_open_session(struct bnt_session **out, struct bnt_engine *engine,
+                     const struct cmd_args *args, unsigned threads, struct bnt_err *err);
+
+/* The whole file, or stdin for "-". *text is malloc'd. */
+int cmd_read_file(const char *path, char **text, size_t *len, struct bnt_err *err);
+
+/* stdout, checked: a full disk or a closed pipe is an error with a name. */
+int cmd_write(const char *text, size_t len, struct bnt_err *err);
+int cmd_flush(struct bnt_err *err);
+/* One line of JSON; takes over the reference. NULL counts as out of memory. */
+int cmd_write_json(json_t *object, struct bnt_err *err);
+
+/* Bytes as a JSON string: each invalid UTF-8 byte and NUL becomes U+FFFD. */
+json_t *cmd_json_text(const char *text, size_t len);
+json_t *cmd_json_ids(const int32_t *ids, size_t n);
+
+/* --debug-tokens: index, id, piece, byte span and type of the first n tokens, on stderr. */
+void cmd_debug_tokens(const struct bnt_tokenizer *t, const struct bnt_token_list *list, size_t n);
+
+double cmd_now(void); /* seconds, monotonic */
+
+#endif

@@ -1,0 +1,167 @@
+/* common.c - see cmd.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+#include "cmd/cmd.h"
+
+double cmd_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+const char *cmd_model_path(const struct cmd_args *args) {
+    return args->model ? args->model : bnt_model_path;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+struct progress_bar {
+    double start;
+    bool shown;
+};
+
+/* Nothing for the first second, then a bar on one line of the terminal. */
+static void show_progress(void *arg, uint64_t done, uint64_t total) {
+    struct progress_bar *bar = arg;
+    if (cmd_now() - bar->start < 1.0) return;
+    int filled = total ? (int)((double)done / (double)total * 30.0) : 30;
+    fprintf(stderr, "\rloading [%.*s%*s] %3d %%", filled, "##############################",
+            30 - filled, "", total ? (int)((double)done / (double)total * 100.0) : 100);
+    bar->shown = true;
+}
+
+int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct bnt_err *err) {
+    struct progress_bar bar = {.start = cmd_now()};
+    struct bnt_engine_options options = {.backend = args->backend,
+                                         .plugin_dir = args->plugin_dir,
+                                         .threads = args->threads.count ? args->threads.values[0] : 0};
+    if (isatty(STDERR_FILENO)) {
+        options.progress = show_progress;
+        options.progress_arg = &bar;
+    }
+    int status = bnt_engine_open(out, cmd_model_path(args), &options, err);
+    if (bar.shown) fprintf(stderr, "\r%48s\r", "");
+    return status;
+}
+
+int cmd_open_session(struct bnt_session **out, struct bnt_engine *engine,
+                     const struct cmd_args *args, unsigned threads, struct bnt_err *err) {
+    return bnt_session_open(out, engine,
+                            &(struct bnt_session_options){.n_ctx = args->ctx,
+                                                          .n_batch = args->batch,
+                                                          .threads = threads,
+                                                          .no_bind = args->bind_none},
+                            err);
+}
+
+/* ---- reading and writing -------------------------------------------------------------------- */
+
+int cmd_read_file(const char *path, char **text, size_t *len, struct bnt_err *err) {
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *f = is_stdin ? stdin : fopen(path, "rb");
+    size_t capacity = 0, n = 0, got;
+    char *buffer = NULL;
+    int status = BNT_OK;
+    if (!f) return bnt_fail(err, BNT_E_IO, "%s: %s", path, strerror(errno));
+    do {
+        if (n + 65536 > capacity) {
+            capacity = 2 * capacity + 65536;
+            char *grown = realloc(buffer, capacity);
+            if (!grown) {
+                status = bnt_fail_nomem(err, path, capacity);
+                goto out;
+            }
+            buffer = grown;
+        }
+        got = fread(buffer + n, 1, capacity - n, f);
+        n += got;
+    } while (got);
+    if (ferror(f)) status = bnt_fail(err, BNT_E_IO, "%s: %s", path, strerror(errno));
+out:
+    if (!is_stdin) fclose(f);
+    if (status != BNT_OK) {
+        free(buffer);
+        return status;
+    }
+    *text = buffer;
+    *len = n;
+    return BNT_OK;
+}
+
+static int write_failed(struct bnt_err *err) {
+    return bnt_fail(err, BNT_E_IO, "cannot write the result to stdout: %s", strerror(errno));
+}
+
+int cmd_write(const char *text, size_t len, struct bnt_err *err) {
+    return fwrite(text, 1, len, stdout) == len ? BNT_OK : write_failed(err);
+}
+
+int cmd_flush(struct bnt_err *err) {
+    return fflush(stdout) == 0 ? BNT_OK : write_failed(err);
+}
+
+int cmd_write_json(json_t *object, struct bnt_err *err) {
+    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    int status = BNT_OK;
+    if (!text)
+        status = bnt_fail_nomem(err, "the JSON result", 0);
+    else if (printf("%s\n", text) < 0)
+        status = write_failed(err);
+    free(text);
+    json_decref(object);
+    return status == BNT_OK ? cmd_flush(err) : status;
+}
+
+json_t *cmd_json_text(const char *text, size_t len) {
+    static const char replacement[] = "\xef\xbf\xbd";
+    char *clean = malloc(3 * len + 1);
+    size_t n = 0;
+    if (!clean) return NULL;
+    for (size_t i = 0; i < len;) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
+                                                 (utf8proc_ssize_t)(len - i), &c);
+        if (used < 1 || c == 0) {
+            memcpy(clean + n, replacement, 3);
+            n += 3;
+            i++;
+        } else {
+            memcpy(clean + n, text + i, (size_t)used);
+            n += (size_t)used;
+            i += (size_t)used;
+        }
+    }
+    json_t *s = json_stringn(clean, n);
+    free(clean);
+    return s;
+}
+
+json_t *cmd_json_ids(const int32_t *ids, size_t n) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < n; i++) json_array_append_new(array, json_integer(ids[i]));
+    return array;
+}
+
+/* ---- tokens --------------------------------------------------------------------------------- */
+
+void cmd_debug_tokens(const struct bnt_tokenizer *t, const struct bnt_token_list *list, size_t n) {
+    static const char *const types[] = {"?",      "normal",       "unknown", "control",
+                                        "user",   "unused",       "byte"};
+    fprintf(stderr, "index     id  type     bytes      piece\n");
+    for (size_t i = 0; i < list->count && i < n; i++) {
+        struct bnt_str piece = bnt_tokenizer_piece(t, list->ids[i]);
+        unsigned type = (unsigned)bnt_tokenizer_type(t, list->ids[i]);
+        char shown[128], span[48];
+        snprintf(span, sizeof span, "%zu..%zu", list->begin[i], list->end[i]);
+        fprintf(stderr, "%5zu %6d  %-8s %-10s '%s'\n", i, list->ids[i], types[type <= 6 ? type : 0],
+                span, bnt_printable(shown, sizeof shown, piece.ptr, piece.len));
+    }
+    if (list->count > n) fprintf(stderr, "... %zu more\n", list->count - n);
+}

@@ -1,0 +1,189 @@
+/*
+ * run.c - `bitnet run`: a prompt in, text out.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "run/generate.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_sigint(int signum) {
+    (void)signum;
+    interrupted = 1;
+}
+
+static int stream_text(void *arg, const char *text, size_t len, struct bnt_err *err) {
+    (void)arg;
+    int status = cmd_write(text, len, err);
+    return status == BNT_OK ? cmd_flush(err) : status;
+}
+
+/* -p, or the file of -f; an empty prompt is a prompt too. */
+static int read_prompt(const struct cmd_args *args, char **text, size_t *len, struct bnt_err *err) {
+    if (args->prompt && args->file)
+        return bnt_fail(err, BNT_E_USAGE, "-p and -f both give a prompt");
+    if (args->file) return cmd_read_file(args->file, text, len, err);
+    *text = strdup(args->prompt ? args->prompt : "");
+    if (!*text) return bnt_fail_nomem(err, "the prompt", 1);
+    *len = strlen(*text);
+    return BNT_OK;
+}
+
+/* Without a token there is nothing to feed: an empty prompt starts from BOS, or else from the token
+ * that separates texts. */
+static int start_from_nothing(const struct bnt_tokenizer *t, struct bnt_token_list *list,
+                              struct bnt_err *err) {
+    const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
+    int32_t id = info->bos >= 0 ? info->bos : info->eos;
+    if (id < 0)
+        return bnt_fail(err, BNT_E_USAGE,
+                        "the prompt is empty and the model has no token to start from");
+    bnt_token_list_free(list);
+    *list = (struct bnt_token_list){.ids = calloc(1, sizeof(int32_t)),
+                                    .begin = calloc(1, sizeof(size_t)),
+                                    .end = calloc(1, sizeof(size_t)),
+                                    .count = 1,
+                                    .capacity = 1};
+    if (!list->ids || !list->begin || !list->end) return bnt_fail_nomem(err, "the prompt", 1);
+    list->ids[0] = id;
+    return BNT_OK;
+}
+
+static uint64_t fresh_seed(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return ((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec) ^ (uint64_t)getpid() << 40;
+}
+
+static struct bnt_sampling sampling_of(const struct cmd_args *args) {
+    struct bnt_sampling s = bnt_sampling_default();
+    s.temperature = args->temp;
+    s.top_k = args->top_k;
+    s.top_p = args->top_p;
+    s.min_p = args->min_p;
+    s.repeat_penalty = args->repeat_penalty;
+    s.seed = args->seed;
+    if (!args->seed_given && s.temperature > 0.0f) s.seed = fresh_seed() & 0x7fffffffffffffffu;
+    return s;
+}
+
+static double rate(size_t n, double seconds) {
+    return seconds > 0.0 ? (double)n / seconds : 0.0;
+}
+
+static int print_json(const struct cmd_args *args, const struct bnt_engine *engine,
+                      const struct bnt_session *session, const struct bnt_token_list *prompt,
+                      const struct bnt_sampling *s, const struct bnt_generation *g,
+                      struct bnt_err *err) {
+    const struct bnt_engine_info *info = bnt_engine_info(engine);
+    json_t *sampling = json_pack("{s:f, s:i, s:f, s:f, s:f, s:I}", "temperature",
+                                 (double)s->temperature, "top_k", (int)s->top_k, "top_p",
+                                 (double)s->top_p, "min_p", (double)s->min_p, "repeat_penalty",
+                                 (double)s->repeat_penalty, "seed", (json_int_t)s->seed);
+    json_t *timings = json_pack(
+        "{s:f, s:i, s:f, s:f, s:i, s:f, s:f}", "load_seconds", info->load_seconds, "prefill_tokens",
+        (int)prompt->count, "prefill_seconds", g->prefill_seconds, "prefill_tok_s",
+        rate(prompt->count, g->prefill_seconds), "decode_tokens", (int)g->decode_steps,
+        "decode_seconds", g->decode_seconds, "decode_tok_s", rate(g->decode_steps, g->decode_seconds));
+    json_t *o = json_pack(
+        "{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:o}", "model",
+        cmd_model_path(args), "architecture", info->architecture, "backend", info->backend,
+        "backend_variant", info->backend_variant, "threads", (int)bnt_session_threads(session),
+        "prompt_tokens", cmd_json_ids(prompt->ids, prompt->count), "tokens",
+        cmd_json_ids(g->tokens, g->n_tokens), "text", cmd_json_text(g->text, g->text_len),
+        "stop_reason", bnt_stop_reason_name(g->reason), "logits_digest", g->logits_digest,
+        "logits_digest_over", "f32 logits of each sampled step", "sampling", sampling, "timings",
+        timings);
+    return cmd_write_json(o, err);
+}
+
+static void print_summary(const struct bnt_engine *engine, const struct bnt_session *session,
+                          const struct bnt_token_list *prompt, const struct bnt_sampling *s,
+                          const struct bnt_generation *g) {
+    const struct bnt_engine_info *info = bnt_engine_info(engine);
+    char seed[40] = "";
+    if (s->temperature > 0.0f) snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)s->seed);
+    fprintf(stderr,
+            "prefill %zu tokens, %.1f tok/s; decode %zu tokens, %.1f tok/s; %s (%s), %u thread%s%s\n",
+            prompt->count, rate(prompt->count, g->prefill_seconds), g->decode_steps,
+            rate(g->decode_steps, g->decode_seconds), info->backend, info->backend_variant,
+            bnt_session_threads(session), bnt_session_threads(session) == 1 ? "" : "s", seed);
+}
+
+/* The prompt as tokens; shows them where that is asked for. */
+static int encode_prompt(const struct cmd_args *args, const struct bnt_tokenizer *t,
+                         const char *text, size_t len, struct bnt_token_list *list,
+                         struct bnt_err *err) {
+    unsigned flags = (args->no_bos ? 0u : (unsigned)BNT_ENCODE_BOS) |
+                     (args->parse_special ? (unsigned)BNT_ENCODE_PARSE_SPECIAL : 0u);
+    int status = bnt_tokenizer_encode(t, text, len, flags, list, err);
+    if (status == BNT_OK && list->count == 0) status = start_from_nothing(t, list, err);
+    if (status != BNT_OK) return status;
+    if (args->verbose_prompt) cmd_debug_tokens(t, list, list->count);
+    if (args->debug_tokens) cmd_debug_tokens(t, list, args->debug_tokens);
+    return BNT_OK;
+}
+
+static int generate(const struct cmd_args *args, struct bnt_engine *engine,
+                    struct bnt_session *session, const struct bnt_token_list *prompt,
+                    struct bnt_err *err) {
+    const struct bnt_sampling sampling = sampling_of(args);
+    struct bnt_generation g;
+    int status = bnt_generate(&g, engine, session, prompt->ids, prompt->count,
+                              &(struct bnt_generate_options){
+                                  .sampling = sampling,
+                                  .n_predict = args->n_predict,
+                                  .ignore_eog = args->ignore_eos,
+                                  .stops = args->stops,
+                                  .n_stops = args->n_stops,
+                                  .on_text = args->json ? NULL : stream_text,
+                                  .interrupted = &interrupted,
+                              },
+                              err);
+    if (status == BNT_OK && args->json)
+        status = print_json(args, engine, session, prompt, &sampling, &g, err);
+    if (!args->json && g.text_len && g.text[g.text_len - 1] != '\n' && status == BNT_OK) {
+        status = cmd_write("\n", 1, err);
+        if (status == BNT_OK) status = cmd_flush(err);
+    }
+    if (status == BNT_OK && isatty(STDERR_FILENO))
+        print_summary(engine, session, prompt, &sampling, &g);
+    if (status == BNT_OK && g.reason == BNT_STOP_CONTEXT)
+        fprintf(stderr, "bitnet: the context of %llu tokens is full (-c gives more)\n",
+                (unsigned long long)bnt_session_context(session));
+    if (status == BNT_OK && g.reason == BNT_STOP_INTERRUPTED)
+        status = bnt_fail(err, BNT_E_INTERRUPTED, "interrupted");
+    bnt_generation_free(&g);
+    return status;
+}
+
+int cmd_run(const struct cmd_args *args, struct bnt_err *err) {
+    struct bnt_engine *engine = NULL;
+    struct bnt_session *session = NULL;
+    struct bnt_token_list prompt = {0};
+    char *text = NULL;
+    size_t len = 0;
+    int status = read_prompt(args, &text, &len, err);
+    if (status != BNT_OK) goto out;
+    signal(SIGINT, on_sigint);
+    if ((status = cmd_open_engine(&engine, args, err)) != BNT_OK) goto out;
+    status = encode_prompt(args, bnt_engine_tokenizer(engine), text, len, &prompt, err);
+    if (status != BNT_OK) goto out;
+    status = cmd_open_session(&session, engine, args,
+                              args->threads.count ? args->threads.values[0] : 0, err);
+    if (status != BNT_OK) goto out;
+    if (args->echo && !args->json && (status = cmd_write(text, len, err)) != BNT_OK) goto out;
+    status = generate(args, engine, session, &prompt, err);
+out:
+    bnt_session_close(session);
+    bnt_token_list_free(&prompt);
+    bnt_engine_close(engine);
+    free(text);
+    return status;
+}
