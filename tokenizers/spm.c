@@ -7,7 +7,7 @@
 #include "bpe.h"
 #include "unicode.h"
 
-struct spm { /* one text, normalised: spaces are spaces, never U+2581 */
+struct spm { /* a stretch of text, normalised: spaces are spaces, never U+2581 */
     const struct bnt_vocab *v;
     uint8_t *text;
     uint32_t *origin; /* where the symbol's first byte lies in the caller's text; one more at end */
@@ -31,28 +31,32 @@ static bool by_score(const void *ctx, const struct bnt_symbol *l, const struct b
     return true;
 }
 
-/* Copies text[begin, end) into s and makes a symbol of every character. */
-static int split(struct spm *s, const uint8_t *text, size_t begin, size_t end, bool prefix,
+/* Makes symbols of the characters from *at on, up to where no merge reaches across: where no piece
+ * has a space behind something else, that is in front of each space that follows another character.
+ * So a text costs no more than its words, and the same tokens result. */
+static int split(struct spm *s, const uint8_t *text, size_t *at, size_t end, bool prefix,
                  bool exact, struct bnt_merger *m, struct bnt_err *err) {
-    size_t at = begin;
     int rc;
-    while (at < end || prefix) {
+    s->len = 0;
+    bnt_merger_reset(m);
+    while (*at < end || prefix) {
         int32_t cp = -1;
-        size_t step = prefix ? 0 : bnt_utf8_next(text + at, end - at, &cp), len = step;
-        if (prefix || (cp == 0x2581 && !exact)) {
+        size_t step = prefix ? 0 : bnt_utf8_next(text + *at, end - *at, &cp), len = step;
+        if (prefix || cp == ' ' || (cp == 0x2581 && !exact)) {
+            if (s->v->spaces_lead && s->len && s->text[s->len - 1] != ' ') break;
             s->text[s->len] = ' ';
             len = 1;
         } else {
-            memcpy(s->text + s->len, text + at, step);
+            memcpy(s->text + s->len, text + *at, step);
         }
-        s->origin[m->count] = (uint32_t)at;
+        s->origin[m->count] = (uint32_t)*at;
         rc = bnt_merger_add(m, s->len, len, bnt_vocab_find(s->v, s->text + s->len, len), err);
         if (rc) return rc;
         s->len += len;
-        at += step;
+        *at += step;
         prefix = false;
     }
-    s->origin[m->count] = (uint32_t)at;
+    s->origin[m->count] = (uint32_t)*at;
     return BNT_OK;
 }
 
@@ -90,16 +94,17 @@ int bnt_spm_encode(const struct bnt_vocab *v, int32_t unk, const uint8_t *text, 
         rc = bnt_fail_nomem(err, "text to encode", room * 5);
         goto out;
     }
-    bnt_merger_reset(m);
-    if ((rc = split(&s, text, begin, end, prefix, exact, m, err))) goto out;
-    if ((rc = bnt_merger_run(m, by_score, &s, err))) goto out;
-    if (m->count == 0) goto out;
-    for (uint32_t i = 0; i != BNT_NO_SYMBOL && !rc; i = m->symbols[i].next) {
-        const struct bnt_symbol *sym = &m->symbols[i];
-        uint32_t next = sym->next == BNT_NO_SYMBOL ? m->count : sym->next;
-        size_t from = s.origin[i], to = s.origin[next];
-        rc = sym->id >= 0 ? bnt_token_push(out, sym->id, from, to, err)
-                          : spell(&s, unk, sym, from, to, out, err);
+    for (size_t at = begin; at < end; prefix = false) {
+        if ((rc = split(&s, text, &at, end, prefix, exact, m, err))) goto out;
+        if ((rc = bnt_merger_run(m, by_score, &s, err))) goto out;
+        for (uint32_t i = 0; i != BNT_NO_SYMBOL; i = m->symbols[i].next) {
+            const struct bnt_symbol *sym = &m->symbols[i];
+            uint32_t next = sym->next == BNT_NO_SYMBOL ? m->count : sym->next;
+            size_t from = s.origin[i], to = s.origin[next];
+            rc = sym->id >= 0 ? bnt_token_push(out, sym->id, from, to, err)
+                              : spell(&s, unk, sym, from, to, out, err);
+            if (rc) goto out;
+        }
     }
 out:
     free(s.text);

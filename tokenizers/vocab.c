@@ -238,6 +238,8 @@ static int decode_piece(struct bnt_vocab *v, uint32_t id, struct bnt_err *err) {
     if (!p->mergeable) return BNT_OK;
     if (v->byte_level && n == 1) v->byte_id[dst[0]] = (int32_t)id;
     if (n > v->longest_mergeable) v->longest_mergeable = (uint32_t)n;
+    for (size_t i = 1; i < n; i++)
+        if (dst[i] == ' ' && dst[i - 1] != ' ') v->spaces_lead = false;
     return BNT_OK;
 }
 
@@ -303,6 +305,7 @@ int bnt_vocab_load(struct bnt_vocab *v, const struct bnt_gguf *g, bool byte_leve
     int rc;
     memset(v, 0, sizeof *v);
     v->byte_level = byte_level;
+    v->spaces_lead = true;
     for (int i = 0; i < 256; i++) v->byte_id[i] = -1;
     rc = load(v, g, err);
     if (rc) bnt_vocab_free(v);

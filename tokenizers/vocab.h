@@ -43,6 +43,7 @@ struct bnt_vocab {
     int32_t byte_id[256];       /* the token of a single byte, or -1 */
     uint32_t longest;           /* bytes of the longest piece, either spelling */
     uint32_t longest_mergeable; /* bytes */
+    bool spaces_lead;           /* no mergeable piece has a space behind another character */
 };
 
 /* Reads tokens, token_type and, for SentencePiece, scores. On failure *v is empty. */
