@@ -159,9 +159,10 @@ size_t ref_vocab(const struct ref_model *m) {
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
 
-static void rmsnorm(const double *x, size_t n, double eps, const double *gain, bool no_gain,
-                    double *y) {
-    double sum = 0;
+static void rmsnorm(const struct ref_model *m, const double *x, size_t n, const double *gain,
+                    unsigned mutations, double *y) {
+    double sum = 0, eps = m->eps / (mutations & REF_EPS ? 10 : 1);
+    bool no_gain = mutations & REF_NO_GAINS;
     for (size_t i = 0; i < n; i++) sum += x[i] * x[i];
     double r = 1 / sqrt(sum / (double)n + eps);
     for (size_t i = 0; i < n; i++) y[i] = x[i] * r * (no_gain ? 1 : gain[i]);
@@ -248,9 +249,8 @@ static void attention(struct run *s, size_t block, double *x) {
     const struct ref_model *m = s->m;
     const struct layer *l = &m->layers[block];
     const unsigned mut = s->mutations;
-    const bool no_gain = mut & REF_NO_GAINS;
     size_t d = m->head_dim, width = m->heads * d, kv_width = m->kv_heads * d;
-    rmsnorm(x, m->embd, m->eps, l->attn_norm.value, no_gain, s->norm);
+    rmsnorm(m, x, m->embd, l->attn_norm.value, mut, s->norm);
     linear(&l->q, width, m->embd, s->norm, mut, s->q);
     linear(&l->k, kv_width, m->embd, s->norm, mut, s->k);
     linear(&l->v, kv_width, m->embd, s->norm, mut, s->v);
@@ -259,12 +259,12 @@ static void attention(struct run *s, size_t block, double *x) {
     for (size_t h = 0; h < m->kv_heads; h++) rope(m, s->k + h * d, s->position, mut);
     size_t at = (block * s->capacity + s->position) * kv_width;
     for (size_t i = 0; i < kv_width; i++) {
-        s->keys[at + i] = dec_round_f16(s->k[i]);
-        s->values[at + i] = dec_round_f16(s->v[i]);
+        s->keys[at + i] = mut & REF_EXACT_KV ? s->k[i] : dec_round_f16(s->k[i]);
+        s->values[at + i] = mut & REF_EXACT_KV ? s->v[i] : dec_round_f16(s->v[i]);
     }
     for (size_t h = 0; h < m->heads; h++) attend(s, block, h);
     if (m->sub_norms && !(mut & REF_NO_ATTN_SUB_NORM))
-        rmsnorm(s->attn, width, m->eps, l->attn_sub_norm.value, no_gain, s->attn);
+        rmsnorm(m, s->attn, width, l->attn_sub_norm.value, mut, s->attn);
     linear(&l->o, m->embd, width, s->attn, mut, s->branch);
     for (size_t i = 0; i < m->embd; i++)
         x[i] = (mut & REF_NO_ATTN_RESIDUAL ? 0 : x[i]) + s->branch[i];
@@ -274,8 +274,7 @@ static void feed_forward(struct run *s, size_t block, double *x) {
     const struct ref_model *m = s->m;
     const struct layer *l = &m->layers[block];
     const unsigned mut = s->mutations;
-    const bool no_gain = mut & REF_NO_GAINS;
-    rmsnorm(x, m->embd, m->eps, l->ffn_norm.value, no_gain, s->norm);
+    rmsnorm(m, x, m->embd, l->ffn_norm.value, mut, s->norm);
     linear(&l->gate, m->ff, m->embd, s->norm, mut, s->gate);
     linear(&l->up, m->ff, m->embd, s->norm, mut, s->up);
     for (size_t i = 0; i < m->ff; i++) {
@@ -286,7 +285,7 @@ static void feed_forward(struct run *s, size_t block, double *x) {
         s->gate[i] = a * u;
     }
     if (m->sub_norms && !(mut & REF_NO_FFN_SUB_NORM))
-        rmsnorm(s->gate, m->ff, m->eps, l->ffn_sub_norm.value, no_gain, s->gate);
+        rmsnorm(m, s->gate, m->ff, l->ffn_sub_norm.value, mut, s->gate);
     linear(&l->down, m->embd, m->ff, s->gate, mut, s->branch);
     if (mut & REF_NO_WEIGHT_SCALE && l->down.ternary)
         for (size_t i = 0; i < m->embd; i++) s->branch[i] /= l->down.scale[0];
@@ -304,7 +303,7 @@ static void token(struct run *s, int32_t id, double *logits) {
         feed_forward(s, b, x);
     }
     if (!(s->mutations & REF_NO_OUTPUT_NORM))
-        rmsnorm(x, m->embd, m->eps, m->output_norm.value, s->mutations & REF_NO_GAINS, x);
+        rmsnorm(m, x, m->embd, m->output_norm.value, s->mutations, x);
     linear(head, m->vocab, m->embd, x, s->mutations, logits);
     free(x);
 }

@@ -34,7 +34,9 @@
     X(REF_POSITION_OFF, 14, "positions of queries one too high")                                   \
     X(REF_RELU_NOT_SQUARED, 15, "ReLU without the square")                                         \
     X(REF_NO_WEIGHT_SCALE, 16, "ternary scale of ffn_down read as 1")                              \
-    X(REF_NO_ACT_QUANT, 17, "activations not quantized (a small change, not an error of graph)")
+    X(REF_NO_ACT_QUANT, 17, "activations not quantized")                                           \
+    X(REF_EPS, 18, "epsilon ten times too small")                                                  \
+    X(REF_EXACT_KV, 19, "keys and values not rounded to binary16")
 
 enum ref_mutation {
 #define X(name, bit, text) name = 1 << bit,
