@@ -105,3 +105,13 @@ const struct bnt_engine_info *bnt_engine_info(const struct bnt_engine *engine) {
 const struct bnt_tokenizer *bnt_engine_tokenizer(const struct bnt_engine *engine) {
     return engine->tokenizer;
 }
+
+uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e) {
+    uint64_t bytes = e->weights.arena.size;
+    for (uint32_t i = 0; i < e->model->n_matrices; i++) {
+        const struct bnt_matrix *m = &e->model->matrices[i];
+        bool in_place = e->weights.w[i].w == m->data;
+        if (in_place && (i != e->model->embedding || i == e->model->head)) bytes += m->bytes;
+    }
+    return bytes;
+}

@@ -1,0 +1,70 @@
+/*
+ * backends.c - `bitnet backends`: the machine, and the decision table of the plugins found.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "machine/cpu.h"
+
+static void show_text(const struct bnt_backends *b, const struct bnt_topology_info *top) {
+    printf("CPU      %s: %u cores, %u hardware threads\n", bnt_cpu_model(), top->cores, top->pus);
+    printf("features %s\n", bnt_cpu_get()->features);
+    printf("plugins  %s\n", bnt_backends_dir(b));
+    for (size_t i = 0; i < bnt_backends_count(b); i++) {
+        const struct bnt_candidate *c = bnt_backends_at(b, i);
+        const struct bnt_backend *usable = bnt_backends_get(b, i);
+        printf("%c %-16s %4d  %-14s %s\n", c->chosen ? '*' : ' ', c->name, c->priority,
+               bnt_verdict_name(c->verdict), c->reason);
+        if (usable)
+            printf("  %-16s       kernels %s, version %s%s%s\n", "", usable->variant,
+                   usable->version, usable->by_judge[0] ? ", by ref-scalar: " : "",
+                   usable->by_judge);
+    }
+}
+
+static json_t *as_json(const struct bnt_backends *b, const struct bnt_topology_info *top) {
+    json_t *candidates = json_array();
+    for (size_t i = 0; i < bnt_backends_count(b); i++) {
+        const struct bnt_candidate *c = bnt_backends_at(b, i);
+        const struct bnt_backend *usable = bnt_backends_get(b, i);
+        json_t *o = json_pack("{s:s, s:o, s:i, s:s, s:o, s:b}", "name", c->name, "path",
+                              cmd_json_text(c->path, strlen(c->path)), "priority", c->priority,
+                              "verdict", bnt_verdict_name(c->verdict), "reason",
+                              cmd_json_text(c->reason, strlen(c->reason)), "chosen", (int)c->chosen);
+        if (o && usable)
+            json_object_set_new(o, "kernels",
+                                json_pack("{s:s, s:s, s:s, s:s, s:i, s:i}", "variant",
+                                          usable->variant, "version", usable->version, "sha256",
+                                          usable->sha256, "by_judge", usable->by_judge, "abi_major",
+                                          (int)usable->abi_major, "abi_minor",
+                                          (int)usable->abi_minor));
+        json_array_append_new(candidates, o);
+    }
+    return json_pack("{s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:o}", "machine", "cpu", bnt_cpu_model(),
+                     "features", bnt_cpu_get()->features, "cores", (int)top->cores,
+                     "hardware_threads", (int)top->pus, "numa_nodes", (int)top->numa_nodes,
+                     "plugin_dir", cmd_json_text(bnt_backends_dir(b), strlen(bnt_backends_dir(b))),
+                     "backends", candidates);
+}
+
+int cmd_backends(const struct cmd_args *args, struct bnt_err *err) {
+    struct bnt_backends *b = NULL;
+    struct bnt_topology *top = NULL;
+    int status = bnt_topology_open(&top, err);
+    if (status != BNT_OK) return status;
+    status = bnt_backends_open(
+        &b, &(struct bnt_backends_options){.plugin_dir = args->plugin_dir, .try_all = true}, err);
+    if (status == BNT_OK) {
+        if (args->json) {
+            status = cmd_write_json(as_json(b, bnt_topology_info(top)), err);
+        } else {
+            show_text(b, bnt_topology_info(top));
+            status = cmd_flush(err);
+        }
+    }
+    bnt_backends_close(b);
+    bnt_topology_close(top);
+    return status;
+}

@@ -1,0 +1,95 @@
+/*
+ * main.c - finds the command, runs it, and turns its status into words and an exit status.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bitnet/plugin.h"
+#include "cmd/cmd.h"
+
+struct command {
+    const char *name;
+    enum cmd_id id;
+    int (*run)(const struct cmd_args *, struct bnt_err *);
+    const char *usage, *help;
+};
+
+static const struct command commands[] = {
+    {"run", CMD_RUN, cmd_run, "bitnet [run] [-m MODEL] [-p TEXT | -f FILE] [options]",
+     "continue a text (the default command)"},
+    {"tokenize", CMD_TOKENIZE, cmd_tokenize, "bitnet tokenize [-m MODEL] [options] TEXT",
+     "show the tokens of a text, or the text of tokens"},
+    {"inspect", CMD_INSPECT, cmd_inspect, "bitnet inspect [options] [MODEL]",
+     "describe a model file"},
+    {"backends", CMD_BACKENDS, cmd_backends, "bitnet backends [options]",
+     "list the kernel plugins, and why one is or is not used"},
+    {"bench", CMD_BENCH, cmd_bench, "bitnet bench [-m MODEL] [options]",
+     "measure prefill and decode"},
+    {"perplexity", CMD_PERPLEXITY, cmd_perplexity, "bitnet perplexity [-m MODEL] -f FILE [options]",
+     "score a text"},
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_overview(void) {
+    printf("bitnet %s runs ternary (BitNet b1.58) language models on CPUs.\n\n", BNT_VERSION);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        printf("  bitnet %-11s %s\n", commands[i].name, commands[i].help);
+    printf("  bitnet --version    print the version\n\n"
+           "`bitnet COMMAND --help` lists a command's options. Exit statuses:\n");
+#define X(name, value, exit_status, text) printf("  %3d  %s\n", exit_status, text);
+    BNT_STATUS_TABLE(X)
+#undef X
+}
+
+static void print_help(const struct command *c) {
+    printf("%s\n%s\n\n", c->usage, c->help);
+    cmd_print_options(c->id);
+}
+
+static const struct command *find_command(const char *name) {
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0) return &commands[i];
+    }
+    return NULL;
+}
+
+static int dispatch(int argc, char **argv, struct bnt_err *err) {
+    struct cmd_args args;
+    const struct command *c = &commands[0];
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+                     strcmp(argv[1], "help") == 0)) {
+        print_overview();
+        return cmd_flush(err);
+    }
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        printf("bitnet %s (ABI %d.%d, numerics %d)\n", BNT_VERSION, BNT_ABI_MAJOR, BNT_ABI_MINOR,
+               BNT_NUMERICS_VERSION);
+        return cmd_flush(err);
+    }
+    if (argc > 1 && argv[1][0] != '-') {
+        if (!(c = find_command(argv[1]))) {
+            char shown[48];
+            return bnt_fail(err, BNT_E_USAGE, "unknown command '%s'; `bitnet --help` lists them",
+                            bnt_printable(shown, sizeof shown, argv[1], strlen(argv[1])));
+        }
+        argv++;
+        argc--;
+    }
+    int status = cmd_parse(&args, c->id, argc, argv, err);
+    if (status != BNT_OK) return status;
+    if (args.help) {
+        print_help(c);
+        return cmd_flush(err);
+    }
+    return c->run(&args, err);
+}
+
+int main(int argc, char **argv) {
+    struct bnt_err err = {0};
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is reported by write, with a name */
+    int status = dispatch(argc, argv, &err);
+    if (status != BNT_OK)
+        fprintf(stderr, "bitnet: %s\n", err.text[0] ? err.text : bnt_status_text(status));
+    return bnt_status_exit(status);
+}
