@@ -61,12 +61,12 @@ static void fill_trits(struct check *c, int8_t *w, size_t n, enum check_values k
     }
 }
 
-/* Binary16 values, as scale_type F16 promises; small and large ones among them. */
-static void fill_scales(struct check *c, float *s, size_t n) {
+/* Binary16 values where scale_type F16 promises it, small and large ones among them. */
+static void fill_scales(struct check *c, float *s, size_t n, uint32_t scale_type) {
     for (size_t i = 0; i < n; i++) {
         uint16_t h = (uint16_t)(check_random(c) >> 48);
         if ((h & 0x7c00u) == 0x7c00u) h &= 0x3fffu; /* finite */
-        s[i] = bnt_f16_to_f32(h);
+        s[i] = bnt_f16_to_f32(h) * (scale_type == BNT_TYPE_F16 ? 1.0f : 0.7317f);
     }
 }
 
@@ -179,7 +179,7 @@ static int one_shape(struct check *c, const struct shape *s, unsigned *supported
     for (uint64_t t = 0; t < s->tokens; t++) {
         check_floats(c, b.x + t * b.ldx, s->cols, s->values);
     }
-    if (scales) fill_scales(c, b.scales, scales);
+    if (scales) fill_scales(c, b.scales, scales, s->scale_type);
 
     int status = pack_and_unpack(c, s, &b);
     if (status == BNT_OK) status = check_end(c, "ternary_pack or ternary_unpack");
