@@ -115,6 +115,7 @@ typedef double value_at(const uint8_t *, size_t);
 typedef int code_at(const uint8_t *, size_t);
 
 static bool open_dense(struct dec_tensor *t, value_at *value, const uint8_t *data) {
+    t->value = alloc(t->n, sizeof *t->value);
     for (size_t i = 0; i < t->n; i++) t->value[i] = value(data, i);
     return true;
 }
@@ -124,7 +125,6 @@ static bool open_ternary(struct dec_tensor *t, code_at *code, value_at *scale_of
                          const uint8_t *data) {
     size_t blocks = scale_of ? t->n / 256 : 1;
     bool same = true;
-    t->ternary = true;
     t->block = t->n / blocks;
     t->trit = alloc(t->n, 1);
     t->scale = alloc(blocks, sizeof *t->scale);
@@ -133,15 +133,12 @@ static bool open_ternary(struct dec_tensor *t, code_at *code, value_at *scale_of
         same &= t->scale[b] == t->scale[0];
     }
     if (same) t->block = t->n;
-    for (size_t i = 0; i < t->n; i++) {
-        t->trit[i] = (int8_t)(code(data, i) - 1);
-        t->value[i] = t->trit[i] * t->scale[i / t->block];
-    }
+    for (size_t i = 0; i < t->n; i++) t->trit[i] = (int8_t)(code(data, i) - 1);
     return true;
 }
 
 bool dec_open(struct dec_tensor *t, uint32_t type, const uint8_t *data, size_t n) {
-    *t = (struct dec_tensor){.n = n, .value = alloc(n, sizeof(double))};
+    *t = (struct dec_tensor){.n = n};
     switch (type) {
     case 0: return open_dense(t, f32_value, data);
     case 1: return open_dense(t, f16_value, data);

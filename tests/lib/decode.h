@@ -14,12 +14,11 @@
 double dec_f16(uint16_t h);
 double dec_round_f16(double x); /* to the nearest binary16 value, ties to even */
 
-/* A tensor as values, and for a ternary one as trits and scales as well. */
+/* A tensor as values, or as trits and scales when it is ternary. */
 struct dec_tensor {
     size_t n;
-    double *value; /* [n] */
-    bool ternary;
-    int8_t *trit;  /* [n] */
+    double *value; /* [n]; NULL when ternary */
+    int8_t *trit;  /* [n]; NULL when not */
     size_t block;  /* trits per scale; n when one scale serves the tensor */
     double *scale; /* [n / block] */
 };

@@ -181,15 +181,19 @@ static void quantize(const double *x, size_t n, size_t block, double *y) {
 /* y[rows] = w[rows][cols] x[cols]. */
 static void linear(const struct dec_tensor *w, size_t rows, size_t cols, const double *x,
                    unsigned mutations, double *y) {
+    const size_t block = w->trit && w->block < cols ? w->block : cols;
     double *input = zeros(cols);
-    if (w->ternary && !(mutations & REF_NO_ACT_QUANT)) {
-        quantize(x, cols, w->block < w->n ? w->block : cols, input);
-    } else {
-        memcpy(input, x, cols * sizeof *x);
-    }
+    memcpy(input, x, cols * sizeof *x);
+    if (w->trit && !(mutations & REF_NO_ACT_QUANT)) quantize(x, cols, block, input);
     for (size_t r = 0; r < rows; r++) {
         y[r] = 0;
-        for (size_t c = 0; c < cols; c++) y[r] += w->value[r * cols + c] * input[c];
+        for (size_t b = 0; b < cols; b += block) {
+            size_t at = r * cols + b;
+            double sum = 0;
+            for (size_t i = 0; i < block; i++)
+                sum += input[b + i] * (w->trit ? w->trit[at + i] : w->value[at + i]);
+            y[r] += sum * (w->trit ? w->scale[at / w->block] : 1);
+        }
     }
     free(input);
 }
@@ -232,17 +236,17 @@ static void attend(struct run *s, size_t block, size_t h) {
     if (s->mutations & REF_NOT_CAUSAL && seen > 1) seen--;
     const double *keys = s->keys + block * s->capacity * kv_width + kv_head * d;
     const double *values = s->values + block * s->capacity * kv_width + kv_head * d;
-    double *weight = zeros(seen), max = -INFINITY, sum = 0, *out = s->attn + h * d;
+    double *score = zeros(seen), max = -INFINITY, sum = 0, *out = s->attn + h * d;
     for (size_t t = 0; t < seen; t++) {
-        for (size_t i = 0; i < d; i++) weight[t] += s->q[h * d + i] * keys[t * kv_width + i];
-        if (!(s->mutations & REF_NO_SCORE_SCALE)) weight[t] /= sqrt((double)d);
-        max = fmax(max, weight[t]);
+        for (size_t i = 0; i < d; i++) score[t] += s->q[h * d + i] * keys[t * kv_width + i];
+        if (!(s->mutations & REF_NO_SCORE_SCALE)) score[t] /= sqrt((double)d);
+        max = fmax(max, score[t]);
     }
-    for (size_t t = 0; t < seen; t++) sum += weight[t] = exp(weight[t] - max);
+    for (size_t t = 0; t < seen; t++) sum += score[t] = exp(score[t] - max);
     memset(out, 0, d * sizeof *out);
     for (size_t t = 0; t < seen; t++)
-        for (size_t i = 0; i < d; i++) out[i] += weight[t] / sum * values[t * kv_width + i];
-    free(weight);
+        for (size_t i = 0; i < d; i++) out[i] += score[t] / sum * values[t * kv_width + i];
+    free(score);
 }
 
 static void attention(struct run *s, size_t block, double *x) {
@@ -287,7 +291,7 @@ static void feed_forward(struct run *s, size_t block, double *x) {
     if (m->sub_norms && !(mut & REF_NO_FFN_SUB_NORM))
         rmsnorm(m, s->gate, m->ff, l->ffn_sub_norm.value, mut, s->gate);
     linear(&l->down, m->embd, m->ff, s->gate, mut, s->branch);
-    if (mut & REF_NO_WEIGHT_SCALE && l->down.ternary)
+    if (mut & REF_NO_WEIGHT_SCALE && l->down.trit)
         for (size_t i = 0; i < m->embd; i++) s->branch[i] /= l->down.scale[0];
     for (size_t i = 0; i < m->embd; i++)
         x[i] = (mut & REF_NO_FFN_RESIDUAL ? 0 : x[i]) + s->branch[i];
