@@ -1,0 +1,224 @@
+/*
+ * ternary.c - the ternary product (NUMERICS 3 and 4): from memory bandwidth to the integer peak.
+ *
+ * The object: groups of sixteen rows, each one linear stream: first the block scales, if any, as
+ * [blocks][16] f32 or f16, padded to 64 bytes; then 64-byte vectors of 16 rows x 16 columns. Lane r
+ * of a vector belongs to row r; the two bits at 2j of its byte b hold w + 1 of column 4j + b.
+ *
+ * A mask takes the four columns of one j out of all sixteen rows at once. They are not shifted
+ * down: codes at 1, 4, 16 and 64 times their value (at most 128, as unsigned bytes) go to
+ * accumulators of their own, shifted once at the end, where the sum of the activations is
+ * subtracted as well.
+ */
+#include "kernels.h"
+
+/* How far ahead of the loads a stream is fetched to L2 and to L1: found by measuring. */
+enum { AHEAD_L2 = 20 << 10, AHEAD_L1 = 4 << 10 };
+
+typedef struct matrix {
+    spans span;
+    uint64_t scale_bytes; /* of a group, in front of its codes */
+    uint64_t group_bytes;
+    int f16; /* block scales are binary16 */
+} matrix;
+
+static matrix matrix_of(const bnt_ternary_shape *shape) {
+    matrix m = {.span = spans_of(shape->cols, shape->block)};
+    m.f16 = shape->scale_type == BNT_TYPE_F16;
+    if (shape->block) m.scale_bytes = (m.span.count * LANES * (m.f16 ? 2 : 4) + 63) & ~(uint64_t)63;
+    m.group_bytes = m.scale_bytes + m.span.count * m.span.padded * 4;
+    return m;
+}
+
+#if !defined(AVX512_VNNI) /* packing needs no dot product: once is enough */
+
+int32_t ternary_layout(const bnt_ternary_shape *shape, bnt_layout *out) {
+    uint64_t weights;
+    if (!shape->rows || !spans_supported(shape->cols, shape->block)) return BNT_NOT_SUPPORTED;
+    if (shape->scale_type != BNT_TYPE_F32 && shape->scale_type != BNT_TYPE_F16)
+        return BNT_NOT_SUPPORTED;
+    if (__builtin_mul_overflow(shape->rows, shape->cols, &weights) || weights > UINT64_MAX / 256 ||
+        shape->rows > UINT64_MAX / 65536)
+        return BNT_NOT_SUPPORTED;
+    matrix m = matrix_of(shape);
+    uint64_t groups = (shape->rows + LANES - 1) / LANES;
+    *out = (bnt_layout){.bytes = groups * m.group_bytes, .align = 64, .step = 64};
+    return BNT_SUPPORTED;
+}
+
+/* Sixteen weights to the 32 bits of their lane, and back. */
+static uint32_t encode16(const int8_t *w) {
+    uint32_t four[4], lane = 0;
+    memcpy(four, w, sizeof four);
+    for (unsigned j = 0; j < 4; j++) /* -1, 0, +1 are 3, 0, 1 in two bits */
+        lane |= (((four[j] & 0x03030303u) + 0x01010101u) & 0x03030303u) << 2 * j;
+    return lane;
+}
+
+static void decode16(uint32_t lane, int8_t *w) {
+    for (unsigned i = 0; i < LANES; i++)
+        w[i] = (int8_t)((int)(lane >> (8 * (i % 4) + 2 * (i / 4)) & 3) - 1);
+}
+
+void ternary_pack(const bnt_ternary_pack_args *a) {
+    matrix m = matrix_of(&a->shape);
+    uint64_t cols = a->shape.cols;
+    for (uint64_t r = a->row_lo; r < a->row_hi; r++) {
+        const int8_t *w = a->trits + (r - a->row_lo) * cols;
+        uint8_t *group = (uint8_t *)a->packed + r / LANES * m.group_bytes;
+        uint8_t *codes = group + m.scale_bytes + r % LANES * 4;
+        for (uint64_t i = 0; i < cols; i += LANES) {
+            int8_t padded[LANES] = {0};
+            memcpy(padded, w + i, cols - i < LANES ? cols - i : LANES);
+            uint32_t lane = encode16(padded);
+            memcpy(codes + i * 4, &lane, sizeof lane);
+        }
+        for (uint64_t b = 0; a->shape.block && b < m.span.count; b++) {
+            float scale = a->scales[(r - a->row_lo) * m.span.count + b];
+            if (m.f16)
+                ((uint16_t *)(void *)group)[b * LANES + r % LANES] = bnt_f32_to_f16(scale);
+            else
+                ((float *)(void *)group)[b * LANES + r % LANES] = scale;
+        }
+    }
+}
+
+void ternary_unpack(const bnt_ternary_unpack_args *a) {
+    matrix m = matrix_of(&a->shape);
+    uint64_t cols = a->shape.cols;
+    for (uint64_t r = a->row_lo; r < a->row_hi; r++) {
+        int8_t *w = a->trits + (r - a->row_lo) * cols;
+        const uint8_t *group = (const uint8_t *)a->packed + r / LANES * m.group_bytes;
+        const uint8_t *codes = group + m.scale_bytes + r % LANES * 4;
+        for (uint64_t i = 0; i < cols; i += LANES) {
+            int8_t padded[LANES];
+            uint32_t lane;
+            memcpy(&lane, codes + i * 4, sizeof lane);
+            decode16(lane, padded);
+            memcpy(w + i, padded, cols - i < LANES ? cols - i : LANES);
+        }
+        for (uint64_t b = 0; a->shape.block && b < m.span.count; b++) {
+            uint64_t i = b * LANES + r % LANES;
+            a->scales[(r - a->row_lo) * m.span.count + b] =
+                m.f16 ? bnt_f16_to_f32(((const uint16_t *)(const void *)group)[i])
+                      : ((const float *)(const void *)group)[i];
+        }
+    }
+}
+
+#endif
+
+/* acc + the four products of each lane: u unsigned, at most 128, q signed. */
+INLINE __m512i dot4(__m512i acc, __m512i u, __m512i q) {
+#if defined(AVX512_VNNI)
+    return _mm512_dpbusd_epi32(acc, u, q);
+#else
+    __m512i pairs = _mm512_maddubs_epi16(u, q); /* at most 2 x 128 x 127 = 32512 */
+    return _mm512_add_epi32(acc, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+#endif
+}
+
+INLINE __m512i broadcast4(const int8_t *q) {
+    int32_t four;
+    memcpy(&four, q, sizeof four);
+    return _mm512_set1_epi32(four);
+}
+
+/* Sixteen rows x n tokens over `vectors` x 16 columns: sums of (w + 1) q, a token to a register. */
+INLINE void dot_group(const uint8_t *codes, uint64_t vectors, const int8_t *q, const unsigned n,
+                      __m512i out[TILE]) {
+    const __m512i mask = _mm512_set1_epi8(3);
+    const __m512i masks[4] = {mask, _mm512_slli_epi16(mask, 2), _mm512_slli_epi16(mask, 4),
+                              _mm512_slli_epi16(mask, 6)};
+    __m512i acc[4][TILE];
+#pragma GCC unroll 4
+    for (unsigned j = 0; j < 4; j++)
+#pragma GCC unroll 6
+        for (unsigned t = 0; t < n; t++) acc[j][t] = _mm512_setzero_si512();
+    for (uint64_t i = 0; i < vectors; i++) {
+        const uint8_t *p = codes + i * 64;
+        __m512i w = _mm512_loadu_si512(p);
+        _mm_prefetch((const char *)p + AHEAD_L2, _MM_HINT_T1);
+        _mm_prefetch((const char *)p + AHEAD_L1, _MM_HINT_T0);
+#pragma GCC unroll 4
+        for (unsigned j = 0; j < 4; j++) {
+            __m512i u = _mm512_and_si512(w, masks[j]);
+#pragma GCC unroll 6
+            for (unsigned t = 0; t < n; t++)
+                acc[j][t] = dot4(acc[j][t], u, broadcast4(q + ((i * 4 + j) * n + t) * 4));
+        }
+    }
+#pragma GCC unroll 6
+    for (unsigned t = 0; t < n; t++) {
+        __m512i low = _mm512_add_epi32(acc[0][t], _mm512_srai_epi32(acc[1][t], 2));
+        __m512i high =
+            _mm512_add_epi32(_mm512_srai_epi32(acc[2][t], 4), _mm512_srai_epi32(acc[3][t], 6));
+        out[t] = _mm512_add_epi32(low, high);
+    }
+}
+
+/* Group g of rows x the n tokens of one tile, of which those of the slice are written. */
+INLINE void group_tile(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
+                       uint64_t g, uint64_t tile, const unsigned n) {
+    const uint8_t *group = (const uint8_t *)a->packed + g * m->group_bytes;
+    const uint8_t *codes = group + m->scale_bytes;
+    const int8_t *q = tile_values(v, tile);
+    uint64_t vectors = m->span.padded / LANES, first = g * LANES;
+    __m512 y[TILE];
+    __m512i d[TILE];
+    if (a->shape.block) {
+#pragma GCC unroll 6
+        for (unsigned t = 0; t < n; t++) y[t] = _mm512_setzero_ps();
+        for (uint64_t b = 0; b < m->span.count; b++) {
+            const uint8_t *scales = group + b * LANES * (m->f16 ? 2 : 4);
+            _mm_prefetch((const char *)scales + m->group_bytes, _MM_HINT_T1);
+            __m512 ws =
+                m->f16 ? load_f16(scales) : _mm512_loadu_ps((const float *)(const void *)scales);
+            dot_group(codes + b * vectors * 64, vectors, q + b * m->span.padded * n, n, d);
+#pragma GCC unroll 6
+            for (unsigned t = 0; t < n; t++) {
+                uint64_t i = (tile * TILE + t) * m->span.count + b;
+                __m512 sum =
+                    _mm512_cvtepi32_ps(_mm512_sub_epi32(d[t], _mm512_set1_epi32(v->sum[i])));
+                y[t] = _mm512_fmadd_ps(sum, _mm512_mul_ps(ws, _mm512_set1_ps(v->a[i])), y[t]);
+            }
+        }
+    } else {
+        dot_group(codes, vectors, q, n, d);
+#pragma GCC unroll 6
+        for (unsigned t = 0; t < n; t++) {
+            uint64_t i = tile * TILE + t;
+            __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(d[t], _mm512_set1_epi32(v->sum[i])));
+            y[t] = _mm512_mul_ps(sum, _mm512_set1_ps(a->scale * v->a[i]));
+        }
+    }
+    uint64_t skip = a->row_lo > first ? a->row_lo - first : 0;
+    __mmask16 rows = (__mmask16)(first_lanes(a->row_hi - first) & ~first_lanes(skip));
+#pragma GCC unroll 6
+    for (unsigned t = 0; t < n; t++) {
+        uint64_t token = tile * TILE + t;
+        if (token >= a->tok_lo && token < a->tok_hi)
+            _mm512_mask_storeu_ps(a->y + token * a->ldy + first, rows, y[t]);
+    }
+}
+
+static void group_any(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
+                      uint64_t g, uint64_t tile) {
+    switch (tile_tokens(v, tile)) {
+    case 1: group_tile(a, m, v, g, tile, 1); break;
+    case 2: group_tile(a, m, v, g, tile, 2); break;
+    case 3: group_tile(a, m, v, g, tile, 3); break;
+    case 4: group_tile(a, m, v, g, tile, 4); break;
+    case 5: group_tile(a, m, v, g, tile, 5); break;
+    default: group_tile(a, m, v, g, tile, 6); break;
+    }
+}
+
+void KERNEL(ternary_gemm)(const bnt_ternary_gemm_args *a) {
+    if (a->row_lo >= a->row_hi || a->tok_lo >= a->tok_hi) return;
+    matrix m = matrix_of(&a->shape);
+    act_view v = act_view_of(&a->act_shape, a->acts);
+    for (uint64_t g = a->row_lo / LANES; g * LANES < a->row_hi; g++)
+        for (uint64_t tile = a->tok_lo / TILE; tile * TILE < a->tok_hi; tile++)
+            group_any(a, &m, &v, g, tile);
+}
