@@ -24,4 +24,4 @@ $(UNIT_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIB_OBJ) $(PAT
 
 $(TOOL_BIN): $(BUILD)/%: $(BUILD)/obj/tests/tools/%.o $(TEST_LIB_OBJ) $(PATHS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)

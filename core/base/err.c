@@ -23,8 +23,7 @@ int bnt_fail_nomem(struct bnt_err *err, const char *what, size_t bytes) {
 const char *bnt_status_name(int status) {
     switch (status) {
 #define X(name, value, exit_status, text)                                                          \
-    case value:                                                                                    \
-        return #name;
+    case value: return #name;
         BNT_STATUS_TABLE(X)
 #undef X
     default: return "BNT_E_?";
@@ -34,8 +33,7 @@ const char *bnt_status_name(int status) {
 const char *bnt_status_text(int status) {
     switch (status) {
 #define X(name, value, exit_status, text)                                                          \
-    case value:                                                                                    \
-        return text;
+    case value: return text;
         BNT_STATUS_TABLE(X)
 #undef X
     default: return "unknown status";
@@ -45,8 +43,7 @@ const char *bnt_status_text(int status) {
 int bnt_status_exit(int status) {
     switch (status) {
 #define X(name, value, exit_status, text)                                                          \
-    case value:                                                                                    \
-        return exit_status;
+    case value: return exit_status;
         BNT_STATUS_TABLE(X)
 #undef X
     default: return 1;

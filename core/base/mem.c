@@ -36,6 +36,7 @@ void bnt_mem_free(struct bnt_mem *mem) {
 
 void bnt_mem_drop_file_pages(const void *ptr, size_t size) {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t lo = ((uintptr_t)ptr + page - 1) & ~(page - 1), hi = ((uintptr_t)ptr + size) & ~(page - 1);
+    uintptr_t lo = ((uintptr_t)ptr + page - 1) & ~(page - 1),
+              hi = ((uintptr_t)ptr + size) & ~(page - 1);
     if (lo < hi) madvise((void *)lo, hi - lo, MADV_DONTNEED);
 }

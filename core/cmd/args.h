@@ -10,12 +10,12 @@
 #include "base/err.h"
 
 enum cmd_id { /* bits, since most options serve several commands */
-    CMD_RUN = 1,
-    CMD_TOKENIZE = 2,
-    CMD_INSPECT = 4,
-    CMD_BACKENDS = 8,
-    CMD_BENCH = 16,
-    CMD_PERPLEXITY = 32,
+              CMD_RUN = 1,
+              CMD_TOKENIZE = 2,
+              CMD_INSPECT = 4,
+              CMD_BACKENDS = 8,
+              CMD_BENCH = 16,
+              CMD_PERPLEXITY = 32,
 };
 
 enum { MAX_STOPS = 16, MAX_LIST = 16 };

@@ -29,10 +29,11 @@ static json_t *as_json(const struct bnt_backends *b, const struct bnt_topology_i
     for (size_t i = 0; i < bnt_backends_count(b); i++) {
         const struct bnt_candidate *c = bnt_backends_at(b, i);
         const struct bnt_backend *usable = bnt_backends_get(b, i);
-        json_t *o = json_pack("{s:s, s:o, s:i, s:s, s:o, s:b}", "name", c->name, "path",
-                              cmd_json_text(c->path, strlen(c->path)), "priority", c->priority,
-                              "verdict", bnt_verdict_name(c->verdict), "reason",
-                              cmd_json_text(c->reason, strlen(c->reason)), "chosen", (int)c->chosen);
+        json_t *o =
+            json_pack("{s:s, s:o, s:i, s:s, s:o, s:b}", "name", c->name, "path",
+                      cmd_json_text(c->path, strlen(c->path)), "priority", c->priority, "verdict",
+                      bnt_verdict_name(c->verdict), "reason",
+                      cmd_json_text(c->reason, strlen(c->reason)), "chosen", (int)c->chosen);
         if (o && usable)
             json_object_set_new(o, "kernels",
                                 json_pack("{s:s, s:s, s:s, s:s, s:i, s:i}", "variant",

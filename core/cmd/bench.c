@@ -127,9 +127,9 @@ static json_t *as_json(const struct bench *b, const struct cmd_list *threads) {
     for (size_t i = 0; i < b->n_results; i++) {
         const struct result *r = &b->results[i];
         json_array_append_new(
-            results, json_pack("{s:s, s:i, s:i, s:{s:f, s:f, s:f}, s:o}", "test", r->test, "threads",
-                               (int)r->threads, "depth", (int)r->depth, "tok_s", "median", r->median,
-                               "min", r->min, "max", r->max, "limit_fraction",
+            results, json_pack("{s:s, s:i, s:i, s:{s:f, s:f, s:f}, s:o}", "test", r->test,
+                               "threads", (int)r->threads, "depth", (int)r->depth, "tok_s",
+                               "median", r->median, "min", r->min, "max", r->max, "limit_fraction",
                                r->limit_fraction > 0 ? json_real(r->limit_fraction) : json_null()));
     }
     return json_pack("{s:s, s:s, s:s, s:f, s:f, s:{s:o}, s:o}", "model", cmd_model_path(b->args),

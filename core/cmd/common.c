@@ -41,7 +41,8 @@ int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct
     struct progress_bar bar = {.start = cmd_now()};
     struct bnt_engine_options options = {.backend = args->backend,
                                          .plugin_dir = args->plugin_dir,
-                                         .threads = args->threads.count ? args->threads.values[0] : 0};
+                                         .threads =
+                                             args->threads.count ? args->threads.values[0] : 0};
     if (isatty(STDERR_FILENO)) {
         options.progress = show_progress;
         options.progress_arg = &bar;
@@ -126,8 +127,8 @@ json_t *cmd_json_text(const char *text, size_t len) {
     if (!clean) return NULL;
     for (size_t i = 0; i < len;) {
         utf8proc_int32_t c;
-        utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + i,
-                                                 (utf8proc_ssize_t)(len - i), &c);
+        utf8proc_ssize_t used =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &c);
         if (used < 1 || c == 0) {
             memcpy(clean + n, replacement, 3);
             n += 3;
@@ -152,8 +153,8 @@ json_t *cmd_json_ids(const int32_t *ids, size_t n) {
 /* ---- tokens --------------------------------------------------------------------------------- */
 
 void cmd_debug_tokens(const struct bnt_tokenizer *t, const struct bnt_token_list *list, size_t n) {
-    static const char *const types[] = {"?",      "normal",       "unknown", "control",
-                                        "user",   "unused",       "byte"};
+    static const char *const types[] = {"?",    "normal", "unknown", "control",
+                                        "user", "unused", "byte"};
     fprintf(stderr, "index     id  type     bytes      piece\n");
     for (size_t i = 0; i < list->count && i < n; i++) {
         struct bnt_str piece = bnt_tokenizer_piece(t, list->ids[i]);

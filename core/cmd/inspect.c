@@ -9,7 +9,7 @@
 #include "cmd/cmd.h"
 
 static const char *value_type_name(enum bnt_gguf_type type) {
-    static const char *const names[] = {"u8",  "i8",   "u16",    "i16",   "u32", "i32", "f32",
+    static const char *const names[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
                                         "bool", "string", "array", "u64", "i64", "f64"};
     return (unsigned)type < sizeof names / sizeof names[0] ? names[type] : "?";
 }
@@ -61,7 +61,8 @@ static void show_types(const struct bnt_gguf *g) {
 }
 
 static void show_text(const struct cmd_args *args, const struct bnt_gguf *g,
-                      const struct bnt_model *m, const struct bnt_tokenizer *t, const char *why_not) {
+                      const struct bnt_model *m, const struct bnt_tokenizer *t,
+                      const char *why_not) {
     char key[128], value[192];
     size_t bytes;
     bnt_gguf_bytes(g, &bytes);
@@ -107,9 +108,7 @@ static json_t *scalar_json(const struct bnt_gguf_kv *kv) {
     uint64_t cursor = 0;
     struct bnt_str s;
     switch (kv->type) {
-    case BNT_GGUF_STRING:
-        s = bnt_gguf_next_string(kv, &cursor);
-        return cmd_json_text(s.ptr, s.len);
+    case BNT_GGUF_STRING: s = bnt_gguf_next_string(kv, &cursor); return cmd_json_text(s.ptr, s.len);
     case BNT_GGUF_ARRAY:
         return json_pack("{s:s, s:I}", "array_of", value_type_name(kv->elem_type), "count",
                          (json_int_t)kv->count);
@@ -139,11 +138,11 @@ static json_t *as_json(const struct bnt_gguf *g, const struct bnt_model *m,
         json_t *dims = json_array();
         for (unsigned d = 0; d < tensor->n_dims; d++)
             json_array_append_new(dims, json_integer((json_int_t)tensor->dims[d]));
-        json_array_append_new(
-            tensors, json_pack("{s:o, s:s, s:o, s:I, s:I}", "name",
-                               cmd_json_text(tensor->name.ptr, tensor->name.len), "type",
-                               bnt_type(tensor->type)->name, "dims", dims, "offset",
-                               (json_int_t)tensor->offset, "bytes", (json_int_t)tensor->bytes));
+        json_array_append_new(tensors, json_pack("{s:o, s:s, s:o, s:I, s:I}", "name",
+                                                 cmd_json_text(tensor->name.ptr, tensor->name.len),
+                                                 "type", bnt_type(tensor->type)->name, "dims", dims,
+                                                 "offset", (json_int_t)tensor->offset, "bytes",
+                                                 (json_int_t)tensor->bytes));
     }
     o = json_pack("{s:i, s:I, s:o, s:o, s:b}", "gguf_version", (int)bnt_gguf_version(g),
                   "file_bytes", (json_int_t)bytes, "metadata", keys, "tensors", tensors, "runnable",

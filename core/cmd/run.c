@@ -82,24 +82,25 @@ static int print_json(const struct cmd_args *args, const struct bnt_engine *engi
                       const struct bnt_sampling *s, const struct bnt_generation *g,
                       struct bnt_err *err) {
     const struct bnt_engine_info *info = bnt_engine_info(engine);
-    json_t *sampling = json_pack("{s:f, s:i, s:f, s:f, s:f, s:I}", "temperature",
-                                 (double)s->temperature, "top_k", (int)s->top_k, "top_p",
-                                 (double)s->top_p, "min_p", (double)s->min_p, "repeat_penalty",
-                                 (double)s->repeat_penalty, "seed", (json_int_t)s->seed);
-    json_t *timings = json_pack(
-        "{s:f, s:i, s:f, s:f, s:i, s:f, s:f}", "load_seconds", info->load_seconds, "prefill_tokens",
-        (int)prompt->count, "prefill_seconds", g->prefill_seconds, "prefill_tok_s",
-        rate(prompt->count, g->prefill_seconds), "decode_tokens", (int)g->decode_steps,
-        "decode_seconds", g->decode_seconds, "decode_tok_s", rate(g->decode_steps, g->decode_seconds));
+    json_t *sampling =
+        json_pack("{s:f, s:i, s:f, s:f, s:f, s:I}", "temperature", (double)s->temperature, "top_k",
+                  (int)s->top_k, "top_p", (double)s->top_p, "min_p", (double)s->min_p,
+                  "repeat_penalty", (double)s->repeat_penalty, "seed", (json_int_t)s->seed);
+    json_t *timings =
+        json_pack("{s:f, s:i, s:f, s:f, s:i, s:f, s:f}", "load_seconds", info->load_seconds,
+                  "prefill_tokens", (int)prompt->count, "prefill_seconds", g->prefill_seconds,
+                  "prefill_tok_s", rate(prompt->count, g->prefill_seconds), "decode_tokens",
+                  (int)g->decode_steps, "decode_seconds", g->decode_seconds, "decode_tok_s",
+                  rate(g->decode_steps, g->decode_seconds));
     json_t *o = json_pack(
-        "{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:o}", "model",
+        "{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:o}", "model",
         cmd_model_path(args), "architecture", info->architecture, "backend", info->backend,
         "backend_variant", info->backend_variant, "threads", (int)bnt_session_threads(session),
         "prompt_tokens", cmd_json_ids(prompt->ids, prompt->count), "tokens",
         cmd_json_ids(g->tokens, g->n_tokens), "text", cmd_json_text(g->text, g->text_len),
         "stop_reason", bnt_stop_reason_name(g->reason), "logits_digest", g->logits_digest,
-        "logits_digest_over", "f32 logits of each sampled step", "sampling", sampling, "timings",
-        timings);
+        "logits_digest_over", "f32 logits of each sampled step", "hidden_digest", g->hidden_digest,
+        "sampling", sampling, "timings", timings);
     return cmd_write_json(o, err);
 }
 
@@ -108,12 +109,14 @@ static void print_summary(const struct bnt_engine *engine, const struct bnt_sess
                           const struct bnt_generation *g) {
     const struct bnt_engine_info *info = bnt_engine_info(engine);
     char seed[40] = "";
-    if (s->temperature > 0.0f) snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)s->seed);
-    fprintf(stderr,
-            "prefill %zu tokens, %.1f tok/s; decode %zu tokens, %.1f tok/s; %s (%s), %u thread%s%s\n",
-            prompt->count, rate(prompt->count, g->prefill_seconds), g->decode_steps,
-            rate(g->decode_steps, g->decode_seconds), info->backend, info->backend_variant,
-            bnt_session_threads(session), bnt_session_threads(session) == 1 ? "" : "s", seed);
+    if (s->temperature > 0.0f)
+        snprintf(seed, sizeof seed, ", seed %llu", (unsigned long long)s->seed);
+    fprintf(
+        stderr,
+        "prefill %zu tokens, %.1f tok/s; decode %zu tokens, %.1f tok/s; %s (%s), %u thread%s%s\n",
+        prompt->count, rate(prompt->count, g->prefill_seconds), g->decode_steps,
+        rate(g->decode_steps, g->decode_seconds), info->backend, info->backend_variant,
+        bnt_session_threads(session), bnt_session_threads(session) == 1 ? "" : "s", seed);
 }
 
 /* The prompt as tokens; shows them where that is asked for. */
@@ -140,6 +143,7 @@ static int generate(const struct cmd_args *args, struct bnt_engine *engine,
                                   .sampling = sampling,
                                   .n_predict = args->n_predict,
                                   .ignore_eog = args->ignore_eos,
+                                  .digest_logits = args->json,
                                   .stops = args->stops,
                                   .n_stops = args->n_stops,
                                   .on_text = args->json ? NULL : stream_text,

@@ -16,11 +16,10 @@ static int print_list(const struct cmd_args *args, const struct bnt_tokenizer *t
         json_t *pieces = json_array();
         for (size_t i = 0; i < list->count; i++) {
             struct bnt_str piece = bnt_tokenizer_piece(t, list->ids[i]);
-            json_array_append_new(pieces,
-                                  json_pack("{s:o, s:I, s:I}", "piece",
-                                            cmd_json_text(piece.ptr, piece.len), "begin",
-                                            (json_int_t)list->begin[i], "end",
-                                            (json_int_t)list->end[i]));
+            json_array_append_new(pieces, json_pack("{s:o, s:I, s:I}", "piece",
+                                                    cmd_json_text(piece.ptr, piece.len), "begin",
+                                                    (json_int_t)list->begin[i], "end",
+                                                    (json_int_t)list->end[i]));
         }
         return cmd_write_json(json_pack("{s:o, s:o, s:I}", "ids",
                                         cmd_json_ids(list->ids, list->count), "tokens", pieces,
@@ -122,10 +121,11 @@ int cmd_tokenize(const struct cmd_args *args, struct bnt_err *err) {
         status = decode(args, t, text, err);
         goto out;
     }
-    status = bnt_tokenizer_encode(t, text, len,
-                                  (args->no_bos ? 0u : (unsigned)BNT_ENCODE_BOS) |
-                                      (args->parse_special ? (unsigned)BNT_ENCODE_PARSE_SPECIAL : 0u),
-                                  &list, err);
+    status =
+        bnt_tokenizer_encode(t, text, len,
+                             (args->no_bos ? 0u : (unsigned)BNT_ENCODE_BOS) |
+                                 (args->parse_special ? (unsigned)BNT_ENCODE_PARSE_SPECIAL : 0u),
+                             &list, err);
     if (status != BNT_OK) goto out;
     if (args->debug_tokens) cmd_debug_tokens(t, &list, args->debug_tokens);
     status = print_list(args, t, &list, err);

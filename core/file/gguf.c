@@ -49,7 +49,8 @@ struct cursor {
 static const uint8_t *take(struct cursor *c, uint64_t n, const char *what) {
     if (n > c->size - c->at) {
         bnt_fail(c->err, BNT_E_FORMAT,
-                 "truncated: %s at offset %" PRIu64 " needs %" PRIu64 " bytes, %" PRIu64 " are left",
+                 "truncated: %s at offset %" PRIu64 " needs %" PRIu64 " bytes, %" PRIu64
+                 " are left",
                  what, c->at, n, c->size - c->at);
         return NULL;
     }
@@ -205,7 +206,8 @@ static int by_offset(const void *a, const void *b, void *tensors) {
 }
 
 /* 0, 1, ... n - 1, sorted; at least one element is allocated. */
-static uint32_t *sorted_order(size_t n, void *items, int (*cmp)(const void *, const void *, void *)) {
+static uint32_t *sorted_order(size_t n, void *items,
+                              int (*cmp)(const void *, const void *, void *)) {
     uint32_t *order = calloc(n ? n : 1, sizeof *order);
     if (!order) return NULL;
     for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
@@ -251,7 +253,8 @@ static int place_tensor(struct bnt_gguf *g, struct bnt_gguf_tensor *t, uint64_t 
     printable(t->name, name);
     if (t->offset % g->alignment != 0)
         return bnt_fail(err, BNT_E_FORMAT,
-                        "tensor '%s': offset %" PRIu64 " is not a multiple of the alignment %" PRIu64,
+                        "tensor '%s': offset %" PRIu64
+                        " is not a multiple of the alignment %" PRIu64,
                         name, t->offset, g->alignment);
     if (!bnt_add_u64(data_start, t->offset, &t->offset) || t->offset > g->size)
         return bnt_fail(err, BNT_E_FORMAT, "tensor '%s': offset %" PRIu64 " past end of file (%zu)",
@@ -296,8 +299,9 @@ static int read_counts(struct bnt_gguf *g, struct cursor *c) {
     uint64_t n_tensors, n_kv;
     if (!take_u32(c, &magic, "the magic")) return BNT_E_FORMAT;
     if (magic != 0x46554747u) /* "GGUF" */
-        return bnt_fail(c->err, BNT_E_FORMAT, "not a GGUF file (it begins with %02x %02x %02x %02x)",
-                        c->bytes[0], c->bytes[1], c->bytes[2], c->bytes[3]);
+        return bnt_fail(c->err, BNT_E_FORMAT,
+                        "not a GGUF file (it begins with %02x %02x %02x %02x)", c->bytes[0],
+                        c->bytes[1], c->bytes[2], c->bytes[3]);
     if (!take_u32(c, &g->version, "the version")) return BNT_E_FORMAT;
     swapped = __builtin_bswap32(g->version);
     if (swapped == 2 || swapped == 3)
@@ -309,8 +313,8 @@ static int read_counts(struct bnt_gguf *g, struct cursor *c) {
         return BNT_E_FORMAT;
     if (n_tensors > c->size / 33 || n_kv > c->size / 13)
         return bnt_fail(c->err, BNT_E_FORMAT,
-                        "%" PRIu64 " tensors and %" PRIu64 " keys do not fit into a file of %" PRIu64
-                        " bytes",
+                        "%" PRIu64 " tensors and %" PRIu64
+                        " keys do not fit into a file of %" PRIu64 " bytes",
                         n_tensors, n_kv, c->size);
     if (n_tensors > UINT32_MAX || n_kv > UINT32_MAX)
         return bnt_fail(c->err, BNT_E_LIMIT, "more than 2^32 tensors or keys");
@@ -529,8 +533,8 @@ double bnt_gguf_float_at(const struct bnt_gguf_kv *kv, uint64_t i) {
 
 bool bnt_gguf_u64(const struct bnt_gguf *g, const char *key, uint64_t *out) {
     const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
-    if (!kv || value_size(kv->type) == 0 || kv->type == BNT_GGUF_BOOL ||
-        kv->type == BNT_GGUF_F32 || kv->type == BNT_GGUF_F64)
+    if (!kv || value_size(kv->type) == 0 || kv->type == BNT_GGUF_BOOL || kv->type == BNT_GGUF_F32 ||
+        kv->type == BNT_GGUF_F64)
         return false;
     if (kv->type == BNT_GGUF_U64) { /* the only one that int_at would clamp */
         memcpy(out, kv->data, sizeof *out);

@@ -16,19 +16,19 @@
 #include "base/err.h"
 
 enum bnt_gguf_type { /* value types of the format */
-    BNT_GGUF_U8,
-    BNT_GGUF_I8,
-    BNT_GGUF_U16,
-    BNT_GGUF_I16,
-    BNT_GGUF_U32,
-    BNT_GGUF_I32,
-    BNT_GGUF_F32,
-    BNT_GGUF_BOOL,
-    BNT_GGUF_STRING,
-    BNT_GGUF_ARRAY,
-    BNT_GGUF_U64,
-    BNT_GGUF_I64,
-    BNT_GGUF_F64,
+                     BNT_GGUF_U8,
+                     BNT_GGUF_I8,
+                     BNT_GGUF_U16,
+                     BNT_GGUF_I16,
+                     BNT_GGUF_U32,
+                     BNT_GGUF_I32,
+                     BNT_GGUF_F32,
+                     BNT_GGUF_BOOL,
+                     BNT_GGUF_STRING,
+                     BNT_GGUF_ARRAY,
+                     BNT_GGUF_U64,
+                     BNT_GGUF_I64,
+                     BNT_GGUF_F64,
 };
 
 /* Bytes in the mapping; not terminated, any encoding. */

@@ -14,26 +14,26 @@
 #include "base/err.h"
 
 enum bnt_tensor_type { /* ids of the file format */
-    BNT_F32 = 0,
-    BNT_F16 = 1,
-    BNT_Q4_0 = 2,
-    BNT_Q4_1 = 3,
-    BNT_Q5_0 = 6,
-    BNT_Q5_1 = 7,
-    BNT_Q8_0 = 8,
-    BNT_Q8_1 = 9,
-    BNT_Q2_K = 10,
-    BNT_Q3_K = 11,
-    BNT_Q4_K = 12,
-    BNT_Q5_K = 13,
-    BNT_Q6_K = 14,
-    BNT_Q8_K = 15,
-    BNT_BF16 = 30,
-    BNT_TQ1_0 = 34,
-    BNT_TQ2_0 = 35,
-    BNT_I2_S = 36,
-    BNT_TL1 = 38,
-    BNT_TL2 = 39,
+                       BNT_F32 = 0,
+                       BNT_F16 = 1,
+                       BNT_Q4_0 = 2,
+                       BNT_Q4_1 = 3,
+                       BNT_Q5_0 = 6,
+                       BNT_Q5_1 = 7,
+                       BNT_Q8_0 = 8,
+                       BNT_Q8_1 = 9,
+                       BNT_Q2_K = 10,
+                       BNT_Q3_K = 11,
+                       BNT_Q4_K = 12,
+                       BNT_Q5_K = 13,
+                       BNT_Q6_K = 14,
+                       BNT_Q8_K = 15,
+                       BNT_BF16 = 30,
+                       BNT_TQ1_0 = 34,
+                       BNT_TQ2_0 = 35,
+                       BNT_I2_S = 36,
+                       BNT_TL1 = 38,
+                       BNT_TL2 = 39,
 };
 
 enum bnt_type_kind {
@@ -73,10 +73,10 @@ struct bnt_ternary_src {
 
 /* What was found in the rows looked at so far. */
 struct bnt_ternary_scan {
-    float scale;   /* of the blocks seen so far that have one */
-    bool any;      /* a block with a scale was seen */
-    bool differ;   /* two scales differ: clause 4 */
-    bool bad_code; /* a code that no valid file holds */
+    float scale;    /* of the blocks seen so far that have one */
+    bool any;       /* a block with a scale was seen */
+    bool differ;    /* two scales differ: clause 4 */
+    bool bad_code;  /* a code that no valid file holds */
     bool bad_scale; /* a scale that is not finite */
     uint64_t bad_row;
 };

@@ -65,8 +65,8 @@ static int read_u32(struct reader *r, const char *suffix, uint64_t max, uint32_t
         return bnt_fail(r->err, BNT_E_FORMAT, "%s is missing", key);
     }
     if (v < 1 || v > max)
-        return bnt_fail(r->err, BNT_E_LIMIT, "%s is %" PRIu64 ", not between 1 and %" PRIu64, key, v,
-                        max);
+        return bnt_fail(r->err, BNT_E_LIMIT, "%s is %" PRIu64 ", not between 1 and %" PRIu64, key,
+                        v, max);
     *out = (uint32_t)v;
     return BNT_OK;
 }
@@ -85,16 +85,20 @@ static int read_f64(struct reader *r, const char *suffix, double lo, double hi, 
 
 /* Keys of features that change the graph and that this graph does not have. */
 static int refuse_unknown_features(struct reader *r) {
-    static const char *const zero_keys[] = {"expert_count", "attention.sliding_window",
-                                            "attention.max_alibi_bias", "attention.logit_softcapping",
-                                            "final_logit_softcapping", "logit_scale",
-                                            "residual_scale", "embedding_scale"};
+    static const char *const zero_keys[] = {"expert_count",
+                                            "attention.sliding_window",
+                                            "attention.max_alibi_bias",
+                                            "attention.logit_softcapping",
+                                            "final_logit_softcapping",
+                                            "logit_scale",
+                                            "residual_scale",
+                                            "embedding_scale"};
     for (size_t i = 0; i < sizeof zero_keys / sizeof zero_keys[0]; i++) {
         const struct bnt_gguf_kv *kv = bnt_gguf_find(r->g, arch_key(r, zero_keys[i]));
         if (kv && (kv->type == BNT_GGUF_STRING || kv->type == BNT_GGUF_ARRAY ||
                    bnt_gguf_float_at(kv, 0) != 0.0))
-            return bnt_fail(r->err, BNT_E_UNSUPPORTED, "%s is set: the %s graph here has no such step",
-                            r->key, r->arch);
+            return bnt_fail(r->err, BNT_E_UNSUPPORTED,
+                            "%s is set: the %s graph here has no such step", r->key, r->arch);
     }
     return BNT_OK;
 }
@@ -111,8 +115,9 @@ static int read_rope(struct reader *r, struct bnt_hparams *hp) {
     if (bnt_gguf_str(r->g, arch_key(r, "rope.scaling.type"), &type) && !bnt_str_eq(type, "none")) {
         if (!bnt_str_eq(type, "linear")) {
             char name[64];
-            return bnt_fail(r->err, BNT_E_UNSUPPORTED, "%s '%s': only none and linear are supported",
-                            r->key, bnt_printable(name, sizeof name, type.ptr, type.len));
+            return bnt_fail(r->err, BNT_E_UNSUPPORTED,
+                            "%s '%s': only none and linear are supported", r->key,
+                            bnt_printable(name, sizeof name, type.ptr, type.len));
         }
         status = read_f64(r, "rope.scaling.factor", 1e-3, 1e6, 1.0, &linear);
     } else {
@@ -133,9 +138,9 @@ static int read_hparams(struct bnt_model *m, struct bnt_err *err) {
     }
     bnt_printable(hp->arch, sizeof hp->arch, s.ptr, s.len);
     if (!arch)
-        return bnt_fail(err, BNT_E_UNSUPPORTED,
-                        "architecture '%s'; supported are bitnet-b1.58, bitnet-25, bitnet and llama",
-                        hp->arch);
+        return bnt_fail(
+            err, BNT_E_UNSUPPORTED,
+            "architecture '%s'; supported are bitnet-b1.58, bitnet-25, bitnet and llama", hp->arch);
     if (bnt_gguf_str(m->gguf, "general.name", &s))
         bnt_printable(hp->name, sizeof hp->name, s.ptr, s.len);
     hp->sub_norms = arch->sub_norms;
@@ -220,7 +225,8 @@ static float *bind_vector(struct binder *b, const char *name, uint64_t n) {
         if (t->type == BNT_F16) v[i] = bnt_f16_to_f32(h);
         if (t->type == BNT_BF16) v[i] = bnt_bf16_to_f32(h);
         if (!isfinite(v[i])) {
-            bnt_fail(b->err, BNT_E_FORMAT, "tensor '%s': element %" PRIu64 " is not finite", name, i);
+            bnt_fail(b->err, BNT_E_FORMAT, "tensor '%s': element %" PRIu64 " is not finite", name,
+                     i);
             free(v);
             return NULL;
         }
@@ -251,10 +257,11 @@ static int refuse_type(struct bnt_err *err, const char *name, uint32_t type) {
                         "tensor '%s' has type %s, a layout tied to generated kernels; use the "
                         "model's I2_S file instead",
                         name, bnt_type(type)->name);
-    return bnt_fail(err, BNT_E_UNSUPPORTED,
-                    "tensor '%s' has type %s (%u); supported are I2_S, TQ1_0, TQ2_0, F32, F16, BF16, "
-                    "Q8_0 and Q6_K",
-                    name, bnt_type(type)->name, type);
+    return bnt_fail(
+        err, BNT_E_UNSUPPORTED,
+        "tensor '%s' has type %s (%u); supported are I2_S, TQ1_0, TQ2_0, F32, F16, BF16, "
+        "Q8_0 and Q6_K",
+        name, bnt_type(type)->name, type);
 }
 
 /* Binds NAME as matrix [rows][cols]; rows 0 takes what the file has. */
@@ -268,8 +275,8 @@ static int bind_matrix(struct binder *b, const char *name, uint64_t rows, uint64
     uint64_t have = t->elements / t->dims[0];
     if (t->dims[0] != cols || (rows && have != rows))
         return bnt_fail(b->err, BNT_E_FORMAT,
-                        "tensor '%s' is %" PRIu64 " x %" PRIu64 ", not %" PRIu64 " x %" PRIu64, name,
-                        t->dims[0], have, cols, rows ? rows : have);
+                        "tensor '%s' is %" PRIu64 " x %" PRIu64 ", not %" PRIu64 " x %" PRIu64,
+                        name, t->dims[0], have, cols, rows ? rows : have);
     if (kind == BNT_KIND_TERNARY && cols > MAX_TERNARY_COLS)
         return bnt_fail(b->err, BNT_E_LIMIT,
                         "tensor '%s': rows of %" PRIu64 " ternary weights; sums are exact up to %d",
@@ -298,9 +305,12 @@ static int bind_layer(struct binder *b, unsigned i) {
         uint64_t rows, cols;
         uint32_t *index;
     } matrices[MATRICES_PER_LAYER] = {
-        {"attn_q", q, hp->n_embd, &l->wq},          {"attn_k", kv, hp->n_embd, &l->wk},
-        {"attn_v", kv, hp->n_embd, &l->wv},         {"attn_output", hp->n_embd, q, &l->wo},
-        {"ffn_gate", hp->n_ff, hp->n_embd, &l->gate}, {"ffn_up", hp->n_ff, hp->n_embd, &l->up},
+        {"attn_q", q, hp->n_embd, &l->wq},
+        {"attn_k", kv, hp->n_embd, &l->wk},
+        {"attn_v", kv, hp->n_embd, &l->wv},
+        {"attn_output", hp->n_embd, q, &l->wo},
+        {"ffn_gate", hp->n_ff, hp->n_embd, &l->gate},
+        {"ffn_up", hp->n_ff, hp->n_embd, &l->up},
         {"ffn_down", hp->n_embd, hp->n_ff, &l->down},
     };
     const struct {
@@ -322,8 +332,7 @@ static int bind_layer(struct binder *b, unsigned i) {
     }
     for (size_t k = 0; k < MATRICES_PER_LAYER; k++) {
         snprintf(name, sizeof name, "blk.%u.%s.weight", i, matrices[k].name);
-        int status =
-            bind_matrix(b, name, matrices[k].rows, matrices[k].cols, matrices[k].index);
+        int status = bind_matrix(b, name, matrices[k].rows, matrices[k].cols, matrices[k].index);
         if (status != BNT_OK) return status;
     }
     return BNT_OK;
@@ -352,8 +361,9 @@ static int bind_embedding_and_head(struct binder *b) {
             return b->err->status;
         for (uint32_t i = 0; i < m->hp.n_rot / 2; i++) {
             if (!(m->rope_factors[i] > 0.0f))
-                return bnt_fail(b->err, BNT_E_FORMAT, "tensor 'rope_freqs.weight': element %u is %g",
-                                i, (double)m->rope_factors[i]);
+                return bnt_fail(b->err, BNT_E_FORMAT,
+                                "tensor 'rope_freqs.weight': element %u is %g", i,
+                                (double)m->rope_factors[i]);
         }
     }
     return BNT_OK;

@@ -17,15 +17,15 @@
 
 struct bnt_hparams {
     char arch[32];
-    char name[128];        /* general.name, printable */
+    char name[128]; /* general.name, printable */
     uint32_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab;
     uint64_t n_ctx_train;
     float norm_eps;
-    uint32_t n_rot, rope_style; /* BNT_ROPE_* */
+    uint32_t n_rot, rope_style;   /* BNT_ROPE_* */
     double rope_base, rope_scale; /* angle = position * rope_scale * base^(-2i / n_rot) */
-    uint32_t gate;         /* BNT_GATE_* */
-    bool sub_norms;        /* attn_sub_norm and ffn_sub_norm */
-    float attn_scale;      /* 1 / sqrt(head_dim) */
+    uint32_t gate;                /* BNT_GATE_* */
+    bool sub_norms;               /* attn_sub_norm and ffn_sub_norm */
+    float attn_scale;             /* 1 / sqrt(head_dim) */
 };
 
 /* A weight matrix as it lies in the file, [rows][cols]. */

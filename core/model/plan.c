@@ -104,8 +104,8 @@ static void place_waits(struct bnt_plan *plan) {
     for (uint32_t i = 0; i < plan->n_ops; i++) {
         struct bnt_op *op = &plan->ops[i];
         bool in_place = op->kind == BNT_OP_ADD || op->kind == BNT_OP_ROPE;
-        uint32_t reads = (1u << op->in | 1u << op->in2 | (in_place ? 1u << op->out : 0)) &
-                         ~(1u << BNT_BUF_NONE);
+        uint32_t reads =
+            (1u << op->in | 1u << op->in2 | (in_place ? 1u << op->out : 0)) & ~(1u << BNT_BUF_NONE);
         uint32_t writes = 1u << op->out;
         op->wait = (reads & written) || (writes & (read | written));
         if (op->wait) read = written = 0;
@@ -147,8 +147,8 @@ void bnt_plan_free(struct bnt_plan *plan) {
 }
 
 const char *bnt_op_name(enum bnt_op_kind kind) {
-    static const char *const names[BNT_OP_COUNT] = {
-        "embed", "select", "norm", "quantize", "linear", "rope", "kv_store", "attention", "gate",
-        "add"};
+    static const char *const names[BNT_OP_COUNT] = {"embed",  "select", "norm",     "quantize",
+                                                    "linear", "rope",   "kv_store", "attention",
+                                                    "gate",   "add"};
     return kind < BNT_OP_COUNT ? names[kind] : "?";
 }

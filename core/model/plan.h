@@ -27,7 +27,8 @@ enum bnt_op_kind {
     BNT_OP_COUNT,
 };
 
-/* f32 buffers [tokens][width]; ACTS holds quantized activations, CACHE stands for the layer's KV. */
+/* f32 buffers [tokens][width]; ACTS holds quantized activations, CACHE stands for the layer's KV.
+ */
 enum bnt_buffer {
     BNT_BUF_NONE,
     BNT_BUF_X,      /* residual stream [n_embd] */

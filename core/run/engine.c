@@ -107,11 +107,9 @@ const struct bnt_tokenizer *bnt_engine_tokenizer(const struct bnt_engine *engine
 }
 
 uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e) {
-    uint64_t bytes = e->weights.arena.size;
+    uint64_t bytes = 0;
     for (uint32_t i = 0; i < e->model->n_matrices; i++) {
-        const struct bnt_matrix *m = &e->model->matrices[i];
-        bool in_place = e->weights.w[i].w == m->data;
-        if (in_place && (i != e->model->embedding || i == e->model->head)) bytes += m->bytes;
+        if (i != e->model->embedding || i == e->model->head) bytes += e->weights.w[i].bytes;
     }
     return bytes;
 }

@@ -24,8 +24,8 @@ struct bnt_engine { /* immutable once open */
     struct bnt_engine_info info;
 };
 
-/* Bytes of weights that one token's forward pass reads: every matrix once, of the embedding one row
- * unless it is the head too. Packed size where packed, else the file's. */
+/* Bytes of weights that one token's forward pass reads: every matrix once, the embedding (of which
+ * it reads one row) only if it is the head too. */
 uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e);
 
 #endif

@@ -27,16 +27,16 @@ struct bnt_exec {
     struct bnt_plan plan;
     struct bnt_exec_options options;
 
-    struct bnt_mem memory;                /* all that follows lies in it */
-    float *buffer[BNT_BUF_COUNT];         /* [n_batch or n_wanted][width] */
-    void *acts;                           /* quantized activations, large enough for every shape */
-    uint8_t *cache;                       /* [n_layer] KV objects, layer_bytes apart */
+    struct bnt_mem memory;        /* all that follows lies in it */
+    float *buffer[BNT_BUF_COUNT]; /* [n_batch or n_wanted][width] */
+    void *acts;                   /* quantized activations, large enough for every shape */
+    uint8_t *cache;               /* [n_layer] KV objects, layer_bytes apart */
     uint64_t layer_bytes;
-    float *cos, *sin;                     /* [n_batch][n_rot / 2] */
-    double *freq;                         /* [n_rot / 2] */
-    float *part;                          /* attention partials, see attention() */
-    uint64_t part_floats;                 /* per thread and for the shared ones: one token's */
-    _Atomic uint32_t *tickets;            /* [n_ops]: next work item of an ATTENTION */
+    float *cos, *sin;          /* [n_batch][n_rot / 2] */
+    double *freq;              /* [n_rot / 2] */
+    float *part;               /* attention partials, see attention() */
+    uint64_t part_floats;      /* per thread and for the shared ones: one token's */
+    _Atomic uint32_t *tickets; /* [n_ops]: next work item of an ATTENTION */
     bnt_kv_shape kv;
 
     /* the run in progress */
@@ -396,6 +396,10 @@ void bnt_exec_close(struct bnt_exec *e) {
 
 const float *bnt_exec_logits(const struct bnt_exec *e) {
     return e->buffer[BNT_BUF_LOGITS];
+}
+
+const float *bnt_exec_hidden(const struct bnt_exec *e) {
+    return e->buffer[BNT_BUF_NORM]; /* nothing writes it after the output norm */
 }
 
 uint64_t bnt_exec_bytes(const struct bnt_exec *e) {

@@ -32,10 +32,13 @@ void bnt_exec_close(struct bnt_exec *e);
 
 /* Tokens ids[0 .. n) at positions pos .. pos + n - 1; those before are in the cache. Logits of the
  * last `wanted` tokens are computed. 1 <= n <= n_batch, pos + n <= n_ctx, wanted <= n_wanted. */
-void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos, uint32_t wanted);
+void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
+                  uint32_t wanted);
 
 /* [wanted][n_vocab] of the last run. */
 const float *bnt_exec_logits(const struct bnt_exec *e);
+/* [wanted][n_embd] of the last run: what the head was applied to, after the output norm. */
+const float *bnt_exec_hidden(const struct bnt_exec *e);
 uint64_t bnt_exec_bytes(const struct bnt_exec *e); /* memory held: KV cache, buffers */
 
 #endif

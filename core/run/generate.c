@@ -33,8 +33,9 @@ static int emit_up_to(struct maker *m, size_t end) {
     size_t start = m->emitted;
     if (end <= start) return BNT_OK;
     m->emitted = end;
-    return m->o->on_text ? m->o->on_text(m->o->on_text_arg, m->out->text + start, end - start, m->err)
-                         : BNT_OK;
+    return m->o->on_text
+               ? m->o->on_text(m->o->on_text_arg, m->out->text + start, end - start, m->err)
+               : BNT_OK;
 }
 
 /* Start of the earliest stop string in text[from ..], or SIZE_MAX. */
@@ -92,9 +93,19 @@ static int add_token_text(struct maker *m, int32_t id, bool *stopped) {
     return accept_text(m, added, stopped);
 }
 
+/* chain = SHA-256(chain as 64 hexadecimal digits, "" at first, then the f32 hidden state). A link
+ * per step, so that a verifier can say at which step a run first differs. */
+static int chain_hidden(struct maker *m, const float *hidden, size_t n_embd) {
+    struct bnt_sha256 h;
+    bnt_sha256_begin(&h);
+    bnt_sha256_add(&h, m->out->hidden_digest, strlen(m->out->hidden_digest));
+    bnt_sha256_add(&h, hidden, n_embd * sizeof *hidden);
+    return bnt_sha256_end(&h, m->out->hidden_digest, m->err);
+}
+
 /* Sample, record, show, feed; until something says stop. */
-static int decode(struct maker *m, struct bnt_session *s, uint32_t n_vocab, void *scratch,
-                  struct bnt_sha256 *digest) {
+static int decode(struct maker *m, struct bnt_session *s, uint32_t n_embd, uint32_t n_vocab,
+                  void *scratch, struct bnt_sha256 *digest) {
     struct bnt_generation *out = m->out;
     bool stopped = false;
     int status = BNT_OK;
@@ -105,9 +116,11 @@ static int decode(struct maker *m, struct bnt_session *s, uint32_t n_vocab, void
             break;
         }
         const float *logits = bnt_session_logits(s, 0);
-        bnt_sha256_add(digest, logits, (size_t)n_vocab * sizeof *logits);
+        if (m->o->digest_logits) bnt_sha256_add(digest, logits, (size_t)n_vocab * sizeof *logits);
+        if ((status = chain_hidden(m, bnt_session_hidden(s), n_embd)) != BNT_OK) break;
         int32_t id = bnt_sample(&m->o->sampling, logits, n_vocab, m->history, m->n_history,
                                 out->n_tokens, scratch);
+        out->chosen_logits[out->n_tokens] = logits[id];
         out->tokens[out->n_tokens++] = m->history[m->n_history++] = id;
         if (bnt_tokenizer_is_eog(m->stream.t, id) && !m->o->ignore_eog) {
             out->reason = BNT_STOP_EOG;
@@ -131,8 +144,8 @@ static int decode(struct maker *m, struct bnt_session *s, uint32_t n_vocab, void
     if (status == BNT_OK && !stopped) { /* what was held back */
         status = reserve_text(m, 8);
         if (status == BNT_OK)
-            status = accept_text(
-                m, bnt_stream_flush(&m->stream, out->text + out->text_len, 8), &stopped);
+            status = accept_text(m, bnt_stream_flush(&m->stream, out->text + out->text_len, 8),
+                                 &stopped);
         if (status == BNT_OK) status = emit_up_to(m, out->text_len);
     }
     return status;
@@ -141,7 +154,7 @@ static int decode(struct maker *m, struct bnt_session *s, uint32_t n_vocab, void
 int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct bnt_session *session,
                  const int32_t *ids, size_t n, const struct bnt_generate_options *options,
                  struct bnt_err *err) {
-    uint32_t n_vocab = bnt_engine_info(engine)->n_vocab;
+    uint32_t n_vocab = bnt_engine_info(engine)->n_vocab, n_embd = bnt_engine_info(engine)->n_embd;
     uint64_t room = bnt_session_context(session) - bnt_session_position(session);
     size_t most = options->n_predict < room + 1 ? options->n_predict : (size_t)room + 1;
     struct maker m = {.o = options, .out = out, .err = err};
@@ -149,11 +162,12 @@ int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct b
     struct bnt_err hash_err;
     int status, hashed;
 
-    *out = (struct bnt_generation){.tokens = calloc(most + 1, sizeof *out->tokens)};
+    *out = (struct bnt_generation){.tokens = calloc(most + 1, sizeof *out->tokens),
+                                   .chosen_logits = calloc(most + 1, sizeof *out->chosen_logits)};
     m.history = malloc((n + most + 1) * sizeof *m.history);
     void *scratch = malloc((size_t)n_vocab * 16);
     bnt_sha256_begin(&digest);
-    if (!out->tokens || !m.history || !scratch) {
+    if (!out->tokens || !out->chosen_logits || !m.history || !scratch) {
         status = bnt_fail_nomem(err, "generation", (size_t)n_vocab * 16);
         goto out;
     }
@@ -167,10 +181,11 @@ int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct b
     status = bnt_session_feed(session, ids, n, BNT_WANT_LAST, err);
     double prefilled = now_seconds();
     out->prefill_seconds = prefilled - start;
-    if (status == BNT_OK) status = decode(&m, session, n_vocab, scratch, &digest);
+    if (status == BNT_OK) status = decode(&m, session, n_embd, n_vocab, scratch, &digest);
     out->decode_seconds = now_seconds() - prefilled;
 out:
     hashed = bnt_sha256_end(&digest, out->logits_digest, &hash_err);
+    if (!options->digest_logits) out->logits_digest[0] = '\0';
     if (status == BNT_OK && hashed != BNT_OK) status = bnt_fail(err, hashed, "%s", hash_err.text);
     free(m.history);
     free(scratch);
@@ -179,6 +194,7 @@ out:
 
 void bnt_generation_free(struct bnt_generation *g) {
     free(g->tokens);
+    free(g->chosen_logits);
     free(g->text);
     *g = (struct bnt_generation){0};
 }

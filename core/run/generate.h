@@ -24,6 +24,7 @@ struct bnt_generate_options {
     struct bnt_sampling sampling;
     size_t n_predict;
     bool ignore_eog;
+    bool digest_logits;
     const char *const *stops; /* stop strings, none empty */
     unsigned n_stops;
     /* Text as it is made, never ending inside a character or a possible stop string. Returns 0 or a
@@ -39,7 +40,9 @@ struct bnt_generation {
     char *text; /* all of it, NUL-terminated */
     size_t text_len;
     enum bnt_stop_reason reason;
-    char logits_digest[65]; /* SHA-256 over the f32 logits of each step that was sampled from */
+    float *chosen_logits;   /* [n_tokens], before penalties */
+    char logits_digest[65]; /* SHA-256 over the f32 logits of each step; "" unless asked for */
+    char hidden_digest[65]; /* SHA-256 chain over the final hidden states: see generate.c */
     double prefill_seconds, decode_seconds;
     size_t decode_steps; /* forward passes of one token */
 };

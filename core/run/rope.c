@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-static const double LN2_HI = 0x1.62e42fee00000p-1; /* ln 2 with 32 trailing zero bits, and the rest */
+static const double LN2_HI =
+    0x1.62e42fee00000p-1; /* ln 2 with 32 trailing zero bits, and the rest */
 static const double LN2_LO = 0x1.a39ef35793c76p-33;
 
 /* Nearest integer, ties to even, |x| < 2^51. */

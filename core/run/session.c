@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "run/engine.h"
 #include "run/exec.h"
@@ -21,6 +22,7 @@ struct bnt_session {
     float *all_logits; /* of a WANT_ALL feed, [all_count][n_vocab]; grown as needed */
     size_t all_capacity;
     const float *logits; /* what bnt_session_logits reads */
+    const float *hidden; /* of the last token fed; NULL when none was wanted */
 };
 
 int bnt_session_open(struct bnt_session **out, struct bnt_engine *engine,
@@ -46,8 +48,8 @@ int bnt_session_open(struct bnt_session **out, struct bnt_engine *engine,
     s->options.n_wanted = s->options.n_batch < WANTED_BATCH ? s->options.n_batch : WANTED_BATCH;
     status = bnt_pool_open(&s->pool, threads, o->no_bind ? NULL : engine->topology, err);
     if (status == BNT_OK)
-        status = bnt_exec_open(&s->exec, engine->model, &engine->weights,
-                               &engine->backend->kernels, s->pool, &s->options, err);
+        status = bnt_exec_open(&s->exec, engine->model, &engine->weights, &engine->backend->kernels,
+                               s->pool, &s->options, err);
     if (status != BNT_OK) {
         bnt_session_close(s);
         return status;
@@ -112,7 +114,7 @@ int bnt_session_feed(struct bnt_session *s, const int32_t *ids, size_t count, en
     size_t most = want == BNT_WANT_ALL ? s->options.n_wanted : s->options.n_batch;
     int status = check_feed(s, ids, count, err);
     if (status == BNT_OK && want == BNT_WANT_ALL) status = reserve_all(s, count, err);
-    s->logits = NULL;
+    s->logits = s->hidden = NULL;
     for (size_t at = 0; at < count && status == BNT_OK;) {
         uint32_t n = (uint32_t)(count - at < most ? count - at : most), wanted = 0;
         if (want == BNT_WANT_ALL) wanted = n;
@@ -121,8 +123,9 @@ int bnt_session_feed(struct bnt_session *s, const int32_t *ids, size_t count, en
         const float *logits = bnt_exec_logits(s->exec);
         status = check_finite(logits, wanted, n_vocab, s->position + n - wanted, err);
         if (want == BNT_WANT_ALL)
-            for (size_t i = 0; i < (size_t)n * n_vocab; i++)
-                s->all_logits[at * n_vocab + i] = logits[i];
+            memcpy(s->all_logits + at * n_vocab, logits, (size_t)n * n_vocab * sizeof *logits);
+        if (wanted)
+            s->hidden = bnt_exec_hidden(s->exec) + (size_t)(wanted - 1) * s->engine->info.n_embd;
         s->position += n;
         at += n;
     }
@@ -130,12 +133,17 @@ int bnt_session_feed(struct bnt_session *s, const int32_t *ids, size_t count, en
         s->position = start;
         return status;
     }
-    if (count) s->logits = want == BNT_WANT_ALL ? s->all_logits : bnt_exec_logits(s->exec);
+    if (count && want == BNT_WANT_LAST) s->logits = bnt_exec_logits(s->exec);
+    if (count && want == BNT_WANT_ALL) s->logits = s->all_logits;
     return BNT_OK;
 }
 
 const float *bnt_session_logits(const struct bnt_session *s, size_t i) {
     return s->logits ? s->logits + i * s->engine->info.n_vocab : NULL;
+}
+
+const float *bnt_session_hidden(const struct bnt_session *s) {
+    return s->hidden;
 }
 
 uint64_t bnt_session_position(const struct bnt_session *s) {

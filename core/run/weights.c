@@ -63,7 +63,7 @@ struct pack_job {
     struct {
         int8_t *trits;
         float *scales;
-    } *scratch; /* [threads] */
+    } * scratch; /* [threads] */
 };
 
 /* Rows per chunk: what fits the buffer, a multiple of step where that is possible. */
@@ -135,13 +135,14 @@ static int lay_out(struct pack_job *job, uint64_t *offsets, uint64_t *arena, str
             answer = job->k->dense_layout(&w->dshape, &layout);
         }
         if (answer != BNT_SUPPORTED)
-            return bnt_fail(err, BNT_E_BACKEND,
-                            "the backend cannot hold tensor '%s' (%s, %llu x %llu, block %u)",
-                            mat->name, bnt_type(mat->ternary ? mat->src.type : mat->dense_type)->name,
-                            (unsigned long long)mat->cols, (unsigned long long)mat->rows,
-                            mat->src.block);
+            return bnt_fail(
+                err, BNT_E_BACKEND,
+                "the backend cannot hold tensor '%s' (%s, %llu x %llu, block %u)", mat->name,
+                bnt_type(mat->ternary ? mat->src.type : mat->dense_type)->name,
+                (unsigned long long)mat->cols, (unsigned long long)mat->rows, mat->src.block);
         w->step = layout.step ? layout.step : 1;
         offsets[k] = UINT64_MAX;
+        w->bytes = layout.bytes ? layout.bytes : mat->bytes;
         if (layout.bytes == 0 && !mat->ternary) {
             w->w = mat->data;
             continue;

@@ -23,6 +23,7 @@ struct bnt_weight {
     bnt_dense_shape dshape;
     float scale;    /* ternary, one scale for the tensor: NUMERICS clause 3 */
     const void *w;  /* packed object, or the file's bytes */
+    uint64_t bytes; /* of that */
     uint32_t step;  /* rows that slices should be multiples of */
 };
 
@@ -36,8 +37,8 @@ struct bnt_progress {
     void *arg;
 };
 
-/* Step one, before the plan is built: finds each ternary matrix's scale or block (m->matrices[i].src)
- * and refuses damaged ones. */
+/* Step one, before the plan is built: finds each ternary matrix's scale or block
+ * (m->matrices[i].src) and refuses damaged ones. */
 int bnt_weights_scan(struct bnt_model *m, struct bnt_pool *pool, struct bnt_err *err);
 
 /* Step two: packs. Source pages of packed tensors are given back. */

@@ -69,6 +69,9 @@ BNT_API void bnt_session_close(struct bnt_session *session);
 BNT_API int bnt_session_feed(struct bnt_session *session, const int32_t *ids, size_t count,
                              enum bnt_want want, struct bnt_err *err);
 BNT_API const float *bnt_session_logits(const struct bnt_session *session, size_t i); /* [n_vocab] */
+/* The final hidden state [n_embd] behind those logits, after the output norm; of the last token fed,
+ * whatever was wanted of the others. */
+BNT_API const float *bnt_session_hidden(const struct bnt_session *session);
 BNT_API uint64_t bnt_session_position(const struct bnt_session *session); /* tokens fed */
 BNT_API uint64_t bnt_session_context(const struct bnt_session *session);  /* positions in all */
 BNT_API unsigned bnt_session_threads(const struct bnt_session *session);
