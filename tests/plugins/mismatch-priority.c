@@ -1,0 +1,7 @@
+/* mismatch-priority.c - pushes itself forward in its note. */
+#include "hostile.h"
+
+TABLE()
+NOTE("abi=1.0;name=mismatch-priority;needs=;priority=90");
+DESCRIPTOR(sizeof(bnt_plugin), BNT_ABI_MAJOR, BNT_ABI_MINOR, 1, "mismatch-priority", "1", "",
+           kernels);
