@@ -1,0 +1,497 @@
+/*
+ * test_backend.c - the loader against good, odd and hostile plugins (tests/plugins/).
+ *
+ * Each test has a folder of its own and copies into it the plugins it needs: dropping a file there
+ * is all it takes for one to appear.
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <fenv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "machine/cpu.h"
+#include "machine/fpenv.h"
+#include "plugin/backend.h"
+
+static char dir[64], witness[128];
+static struct bnt_backends *table;
+static struct bnt_err err;
+
+static const char *in_dir(const char *file) {
+    static char path[2][256];
+    static int turn;
+    turn = !turn;
+    snprintf(path[turn], sizeof path[turn], "%s/%s", dir, file);
+    return path[turn];
+}
+
+static void set_up(void) {
+    strcpy(dir, "/tmp/bitnet-backend-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(witness, sizeof witness, "%s/witness", dir);
+    setenv("BITNET_TEST_WITNESS", witness, 1);
+    unsetenv("BITNET_PLUGIN_DIR");
+    table = NULL;
+}
+
+static void tear_down(void) {
+    char command[128];
+    bnt_backends_close(table);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void write_file(const char *path, const void *data, size_t size) {
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(data, 1, size, f), size);
+    ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(chmod(path, 0644), 0);
+}
+
+/* The bytes of a built test plugin; the caller frees them. */
+static char *plugin_bytes(const char *name, size_t *size) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/test-plugins/%s.so", TEST_BUILD, name);
+    FILE *f = fopen(path, "rb");
+    ck_assert_msg(f != NULL, "%s is not built", path);
+    fseek(f, 0, SEEK_END);
+    *size = (size_t)ftell(f);
+    rewind(f);
+    char *data = malloc(*size);
+    ck_assert_ptr_nonnull(data);
+    ck_assert_uint_eq(fread(data, 1, *size, f), *size);
+    fclose(f);
+    return data;
+}
+
+/* Once only: a file that was loaded stays as it is. */
+static void drop_as(const char *name, const char *file) {
+    size_t size;
+    if (access(in_dir(file), F_OK) == 0) return;
+    char *data = plugin_bytes(name, &size);
+    write_file(in_dir(file), data, size);
+    free(data);
+}
+
+static void drop(const char *name) {
+    char file[80];
+    snprintf(file, sizeof file, "%s.so", name);
+    drop_as(name, file);
+}
+
+static int search(const char *want, bool try_all) {
+    struct bnt_backends_options o = {dir, want, try_all};
+    bnt_backends_close(table);
+    err.text[0] = '\0';
+    return bnt_backends_open(&table, &o, &err);
+}
+
+static const struct bnt_candidate *row(const char *name) {
+    for (size_t i = 0; i < bnt_backends_count(table); i++) {
+        const struct bnt_candidate *c = bnt_backends_at(table, i);
+        if (strcmp(c->name, name) == 0) return c;
+    }
+    ck_abort_msg("no row '%s'", name);
+    return NULL;
+}
+
+/* The row has this verdict and, if not NULL, a reason with this text in it. */
+static void expect(const char *name, enum bnt_verdict verdict, const char *reason) {
+    const struct bnt_candidate *c = row(name);
+    ck_assert_msg(c->verdict == verdict, "%s: %s (%s), expected %s", name,
+                  bnt_verdict_name(c->verdict), c->reason, bnt_verdict_name(verdict));
+    if (reason) {
+        ck_assert_msg(strstr(c->reason, reason) != NULL, "%s: '%s' lacks '%s'", name, c->reason,
+                      reason);
+    }
+    ck_assert(verdict == BNT_VERDICT_OK || c->reason[0] != '\0');
+}
+
+static void expect_chosen(const char *name) {
+    ck_assert_ptr_nonnull(bnt_backends_chosen(table));
+    ck_assert_str_eq(bnt_backends_chosen(table)->name, name);
+    ck_assert(row(name)->chosen);
+}
+
+/* Alone beside `good`: it is refused so, auto goes on to `good`, and asking for it is an error. */
+static void expect_refused(const char *name, enum bnt_verdict verdict, const char *reason) {
+    drop("good");
+    drop(name);
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect(name, verdict, reason);
+    expect_chosen("good");
+    ck_assert_int_eq(search(name, false), BNT_E_BACKEND);
+    ck_assert_ptr_nonnull(table);
+    ck_assert_ptr_null(bnt_backends_chosen(table));
+    expect(name, verdict, reason);
+    expect("good", BNT_VERDICT_NOT_TRIED, NULL);
+    ck_assert_msg(strstr(err.text, name) && strstr(err.text, bnt_verdict_name(verdict)), "%s",
+                  err.text);
+    ck_assert_uint_eq(bnt_fpenv_deviation(), 0);
+}
+
+START_TEST(accepted) {
+    drop("good");
+    ck_assert_msg(search(NULL, false) == BNT_OK, "%s", err.text);
+    expect("good", BNT_VERDICT_OK, NULL);
+    expect_chosen("good");
+    const struct bnt_backend *b = bnt_backends_chosen(table);
+    ck_assert_str_eq(b->version, "1.2.3");
+    ck_assert_str_eq(b->variant, "portable");
+    ck_assert_str_eq(b->by_judge, "");
+    ck_assert_str_eq(b->path, in_dir("good.so"));
+    ck_assert_uint_eq(strlen(b->sha256), 64);
+    ck_assert_uint_eq(b->abi_major, BNT_ABI_MAJOR);
+    ck_assert_uint_eq(b->kernels.struct_size, sizeof b->kernels);
+    ck_assert_str_eq(bnt_backends_dir(table), dir);
+    ck_assert_str_eq(bnt_backends_note(table), "");
+    expect("ref-scalar", BNT_VERDICT_OK, NULL);
+    ck_assert(!row("ref-scalar")->chosen);
+}
+END_TEST
+
+START_TEST(appears_without_a_rebuild) {
+    drop("good");
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect_chosen("good");
+    ck_assert_int_eq(search("best", false), BNT_E_BACKEND);
+    ck_assert_msg(strstr(err.text, "good") != NULL, "%s", err.text); /* what there is instead */
+    drop("best");
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect_chosen("best");
+    expect("good", BNT_VERDICT_NOT_TRIED, "best");
+    ck_assert_str_eq(bnt_backends_at(table, 0)->name, "best");
+    ck_assert_int_eq(search("good", false), BNT_OK); /* a name wins over priorities */
+    expect_chosen("good");
+    ck_assert_int_eq(search("ref-scalar", false), BNT_OK);
+    expect_chosen("ref-scalar");
+    ck_assert_ptr_eq(bnt_backends_chosen(table), bnt_judge());
+    ck_assert_int_eq(search("auto", true), BNT_OK);
+    expect_chosen("best");
+    expect("good", BNT_VERDICT_OK, NULL);
+    for (size_t i = 0; i < bnt_backends_count(table); i++) {
+        ck_assert_ptr_nonnull(bnt_backends_get(table, i));
+    }
+    ck_assert_ptr_null(bnt_backends_get(table, 99));
+    ck_assert_ptr_null(bnt_backends_at(table, 99));
+}
+END_TEST
+
+START_TEST(empty_folder) {
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect_chosen("ref-scalar");
+    ck_assert_uint_eq(bnt_backends_count(table), 1);
+    ck_assert_str_ne(bnt_backends_note(table), "");
+    ck_assert_str_eq(bnt_judge()->path, "");
+    ck_assert_str_eq(bnt_judge()->sha256, "");
+}
+END_TEST
+
+START_TEST(named_folders) {
+    struct bnt_backends_options o = {"/nonexistent/plugins", NULL, false};
+    ck_assert_int_eq(bnt_backends_open(&table, &o, &err), BNT_E_IO);
+    ck_assert_ptr_null(table);
+    o.plugin_dir = "";
+    ck_assert_int_eq(bnt_backends_open(&table, &o, &err), BNT_E_USAGE);
+    o.plugin_dir = NULL;
+    setenv("BITNET_PLUGIN_DIR", "", 1);
+    ck_assert_int_eq(bnt_backends_open(&table, &o, &err), BNT_E_USAGE);
+    drop("good");
+    setenv("BITNET_PLUGIN_DIR", dir, 1);
+    ck_assert_int_eq(bnt_backends_open(&table, &o, &err), BNT_OK);
+    expect_chosen("good");
+    bnt_backends_close(table);
+    ck_assert_int_eq(chdir(dir), 0); /* relative means relative, and is made absolute */
+    setenv("BITNET_PLUGIN_DIR", ".", 1);
+    ck_assert_int_eq(bnt_backends_open(&table, &o, &err), BNT_OK);
+    ck_assert_str_eq(bnt_backends_dir(table), dir);
+    expect_chosen("good");
+    bnt_backends_close(table);
+    unsetenv("BITNET_PLUGIN_DIR"); /* the working directory alone is never searched */
+    ck_assert_int_eq(bnt_backends_open(&table, NULL, &err), BNT_OK);
+    ck_assert_str_ne(bnt_backends_dir(table), dir);
+    ck_assert_int_eq(chdir("/"), 0);
+}
+END_TEST
+
+START_TEST(not_a_plugin) {
+    drop("good");
+    write_file(in_dir("text.so"), "hello, I am a plugin\n", 21);
+    write_file(in_dir("empty.so"), "", 0);
+    write_file(in_dir("ignored.txt"), "x", 1);
+    write_file(in_dir(".hidden.so"), "x", 1);
+    ck_assert_int_eq(mkfifo(in_dir("pipe.so"), 0600), 0);
+    ck_assert_int_eq(mkdir(in_dir("folder.so"), 0700), 0);
+    ck_assert_int_eq(symlink("nothing-here", in_dir("dangling.so")), 0);
+    drop("no-note");
+    drop("no-symbol");
+    drop("undefined");
+    ck_assert_int_eq(search("auto", true), BNT_OK);
+    expect("text", BNT_VERDICT_NOT_ELF, NULL);
+    expect("empty", BNT_VERDICT_NOT_ELF, NULL);
+    expect("pipe", BNT_VERDICT_UNREADABLE, "regular");
+    expect("folder", BNT_VERDICT_UNREADABLE, NULL);
+    expect("dangling", BNT_VERDICT_UNREADABLE, NULL);
+    expect("no-note", BNT_VERDICT_NO_NOTE, NULL); /* its constructor aborts */
+    expect("no-symbol", BNT_VERDICT_NO_SYMBOL, BNT_PLUGIN_SYMBOL);
+    expect("undefined", BNT_VERDICT_DLOPEN, "bitnet_test_function_that_nobody_has");
+    ck_assert_uint_eq(bnt_backends_count(table), 10);
+    expect_chosen("good");
+}
+END_TEST
+
+START_TEST(truncated) {
+    size_t size;
+    char *data = plugin_bytes("best", &size);
+    drop("good");
+    for (size_t part = 1; part <= 12; part++) { /* the last one lacks a single byte */
+        char file[32];
+        snprintf(file, sizeof file, "cut%zu.so", part);
+        write_file(in_dir(file), data, part == 12 ? size - 1 : size * part / 12);
+    }
+    free(data);
+    ck_assert_int_eq(search("auto", true), BNT_OK);
+    for (size_t part = 1; part <= 12; part++) {
+        char name[32];
+        snprintf(name, sizeof name, "cut%zu", part);
+        expect(name, BNT_VERDICT_NOT_ELF, NULL);
+    }
+    expect_chosen("good");
+}
+END_TEST
+
+START_TEST(other_abi) {
+    expect_refused("abi-note", BNT_VERDICT_ABI, "2.0"); /* its constructor aborts */
+    expect_refused("abi-descriptor", BNT_VERDICT_ABI, "2.0");
+    expect_refused("small-descriptor", BNT_VERDICT_ABI, "40");
+}
+END_TEST
+
+START_TEST(note_differs) {
+    expect_refused("mismatch-needs", BNT_VERDICT_NOTE_MISMATCH, "avx2");
+    expect_refused("mismatch-name", BNT_VERDICT_NOTE_MISMATCH, "other");
+    expect_refused("mismatch-priority", BNT_VERDICT_NOTE_MISMATCH, "90");
+}
+END_TEST
+
+START_TEST(needs_another_cpu) {
+    expect_refused("needs", BNT_VERDICT_CPU, "lacks");
+    ck_assert_int_eq(search("auto", true), BNT_OK);
+    expect("needs", BNT_VERDICT_CPU, NULL);
+    ck_assert_int_ne(access(witness, F_OK), 0); /* none of its code ran */
+}
+END_TEST
+
+START_TEST(not_tried_is_not_mapped) {
+    drop("good");
+    drop("witness");
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect("witness", BNT_VERDICT_NOT_TRIED, "good");
+    ck_assert_int_eq(search("good", false), BNT_OK);
+    ck_assert_int_eq(search("ref-scalar", false), BNT_OK);
+    ck_assert_int_ne(access(witness, F_OK), 0);
+    ck_assert_int_eq(search("auto", true), BNT_OK);
+    expect("witness", BNT_VERDICT_OK, NULL);
+    ck_assert_int_eq(access(witness, F_OK), 0); /* so the witness does work */
+}
+END_TEST
+
+START_TEST(fp_environment) {
+    expect_refused("flush", BNT_VERDICT_FP_ENVIRONMENT, "flush-to-zero");
+    expect_refused("rounding", BNT_VERDICT_FP_ENVIRONMENT, "rounding");
+    expect_refused("fp-kernels", BNT_VERDICT_FP_ENVIRONMENT, "kernels()");
+    expect_refused("fp-slot", BNT_VERDICT_FP_ENVIRONMENT, "rounding");
+}
+END_TEST
+
+START_TEST(fast_math) {
+    size_t size;
+    char *data = plugin_bytes("fast-math", &size);
+    bool flushes = memmem(data, size, "set_fast_math", 13) != NULL; /* gcc 13 left it out */
+    free(data);
+    if (flushes) {
+        expect_refused("fast-math", BNT_VERDICT_FP_ENVIRONMENT, "flush-to-zero");
+    } else {
+        drop("fast-math");
+        ck_assert_int_eq(search("fast-math", false), BNT_OK);
+    }
+}
+END_TEST
+
+START_TEST(host_out_of_order) {
+    drop("good");
+    fesetround(FE_UPWARD);
+    ck_assert_int_eq(search("auto", false), BNT_E_NUMERIC);
+    ck_assert_ptr_null(table);
+    ck_assert_int_eq(fegetround(), FE_UPWARD); /* the host's own business */
+    bnt_fpenv_reset();
+}
+END_TEST
+
+START_TEST(wrong_results) {
+    expect_refused("drop-row", BNT_VERDICT_SELF_CHECK, "ternary_gemm");
+    expect_refused("int16", BNT_VERDICT_SELF_CHECK, "ternary_gemm");
+}
+END_TEST
+
+START_TEST(incomplete) {
+    expect_refused("no-kernels", BNT_VERDICT_NO_KERNELS, NULL);
+    expect_refused("half-groups", BNT_VERDICT_NO_KERNELS, "ternary_unpack");
+    drop("vector-only");
+    drop("old-table");
+    drop("older-table");
+    ck_assert_int_eq(search("vector-only", true), BNT_OK);
+    expect_chosen("vector-only");
+    const struct bnt_backend *b = bnt_backends_chosen(table);
+    const bnt_kernels *judge = &bnt_judge()->kernels;
+    ck_assert_str_eq(b->by_judge, "ternary,dense,attention");
+    ck_assert(b->kernels.ternary_gemm == judge->ternary_gemm);
+    ck_assert(b->kernels.dense_layout == judge->dense_layout);
+    ck_assert(b->kernels.rope != NULL && b->kernels.rope != judge->rope);
+    ck_assert(b->kernels.attn == judge->attn);
+    ck_assert_int_eq(search("old-table", false), BNT_OK);
+    b = bnt_backends_chosen(table);
+    ck_assert_str_eq(b->by_judge, "");
+    ck_assert(b->kernels.attn == NULL && b->kernels.attn_merge != NULL);
+    ck_assert_int_eq(search("older-table", false), BNT_OK);
+    b = bnt_backends_chosen(table);
+    ck_assert_str_eq(b->by_judge, "dense,vector,attention");
+    ck_assert(b->kernels.ternary_gemm != judge->ternary_gemm);
+}
+END_TEST
+
+START_TEST(duplicates) {
+    drop_as("good", "a-first.so");
+    drop_as("good", "b-second.so");
+    drop("best");
+    char path[512];
+    snprintf(path, sizeof path, "%s/plugins/ref-scalar.so", TEST_BUILD);
+    if (access(path, R_OK) == 0) ck_assert_int_eq(symlink(path, in_dir("ref-scalar.so")), 0);
+    ck_assert_int_eq(search("good", false), BNT_OK);
+    expect_chosen("good");
+    ck_assert_str_eq(bnt_backends_chosen(table)->path, in_dir("a-first.so"));
+    unsigned duplicate = 0;
+    for (size_t i = 0; i < bnt_backends_count(table); i++) {
+        const struct bnt_candidate *c = bnt_backends_at(table, i);
+        if (c->verdict != BNT_VERDICT_DUPLICATE) continue;
+        duplicate++;
+        ck_assert(strstr(c->reason, "a-first.so") || strcmp(c->name, "ref-scalar") == 0);
+    }
+    ck_assert_uint_eq(duplicate, access(path, R_OK) == 0 ? 2 : 1);
+    ck_assert_int_eq(search("ref-scalar", false), BNT_OK);
+    ck_assert_ptr_eq(bnt_backends_chosen(table), bnt_judge());
+}
+END_TEST
+
+START_TEST(writable_by_others) {
+    char sub[256];
+    drop("best");
+    drop("good");
+    ck_assert_int_eq(chmod(in_dir("best.so"), 0666), 0);
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect("best", BNT_VERDICT_UNSAFE, "writable by everyone");
+    expect_chosen("good");
+    ck_assert_int_eq(chmod(in_dir("best.so"), 0664), 0); /* our own group: umask 002 */
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect_chosen("best");
+    snprintf(sub, sizeof sub, "%s", in_dir("open"));
+    ck_assert_int_eq(mkdir(sub, 0700), 0); /* a link out of a safe folder into an unsafe one */
+    ck_assert_int_eq(rename(in_dir("best.so"), in_dir("open/best.so")), 0);
+    ck_assert_int_eq(symlink("open/best.so", in_dir("best.so")), 0);
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    ck_assert_int_eq(chmod(sub, 0777), 0);
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect("best", BNT_VERDICT_UNSAFE, "folder");
+    expect_chosen("good");
+    ck_assert_int_eq(chmod(sub, 0755), 0);
+    ck_assert_int_eq(chmod(dir, 0777), 0); /* the folder itself: nothing in it is safe */
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect("good", BNT_VERDICT_UNSAFE, "writable by everyone");
+    expect("best", BNT_VERDICT_UNSAFE, "above");
+    expect_chosen("ref-scalar");
+    ck_assert_int_eq(chmod(dir, 0755), 0);
+}
+END_TEST
+
+START_TEST(of_strangers) {
+    if (geteuid() != 0) return; /* only root can give files away */
+    drop("best");
+    drop("good");
+    ck_assert_int_eq(chown(in_dir("best.so"), 12345, 0), 0);
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect("best", BNT_VERDICT_UNSAFE, "another user");
+    ck_assert_int_eq(chown(in_dir("best.so"), 0, 12345), 0);
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect_chosen("best"); /* a strange group may read */
+    ck_assert_int_eq(chmod(in_dir("best.so"), 0664), 0);
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect("best", BNT_VERDICT_UNSAFE, "group");
+    ck_assert_int_eq(chown(dir, 12345, 0), 0);
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect("good", BNT_VERDICT_UNSAFE, "folder");
+    ck_assert_int_eq(chown(dir, 0, 0), 0);
+}
+END_TEST
+
+START_TEST(replaced_after_loading) {
+    size_t size;
+    char *data = plugin_bytes("best", &size);
+    drop("good");
+    ck_assert_int_eq(search("good", false), BNT_OK);
+    ck_assert_int_eq(unlink(in_dir("good.so")), 0);
+    write_file(in_dir("good.so"), data, size); /* another plugin under the loaded one's path */
+    free(data);
+    ck_assert_int_eq(search("best", false), BNT_E_BACKEND);
+    expect("best", BNT_VERDICT_UNSAFE, "replaced");
+}
+END_TEST
+
+START_TEST(verdict_names) {
+    for (int a = 0; a <= BNT_VERDICT_NOT_TRIED; a++) {
+        ck_assert_str_ne(bnt_verdict_name((enum bnt_verdict)a), "?");
+        for (int b = 0; b < a; b++) {
+            ck_assert_str_ne(bnt_verdict_name((enum bnt_verdict)a),
+                             bnt_verdict_name((enum bnt_verdict)b));
+        }
+    }
+    ck_assert_str_eq(bnt_verdict_name((enum bnt_verdict)(BNT_VERDICT_NOT_TRIED + 1)), "?");
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("backend");
+    TCase *tc = tcase_create("backend");
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, accepted);
+    tcase_add_test(tc, appears_without_a_rebuild);
+    tcase_add_test(tc, empty_folder);
+    tcase_add_test(tc, named_folders);
+    tcase_add_test(tc, not_a_plugin);
+    tcase_add_test(tc, truncated);
+    tcase_add_test(tc, other_abi);
+    tcase_add_test(tc, note_differs);
+    tcase_add_test(tc, needs_another_cpu);
+    tcase_add_test(tc, not_tried_is_not_mapped);
+    tcase_add_test(tc, fp_environment);
+    tcase_add_test(tc, fast_math);
+    tcase_add_test(tc, host_out_of_order);
+    tcase_add_test(tc, wrong_results);
+    tcase_add_test(tc, incomplete);
+    tcase_add_test(tc, duplicates);
+    tcase_add_test(tc, writable_by_others);
+    tcase_add_test(tc, of_strangers);
+    tcase_add_test(tc, replaced_after_loading);
+    tcase_add_test(tc, verdict_names);
+    suite_add_tcase(s, tc);
+    SRunner *sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
