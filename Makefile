@@ -91,3 +91,67 @@ $(BITNET): $(CMD_OBJ) $(PATHS) $(LIB)
 	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# ---- the main jobs ------------------------------------------------------------------------------
+DEMO_PROMPT := The king said
+DEMO_FLAGS  := -n 160 --temp 0.7 --top-k 40 --repeat-penalty 1.1 --seed 7
+
+.PHONY: demo check lint format install uninstall clean help deps-build deps-test
+deps-build:
+	@scripts/deps.sh build
+deps-test:
+	@scripts/deps.sh build test
+
+# Each begins a second make, which sees the libraries that the first has just installed.
+demo: deps-build
+	@$(MAKE) --no-print-directory all
+	@echo '$$ bitnet -p "$(DEMO_PROMPT)" $(DEMO_FLAGS)'
+	@$(BITNET) --echo -p "$(DEMO_PROMPT)" $(DEMO_FLAGS)
+
+check: deps-test
+	@$(MAKE) --no-print-directory run-tests
+
+# ---- installing ---------------------------------------------------------------------------------
+$(BUILD)/bitnet-installed: $(CMD_OBJ) $(BUILD)/obj/core/plugin/paths-installed.o $(LIB)
+	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+INSTALL_ROOT := $(DESTDIR)$(PREFIX)
+install: $(BUILD)/bitnet-installed plugins
+	install -d -m 755 $(INSTALL_ROOT)/bin $(INSTALL_ROOT)/lib/bitnet/plugins \
+	    $(INSTALL_ROOT)/include/bitnet $(INSTALL_ROOT)/lib/pkgconfig \
+	    $(INSTALL_ROOT)/share/bitnet $(INSTALL_ROOT)/share/man/man1
+	install -m 755 $(BUILD)/bitnet-installed $(INSTALL_ROOT)/bin/bitnet
+	install -m 755 $(filter-out %/ref-scalar.so,$(PLUGIN_FILES)) $(INSTALL_ROOT)/lib/bitnet/plugins
+	install -m 644 core/include/bitnet/plugin.h core/include/bitnet/numerics.h $(INSTALL_ROOT)/include/bitnet
+	sed -e 's,@PREFIX@,$(PREFIX),g' -e 's,@VERSION@,$(VERSION),g' plugins/bitnet-plugin.pc.in \
+	    >$(INSTALL_ROOT)/lib/pkgconfig/bitnet-plugin.pc
+	install -m 644 $(MODEL) $(INSTALL_ROOT)/share/bitnet
+	install -m 644 docs/bitnet.1 $(INSTALL_ROOT)/share/man/man1
+
+uninstall:
+	rm -f $(INSTALL_ROOT)/bin/bitnet $(INSTALL_ROOT)/share/man/man1/bitnet.1 \
+	    $(INSTALL_ROOT)/lib/pkgconfig/bitnet-plugin.pc
+	rm -rf $(INSTALL_ROOT)/lib/bitnet $(INSTALL_ROOT)/share/bitnet $(INSTALL_ROOT)/include/bitnet
+
+# ---- judging ------------------------------------------------------------------------------------
+C_FILES = $(shell git ls-files '*.c' '*.h')
+lint:
+	@scripts/deps.sh build test lint
+	clang-format --dry-run --Werror $(C_FILES)
+	shellcheck $(shell git ls-files '*.sh') .ci/run
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
+	    --suppress=missingIncludeSystem -Icore/include -Icore -Itokenizers core tokenizers receipts
+
+format:
+	clang-format -i $(C_FILES)
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make           build bitnet and its plugins into $(BUILD)'
+	@echo 'make demo      install what is missing, build, and generate text'
+	@echo 'make check     install what is missing, build, and run the tests (V=1 shows their output)'
+	@echo 'make install   into $$(DESTDIR)$$(PREFIX), default /usr/local; make uninstall'
+	@echo 'make lint      clang-format, shellcheck, cppcheck;  make format;  make clean'
+	@echo 'VARIANT=release|debug|asan|ubsan|tsan|fuzz   CC=...   WERROR=1'

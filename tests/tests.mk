@@ -10,9 +10,18 @@ TEST_CPPFLAGS := -Itests/lib $(shell $(PKG_CONFIG) --cflags check) -DTEST_BUILD=
                  -DTEST_SOURCE='"$(CURDIR)"'
 TEST_LIBS     := $(shell $(PKG_CONFIG) --libs check)
 
-.PHONY: tests tools
+.PHONY: tests tools run-tests
 tests: $(UNIT_BIN)
 tools: $(TOOL_BIN)
+
+include tests/plugins/plugins.mk
+include tests/oracles/oracles.mk
+include tests/fuzz/fuzz.mk
+
+# Everything `make check` runs; each program reports how many tests passed.
+run-tests: all $(UNIT_BIN) $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
+	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" "tests/cli.sh $(BUILD)" \
+	    "tests/model.sh $(BUILD) $(MODEL)"
 
 $(BUILD)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)

@@ -1,0 +1,26 @@
+#!/bin/sh
+# run.sh PROGRAM... - runs test programs one after the other and adds up what they report.
+# A program reports by libcheck's summary ("100%: Checks: 5, Failures: 0, Errors: 0") or by a line
+# "N passed, N failed"; one that reports nothing, or ran nothing, has failed. Output of a program is
+# shown when it fails, or always with V=1.
+set -u
+passed=0 failed=0
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+for program in "$@"; do
+    start=$(date +%s)
+    # shellcheck disable=SC2086 # a program with its arguments in one word
+    $program >"$out" 2>&1
+    status=$?
+    seconds=$(($(date +%s) - start))
+    counts=$(sed -nE 's/^[0-9]+%: Checks: ([0-9]+), Failures: ([0-9]+), Errors: ([0-9]+)$/\1 \2 \3/p; s/^([0-9]+) passed, ([0-9]+) failed$/all \1 \2/p' "$out" |
+        awk '$1 == "all" { p += $2; f += $3; next } { p += $1 - $2 - $3; f += $2 + $3 } END { print p + 0, f + 0 }')
+    p=${counts% *} f=${counts#* }
+    if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+    if [ "$((p + f))" -eq 0 ]; then f=1 && echo "$program: no test was run" >>"$out"; fi
+    if [ "$f" -ne 0 ] || [ "${V:-0}" = 1 ]; then cat "$out"; fi
+    printf '%-60s %6d passed %4d failed %5d s\n' "${program##*/}" "$p" "$f" "$seconds"
+    passed=$((passed + p)) failed=$((failed + f))
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
