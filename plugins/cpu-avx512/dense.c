@@ -7,7 +7,7 @@
  */
 #include "kernels.h"
 
-enum { ROWS = 4, TOKENS = 4 };
+enum { ROWS = 4, TOKENS = 4, AHEAD_L1 = 1024 };
 
 INLINE uint64_t row_bytes(uint32_t type, uint64_t cols) {
     switch (type) {
@@ -44,38 +44,67 @@ INLINE float scale_f16(const uint8_t *p) {
     return _cvtsh_ss(d);
 }
 
-/* Sixteen weights of a Q6_K block, n16 = 0 .. 15: (d * scale) * (q - 32). Each half of 128 weights
- * has ql[64], qh[32] and scales[8]; part p of it takes nibble p / 2 and bit pair p. */
-INLINE __m512 q6_k16(const uint8_t *block, unsigned n16) {
-    unsigned half = n16 / 8, part = n16 / 2 % 4, side = n16 % 2;
-    const uint8_t *ql = block + 64 * half + 32 * (part & 1) + 16 * side;
-    const uint8_t *qh = block + 128 + 32 * half + 16 * side;
-    __m128i low = _mm_loadu_si128((const __m128i *)ql);
-    __m128i high = _mm_loadu_si128((const __m128i *)qh);
-    low = _mm_and_si128(_mm_srl_epi16(low, _mm_cvtsi32_si128(part & 2 ? 4 : 0)), _mm_set1_epi8(15));
-    high = _mm_srl_epi16(high, _mm_cvtsi32_si128((int)(2 * part)));
-    high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4);
-    __m128i q = _mm_sub_epi8(_mm_or_si128(low, high), _mm_set1_epi8(32));
-    float ds = scale_f16(block + 208) * (float)(int8_t)block[192 + n16];
-    return _mm512_mul_ps(_mm512_set1_ps(ds), _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q)));
+INLINE __m512 floats_of(__m128i q) { /* int8 */
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q));
 }
 
-/* Weights [i, i + 16) of a row, i a multiple of 16. */
-INLINE __m512 weights16(uint32_t type, const uint8_t *row, uint64_t i) {
+INLINE __m512 floats_of_bf16(__m256i h) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+
+/* Half a block of Q6_K, 128 weights: (d * scale) * (q - 32). The half has ql[64], qh[32],
+ * scales[8]; its part p, 32 weights, takes nibble p / 2 of ql[32 (p % 2) ...] and bit pair p of qh.
+ */
+INLINE void q6_k_half(const uint8_t *block, unsigned half, __m512 w[8]) {
+    const __m512i offset = _mm512_set1_epi8(32), two_bits = _mm512_set1_epi8(0x30);
+    __m512i ql = _mm512_loadu_si512(block + 64 * half);
+    __m512i qh = _mm512_broadcast_i64x4(
+        _mm256_loadu_si256((const __m256i *)(const void *)(block + 128 + 32 * half)));
+    __m512i qh02 = _mm512_inserti64x4(_mm512_slli_epi16(qh, 4),
+                                      _mm256_slli_epi16(_mm512_castsi512_si256(qh), 2), 1);
+    __m512i qh13 = _mm512_inserti64x4(qh, _mm256_srli_epi16(_mm512_castsi512_si256(qh), 2), 1);
+    __m512i low = _mm512_and_si512(ql, _mm512_set1_epi8(15));
+    __m512i high = _mm512_and_si512(_mm512_srli_epi16(ql, 4), _mm512_set1_epi8(15));
+    low = _mm512_or_si512(low, _mm512_and_si512(qh02, two_bits));
+    high = _mm512_or_si512(high, _mm512_and_si512(qh13, two_bits));
+    low = _mm512_sub_epi8(low, offset);
+    high = _mm512_sub_epi8(high, offset);
+    float scales[16];
+    __m128i s8 = _mm_loadl_epi64((const __m128i *)(const void *)(block + 192 + 8 * half));
+    __m512 d = _mm512_set1_ps(scale_f16(block + 208));
+    _mm512_storeu_ps(scales, _mm512_mul_ps(d, floats_of(s8)));
+    w[0] = _mm512_mul_ps(_mm512_set1_ps(scales[0]), floats_of(_mm512_extracti32x4_epi32(low, 0)));
+    w[1] = _mm512_mul_ps(_mm512_set1_ps(scales[1]), floats_of(_mm512_extracti32x4_epi32(low, 1)));
+    w[2] = _mm512_mul_ps(_mm512_set1_ps(scales[2]), floats_of(_mm512_extracti32x4_epi32(low, 2)));
+    w[3] = _mm512_mul_ps(_mm512_set1_ps(scales[3]), floats_of(_mm512_extracti32x4_epi32(low, 3)));
+    w[4] = _mm512_mul_ps(_mm512_set1_ps(scales[4]), floats_of(_mm512_extracti32x4_epi32(high, 0)));
+    w[5] = _mm512_mul_ps(_mm512_set1_ps(scales[5]), floats_of(_mm512_extracti32x4_epi32(high, 1)));
+    w[6] = _mm512_mul_ps(_mm512_set1_ps(scales[6]), floats_of(_mm512_extracti32x4_epi32(high, 2)));
+    w[7] = _mm512_mul_ps(_mm512_set1_ps(scales[7]), floats_of(_mm512_extracti32x4_epi32(high, 3)));
+}
+
+/* Vectors of 16 weights that are converted together: what shares a scale or a bit field. */
+INLINE unsigned unit_vectors(const uint32_t type) {
+    return type == BNT_TYPE_Q6_K ? 8 : type == BNT_TYPE_Q8_0 ? 2 : 1;
+}
+
+/* The unit of a row that begins at column i. */
+INLINE void unit(const uint32_t type, const uint8_t *row, uint64_t i, __m512 w[8]) {
     switch (type) {
-    case BNT_TYPE_F32: return _mm512_loadu_ps(row + i * 4);
-    case BNT_TYPE_F16: return load_f16(row + i * 2);
-    case BNT_TYPE_BF16: {
-        __m256i h = _mm256_loadu_si256((const __m256i *)(const void *)(row + i * 2));
-        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
-    }
+    case BNT_TYPE_F32: w[0] = _mm512_loadu_ps(row + i * 4); break;
+    case BNT_TYPE_F16: w[0] = load_f16(row + i * 2); break;
+    case BNT_TYPE_BF16:
+        w[0] = floats_of_bf16(_mm256_loadu_si256((const __m256i *)(const void *)(row + i * 2)));
+        break;
     case BNT_TYPE_Q8_0: {
         const uint8_t *block = row + i / 32 * 34;
-        __m128i q = _mm_loadu_si128((const __m128i *)(const void *)(block + 2 + i % 32));
+        __m256i q = _mm256_loadu_si256((const __m256i *)(const void *)(block + 2));
         __m512 d = _mm512_set1_ps(scale_f16(block));
-        return _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q)));
+        w[0] = _mm512_mul_ps(d, floats_of(_mm256_castsi256_si128(q)));
+        w[1] = _mm512_mul_ps(d, floats_of(_mm256_extracti128_si256(q, 1)));
+        break;
     }
-    default: return q6_k16(row + i / 256 * 210, i / 16 % 16);
+    default: q6_k_half(row + i / 256 * 210, i / 128 % 2, w); break;
     }
 }
 
@@ -84,7 +113,20 @@ INLINE __m512 weights_tail(uint32_t type, const uint8_t *row, uint64_t i, __mmas
     if (type == BNT_TYPE_F32) return _mm512_maskz_loadu_ps(m, row + i * 4);
     if (type == BNT_TYPE_F16) return load_f16_masked(m, row + i * 2);
     __m256i h = _mm256_maskz_loadu_epi16(m, row + i * 2);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+    return floats_of_bf16(h);
+}
+
+INLINE void unpack_row(const uint32_t type, const uint8_t *row, uint64_t cols, float *out) {
+    const unsigned nv = unit_vectors(type);
+    uint64_t i = 0;
+    for (; i + nv * LANES <= cols; i += nv * LANES) {
+        __m512 w[8];
+        unit(type, row, i, w);
+#pragma GCC unroll 8
+        for (unsigned v = 0; v < nv; v++) _mm512_storeu_ps(out + i + v * LANES, w[v]);
+    }
+    __mmask16 m = first_lanes(cols - i);
+    if (m) _mm512_mask_storeu_ps(out + i, m, weights_tail(type, row, i, m));
 }
 
 void dense_unpack(const bnt_dense_unpack_args *a) {
@@ -92,11 +134,25 @@ void dense_unpack(const bnt_dense_unpack_args *a) {
     for (uint64_t r = a->row_lo; r < a->row_hi; r++) {
         const uint8_t *row = (const uint8_t *)a->w + r * bytes;
         float *out = a->out + (r - a->row_lo) * cols;
-        uint64_t i = 0;
-        for (; i + LANES <= cols; i += LANES)
-            _mm512_storeu_ps(out + i, weights16(a->shape.type, row, i));
-        __mmask16 m = first_lanes(cols - i);
-        if (m) _mm512_mask_storeu_ps(out + i, m, weights_tail(a->shape.type, row, i, m));
+        switch (a->shape.type) {
+        case BNT_TYPE_F32: unpack_row(BNT_TYPE_F32, row, cols, out); break;
+        case BNT_TYPE_F16: unpack_row(BNT_TYPE_F16, row, cols, out); break;
+        case BNT_TYPE_BF16: unpack_row(BNT_TYPE_BF16, row, cols, out); break;
+        case BNT_TYPE_Q8_0: unpack_row(BNT_TYPE_Q8_0, row, cols, out); break;
+        default: unpack_row(BNT_TYPE_Q6_K, row, cols, out); break;
+        }
+    }
+}
+
+/* The unit at column i of the row below the ROWS being read to L2, a nearer one of this row to L1.
+ */
+INLINE void fetch_ahead(const uint32_t type, const uint8_t *row, uint64_t bytes, uint64_t i) {
+    const char *p = (const char *)row + row_bytes(type, i);
+    _mm_prefetch(p + ROWS * bytes, _MM_HINT_T1);
+    _mm_prefetch(p + AHEAD_L1, _MM_HINT_T0);
+    if (type == BNT_TYPE_Q6_K) { /* 105 bytes */
+        _mm_prefetch(p + ROWS * bytes + 64, _MM_HINT_T1);
+        _mm_prefetch(p + AHEAD_L1 + 64, _MM_HINT_T0);
     }
 }
 
@@ -107,20 +163,26 @@ INLINE void dense_tile(const bnt_dense_gemm_args *a, const uint32_t type, uint64
     uint64_t cols = a->shape.cols, bytes = row_bytes(type, cols), i = 0;
     const uint8_t *row = (const uint8_t *)a->w + r * bytes;
     const float *x = a->x + t * a->ldx;
+    const unsigned nv = unit_vectors(type);
     __m512 acc[ROWS][TOKENS];
 #pragma GCC unroll 4
     for (unsigned k = 0; k < nr; k++)
 #pragma GCC unroll 4
         for (unsigned j = 0; j < nt; j++) acc[k][j] = _mm512_setzero_ps();
-    for (; i + LANES <= cols; i += LANES) {
+    for (; i + nv * LANES <= cols; i += nv * LANES) {
 #pragma GCC unroll 4
         for (unsigned k = 0; k < nr; k++) {
             const uint8_t *p = row + k * bytes;
-            __m512 w = weights16(type, p, i);
-            _mm_prefetch((const char *)p + ROWS * bytes + row_bytes(type, i), _MM_HINT_T0);
+            __m512 w[8];
+            unit(type, p, i, w);
+            fetch_ahead(type, p, bytes, i);
+#pragma GCC unroll 8
+            for (unsigned v = 0; v < nv; v++)
 #pragma GCC unroll 4
-            for (unsigned j = 0; j < nt; j++)
-                acc[k][j] = _mm512_fmadd_ps(w, _mm512_loadu_ps(x + j * a->ldx + i), acc[k][j]);
+                for (unsigned j = 0; j < nt; j++) {
+                    __m512 in = _mm512_loadu_ps(x + j * a->ldx + i + v * LANES);
+                    acc[k][j] = _mm512_fmadd_ps(w[v], in, acc[k][j]);
+                }
         }
     }
     __mmask16 m = first_lanes(cols - i);

@@ -15,6 +15,8 @@
 /* How far ahead of the loads a stream is fetched to L2 and to L1: found by measuring. */
 enum { AHEAD_L2 = 20 << 10, AHEAD_L1 = 4 << 10 };
 
+enum { GROUPS = 4, STREAM = 3 }; /* groups of a panel; most tokens that the stream kernel takes */
+
 typedef struct matrix {
     spans span;
     uint64_t scale_bytes; /* of a group, in front of its codes */
@@ -124,16 +126,28 @@ INLINE __m512i broadcast4(const int8_t *q) {
     return _mm512_set1_epi32(four);
 }
 
+/* The codes of bit pair j, shifted to the bottom of their bytes; j is a constant where this is
+ * used. */
+INLINE __m512i codes_of(__m512i w, const unsigned j) {
+    const __m512i mask = _mm512_set1_epi8(3);
+    switch (j) {
+    case 0: return _mm512_and_si512(w, mask);
+    case 1: return _mm512_and_si512(_mm512_srli_epi16(w, 2), mask);
+    case 2: return _mm512_and_si512(_mm512_srli_epi16(w, 4), mask);
+    default: return _mm512_and_si512(_mm512_srli_epi16(w, 6), mask);
+    }
+}
+
 /* Sixteen rows x n tokens over `vectors` x 16 columns: sums of (w + 1) q, a token to a register. */
-INLINE void dot_group(const uint8_t *codes, uint64_t vectors, const int8_t *q, const unsigned n,
-                      __m512i out[TILE]) {
+INLINE void dot_stream(const uint8_t *codes, uint64_t vectors, const int8_t *q, const unsigned n,
+                       __m512i out[GROUPS][TILE]) {
     const __m512i mask = _mm512_set1_epi8(3);
     const __m512i masks[4] = {mask, _mm512_slli_epi16(mask, 2), _mm512_slli_epi16(mask, 4),
                               _mm512_slli_epi16(mask, 6)};
-    __m512i acc[4][TILE];
+    __m512i acc[4][STREAM];
 #pragma GCC unroll 4
     for (unsigned j = 0; j < 4; j++)
-#pragma GCC unroll 6
+#pragma GCC unroll 3
         for (unsigned t = 0; t < n; t++) acc[j][t] = _mm512_setzero_si512();
     for (uint64_t i = 0; i < vectors; i++) {
         const uint8_t *p = codes + i * 64;
@@ -143,82 +157,139 @@ INLINE void dot_group(const uint8_t *codes, uint64_t vectors, const int8_t *q, c
 #pragma GCC unroll 4
         for (unsigned j = 0; j < 4; j++) {
             __m512i u = _mm512_and_si512(w, masks[j]);
-#pragma GCC unroll 6
+#pragma GCC unroll 3
             for (unsigned t = 0; t < n; t++)
                 acc[j][t] = dot4(acc[j][t], u, broadcast4(q + ((i * 4 + j) * n + t) * 4));
         }
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 3
     for (unsigned t = 0; t < n; t++) {
         __m512i low = _mm512_add_epi32(acc[0][t], _mm512_srai_epi32(acc[1][t], 2));
         __m512i high =
             _mm512_add_epi32(_mm512_srai_epi32(acc[2][t], 4), _mm512_srai_epi32(acc[3][t], 6));
-        out[t] = _mm512_add_epi32(low, high);
+        out[0][t] = _mm512_add_epi32(low, high);
     }
 }
 
-/* Group g of rows x the n tokens of one tile, of which those of the slice are written. */
-INLINE void group_tile(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
-                       uint64_t g, uint64_t tile, const unsigned n) {
+/* ng groups of rows x n tokens, the same sums. */
+INLINE void dot_panel(const uint8_t *codes, uint64_t group_bytes, const unsigned ng,
+                      uint64_t vectors, const int8_t *q, const unsigned n,
+                      __m512i out[GROUPS][TILE]) {
+    __m512i acc[GROUPS][TILE];
+#pragma GCC unroll 4
+    for (unsigned g = 0; g < ng; g++)
+#pragma GCC unroll 6
+        for (unsigned t = 0; t < n; t++) acc[g][t] = _mm512_setzero_si512();
+    for (uint64_t i = 0; i < vectors; i++) {
+        const uint8_t *p = codes + i * 64;
+#pragma GCC unroll 4
+        for (unsigned j = 0; j < 4; j++) {
+            __m512i u[GROUPS];
+#pragma GCC unroll 4
+            for (unsigned g = 0; g < ng; g++)
+                u[g] = codes_of(_mm512_loadu_si512(p + g * group_bytes), j);
+#pragma GCC unroll 6
+            for (unsigned t = 0; t < n; t++) {
+                __m512i b = broadcast4(q + ((i * 4 + j) * n + t) * 4);
+#pragma GCC unroll 4
+                for (unsigned g = 0; g < ng; g++) acc[g][t] = dot4(acc[g][t], u[g], b);
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (unsigned g = 0; g < ng; g++)
+#pragma GCC unroll 6
+        for (unsigned t = 0; t < n; t++) out[g][t] = acc[g][t];
+}
+
+INLINE void dot(const uint8_t *codes, uint64_t group_bytes, const unsigned ng, uint64_t vectors,
+                const int8_t *q, const unsigned n, __m512i out[GROUPS][TILE]) {
+    if (ng == 1 && n <= STREAM)
+        dot_stream(codes, vectors, q, n, out);
+    else
+        dot_panel(codes, group_bytes, ng, vectors, q, n, out);
+}
+
+/* ng groups of rows from number g x the n tokens of one tile; those of the slice are written. */
+INLINE void product(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v, uint64_t g,
+                    const unsigned ng, uint64_t tile, const unsigned n) {
     const uint8_t *group = (const uint8_t *)a->packed + g * m->group_bytes;
     const uint8_t *codes = group + m->scale_bytes;
     const int8_t *q = tile_values(v, tile);
-    uint64_t vectors = m->span.padded / LANES, first = g * LANES;
-    __m512 y[TILE];
-    __m512i d[TILE];
-    if (a->shape.block) {
+    uint64_t vectors = m->span.padded / LANES, blocks = m->span.count, scale_size = m->f16 ? 2 : 4;
+    __m512 y[GROUPS][TILE];
+    __m512i d[GROUPS][TILE];
+#pragma GCC unroll 4
+    for (unsigned k = 0; k < ng; k++)
 #pragma GCC unroll 6
-        for (unsigned t = 0; t < n; t++) y[t] = _mm512_setzero_ps();
-        for (uint64_t b = 0; b < m->span.count; b++) {
-            const uint8_t *scales = group + b * LANES * (m->f16 ? 2 : 4);
-            _mm_prefetch((const char *)scales + m->group_bytes, _MM_HINT_T1);
-            __m512 ws =
-                m->f16 ? load_f16(scales) : _mm512_loadu_ps((const float *)(const void *)scales);
-            dot_group(codes + b * vectors * 64, vectors, q + b * m->span.padded * n, n, d);
+        for (unsigned t = 0; t < n; t++) y[k][t] = _mm512_setzero_ps();
+    for (uint64_t b = 0; b < blocks; b++) {
+        dot(codes + b * vectors * 64, m->group_bytes, ng, vectors, q + b * m->span.padded * n, n,
+            d);
+#pragma GCC unroll 4
+        for (unsigned k = 0; k < ng; k++) {
+            const uint8_t *scales = group + k * m->group_bytes + b * LANES * scale_size;
+            __m512 w = _mm512_set1_ps(a->scale);
+            if (a->shape.block) {
+                _mm_prefetch((const char *)scales + ng * m->group_bytes, _MM_HINT_T1);
+                w = m->f16 ? load_f16(scales) : _mm512_loadu_ps(scales);
+            }
 #pragma GCC unroll 6
             for (unsigned t = 0; t < n; t++) {
-                uint64_t i = (tile * TILE + t) * m->span.count + b;
-                __m512 sum =
-                    _mm512_cvtepi32_ps(_mm512_sub_epi32(d[t], _mm512_set1_epi32(v->sum[i])));
-                y[t] = _mm512_fmadd_ps(sum, _mm512_mul_ps(ws, _mm512_set1_ps(v->a[i])), y[t]);
+                uint64_t i = (tile * TILE + t) * blocks + b;
+                __m512i sum = _mm512_sub_epi32(d[k][t], _mm512_set1_epi32(v->sum[i]));
+                __m512 both = _mm512_mul_ps(w, _mm512_set1_ps(v->a[i]));
+                if (a->shape.block)
+                    y[k][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), both, y[k][t]);
+                else
+                    y[k][t] = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), both);
             }
         }
-    } else {
-        dot_group(codes, vectors, q, n, d);
+    }
+#pragma GCC unroll 4
+    for (unsigned k = 0; k < ng; k++) {
+        uint64_t first = (g + k) * LANES, skip = a->row_lo > first ? a->row_lo - first : 0;
+        __mmask16 rows = (__mmask16)(first_lanes(a->row_hi - first) & ~first_lanes(skip));
 #pragma GCC unroll 6
         for (unsigned t = 0; t < n; t++) {
-            uint64_t i = tile * TILE + t;
-            __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(d[t], _mm512_set1_epi32(v->sum[i])));
-            y[t] = _mm512_mul_ps(sum, _mm512_set1_ps(a->scale * v->a[i]));
+            uint64_t token = tile * TILE + t;
+            if (token >= a->tok_lo && token < a->tok_hi)
+                _mm512_mask_storeu_ps(a->y + token * a->ldy + first, rows, y[k][t]);
         }
-    }
-    uint64_t skip = a->row_lo > first ? a->row_lo - first : 0;
-    __mmask16 rows = (__mmask16)(first_lanes(a->row_hi - first) & ~first_lanes(skip));
-#pragma GCC unroll 6
-    for (unsigned t = 0; t < n; t++) {
-        uint64_t token = tile * TILE + t;
-        if (token >= a->tok_lo && token < a->tok_hi)
-            _mm512_mask_storeu_ps(a->y + token * a->ldy + first, rows, y[t]);
     }
 }
 
-static void group_any(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
-                      uint64_t g, uint64_t tile) {
+/* The same with the number of tokens of the tile as a constant. */
+INLINE void product_of_tile(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
+                            uint64_t g, const unsigned ng, uint64_t tile) {
     switch (tile_tokens(v, tile)) {
-    case 1: group_tile(a, m, v, g, tile, 1); break;
-    case 2: group_tile(a, m, v, g, tile, 2); break;
-    case 3: group_tile(a, m, v, g, tile, 3); break;
-    case 4: group_tile(a, m, v, g, tile, 4); break;
-    case 5: group_tile(a, m, v, g, tile, 5); break;
-    default: group_tile(a, m, v, g, tile, 6); break;
+    case 1: product(a, m, v, g, ng, tile, 1); break;
+    case 2: product(a, m, v, g, ng, tile, 2); break;
+    case 3: product(a, m, v, g, ng, tile, 3); break;
+    case 4: product(a, m, v, g, ng, tile, 4); break;
+    case 5: product(a, m, v, g, ng, tile, 5); break;
+    default: product(a, m, v, g, ng, tile, 6); break;
     }
+}
+
+static void product_of_group(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
+                             uint64_t g, uint64_t tile) {
+    product_of_tile(a, m, v, g, 1, tile);
+}
+
+static void product_of_panel(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
+                             uint64_t g, uint64_t tile) {
+    product_of_tile(a, m, v, g, GROUPS, tile);
 }
 
 void KERNEL(ternary_gemm)(const bnt_ternary_gemm_args *a) {
     if (a->row_lo >= a->row_hi || a->tok_lo >= a->tok_hi) return;
     matrix m = matrix_of(&a->shape);
     act_view v = act_view_of(&a->act_shape, a->acts);
-    for (uint64_t g = a->row_lo / LANES; g * LANES < a->row_hi; g++)
-        for (uint64_t tile = a->tok_lo / TILE; tile * TILE < a->tok_hi; tile++)
-            group_any(a, &m, &v, g, tile);
+    uint64_t tile_lo = a->tok_lo / TILE, tile_hi = (a->tok_hi + TILE - 1) / TILE;
+    uint64_t end = (a->row_hi + LANES - 1) / LANES, g = a->row_lo / LANES;
+    for (; v.tokens > STREAM && g + GROUPS <= end; g += GROUPS)
+        for (uint64_t tile = tile_lo; tile < tile_hi; tile++) product_of_panel(a, &m, &v, g, tile);
+    for (; g < end; g++)
+        for (uint64_t tile = tile_lo; tile < tile_hi; tile++) product_of_group(a, &m, &v, g, tile);
 }
