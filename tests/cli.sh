@@ -1,0 +1,100 @@
+#!/bin/sh
+# cli.sh BUILD - the command from outside: what it prints where, its exit statuses, its messages.
+set -u
+build=$1
+bitnet=$build/bitnet
+# shellcheck source=tests/lib.sh
+. "${0%/*}/lib.sh"
+unset BITNET_THREADS BITNET_BACKEND BITNET_SEED BITNET_DETERMINISTIC BITNET_PLUGIN_DIR
+
+model=$tmp/tiny.gguf
+"$build/bitnet-synth" --like tiny -o "$model" >/dev/null || exit 1
+
+# ---- usage ----
+exits 'unknown command' 2 "unknown command 'frobnicate'" "$bitnet" frobnicate
+exits 'unknown option' 2 "unknown option '--wrong'" "$bitnet" --wrong
+exits 'missing value' 2 "option '-p' needs a value" "$bitnet" -p
+exits 'not a number' 2 "threads: 'two' is not" "$bitnet" -t two
+exits 'out of range' 2 "top-p: '1.5' is not a number from 0 to 1" "$bitnet" --top-p 1.5
+exits 'no such binding' 2 "cpu-bind: 'socket'" "$bitnet" --cpu-bind=socket
+exits 'option of another command' 2 "unknown option" "$bitnet" inspect --temp 1
+exits 'stray word' 2 "what is 'hello'" "$bitnet" run hello
+exits 'two prompts' 2 'both give a prompt' "$bitnet" -p a -f b
+exits 'bad environment' 2 "BITNET_THREADS: 'many'" env BITNET_THREADS=many "$bitnet" -m "$model" -p a
+exits 'version' 0 '' "$bitnet" --version
+ok 'version names ABI and numerics' grep -q 'ABI 1.0, numerics 1' "$tmp/stdout"
+for command in run tokenize inspect backends bench perplexity; do
+    exits "$command --help" 0 '' "$bitnet" $command --help
+    ok "$command --help lists options" grep -q -- '--json' "$tmp/stdout"
+done
+
+# ---- files ----
+exits 'missing model' 3 'nowhere.gguf: No such file' "$bitnet" -m "$tmp/nowhere.gguf" -p a
+exits 'a folder as model' 3 'not a regular file' "$bitnet" -m "$tmp" -p a
+: >"$tmp/empty.gguf"
+exits 'empty model' 4 'the file is empty' "$bitnet" -m "$tmp/empty.gguf" -p a
+echo 'hello, this is a text file' >"$tmp/text.gguf"
+exits 'text as model' 4 'not a GGUF file' "$bitnet" -m "$tmp/text.gguf" -p a
+head -c 5000 "$model" >"$tmp/cut.gguf"
+exits 'cut model' 4 'truncated|past end of file' "$bitnet" -m "$tmp/cut.gguf" -p a
+exits 'missing prompt file' 3 'nowhere.txt: No such file' "$bitnet" -m "$model" -f "$tmp/nowhere.txt"
+exits 'full disk' 3 'cannot write the result to stdout: No space' \
+    sh -c "\"$bitnet\" -m \"$model\" -p a -n 4 >/dev/full"
+exits 'unknown backend' 6 "cpu-nonsense" "$bitnet" -m "$model" -p a --backend=cpu-nonsense
+exits 'context too long' 8 'the model was made for' "$bitnet" -m "$model" -p a -c 1000000
+exits 'id out of range' 2 "'99999999' is not a token id" "$bitnet" tokenize -m "$model" --decode 99999999
+
+# ---- text ----
+run() { "$bitnet" -m "$model" "$@" 2>"$tmp/stderr"; }
+digest() { run --json "$@" | sed -E 's/.*"logits_digest":"([0-9a-f]+)".*/\1/'; }
+reference=$(digest -p 'some words to begin with' -n 24 --backend=ref-scalar -t 1)
+equal 'a digest is 64 digits' "${#reference}" 64
+for backend in $("$bitnet" backends --json | tr '{' '\n' | sed -nE 's/.*"name":"([^"]+)".*"verdict":"ok".*/\1/p') auto; do
+    for threads in 1 2 3; do
+        for batch in 1 7 512; do
+            equal "digest of $backend, $threads threads, batch $batch" \
+                "$(digest -p 'some words to begin with' -n 24 --backend="$backend" -t $threads -b $batch)" \
+                "$reference"
+        done
+    done
+done
+text=$(run -p 'abc' -n 16)
+equal 'the same text by run and by no command' "$(run run -p abc -n 16 2>/dev/null || "$bitnet" run -m "$model" -p abc -n 16)" "$text"
+printf 'abc' >"$tmp/prompt"
+equal 'the prompt from a file' "$(run -f "$tmp/prompt" -n 16)" "$text"
+equal 'the prompt from stdin' "$(run -f - -n 16 <"$tmp/prompt")" "$text"
+equal 'stderr is quiet when it is no terminal' "$(cat "$tmp/stderr")" ''
+equal 'greedy by environment too' "$(BITNET_BACKEND=ref-scalar BITNET_THREADS=1 "$bitnet" -m "$model" -p abc -n 16)" "$text"
+equal 'an empty prompt starts from BOS' "$(run --json -n 1 -p '' | sed -E 's/.*"prompt_tokens":\[([0-9,]*)\].*/\1/')" \
+    "$("$bitnet" tokenize -m "$model" --ids '' | tr ' ' ,)"
+one=$(run -p abc -n 40 --temp 1.2 --seed 1) two=$(run -p abc -n 40 --temp 1.2 --seed 2)
+equal 'a seed repeats' "$(run -p abc -n 40 --temp 1.2 --seed 1 -t 1 --backend=ref-scalar)" "$one"
+ok 'seeds differ' [ "$one" != "$two" ]
+equal 'BITNET_SEED' "$(BITNET_SEED=1 "$bitnet" -m "$model" -p abc -n 40 --temp 1.2)" "$one"
+run -p abc -n 4 --debug-tokens=2 >/dev/null
+ok '--debug-tokens=2 describes two tokens' [ "$(grep -c "'" "$tmp/stderr")" -eq 2 ]
+
+# ---- tokens ----
+ids=$("$bitnet" tokenize -m "$model" --ids --no-bos 'héllo  wörld')
+equal 'decode undoes encode' "$("$bitnet" tokenize -m "$model" --decode "$ids")" 'héllo  wörld'
+printf 'a\377\000b\n' >"$tmp/bytes"
+"$bitnet" tokenize -m "$model" --ids --no-bos --file "$tmp/bytes" >"$tmp/ids"
+"$bitnet" tokenize -m "$model" --decode --file "$tmp/ids" >"$tmp/decoded"
+ok 'bytes that are no text come back' cmp "$tmp/bytes" "$tmp/decoded"
+ok 'inspect as JSON' sh -c "\"$bitnet\" inspect --json \"$model\" | grep -q '\"runnable\":true'"
+ok 'bench as JSON' sh -c "\"$bitnet\" bench -m \"$model\" -p 16 -n 4 -r 1 -t 1 --json | grep -q '\"test\":\"tg4\"'"
+
+# ---- plugins ----
+plugins=$tmp/plugins
+mkdir -m 755 "$plugins"
+equal 'an empty folder leaves ref-scalar' \
+    "$("$bitnet" run -m "$model" -p abc -n 16 --plugin-dir="$plugins")" "$text"
+cp "$build/test-plugins/good.so" "$plugins/"
+ok 'a new plugin appears without a rebuild' \
+    sh -c "\"$bitnet\" backends --plugin-dir=\"$plugins\" | grep -E '^\* .* ok '"
+equal 'and gives the same text' "$(run -p abc -n 16 --plugin-dir="$plugins")" "$text"
+chmod 777 "$plugins"
+exits 'a folder others may write' 0 '' "$bitnet" backends --plugin-dir="$plugins"
+ok 'is refused with that reason' grep -q 'writ' "$tmp/stdout"
+
+summary

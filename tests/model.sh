@@ -1,0 +1,34 @@
+#!/bin/sh
+# model.sh BUILD MODEL - the trained model in models/: its figures are what its README says, on every
+# backend, and an installed tree runs it without the source tree.
+set -u
+build=$1 model=$2
+bitnet=$build/bitnet
+# shellcheck source=tests/lib.sh
+. "${0%/*}/lib.sh"
+here=$(dirname "$model")
+field() { sed -nE "s/.*\"$2\": *\"?([^\",}]+)\"?.*/\1/p" "$1" | head -n 1; }
+
+equal 'the model is the one that heldout.json was made from' "$(sha256sum "$model" | cut -d' ' -f1)" \
+    "$(field "$here/heldout.json" model_sha256)"
+"$bitnet" perplexity -m "$model" -f "$here/heldout.txt" --json >"$tmp/perplexity.json"
+equal 'as many tokens as the trainer scored' "$(field "$tmp/perplexity.json" tokens)" \
+    "$(field "$here/heldout.json" tokens)"
+ok 'perplexity within 0.1 % of the trainer' awk -v a="$(field "$tmp/perplexity.json" perplexity)" \
+    -v b="$(field "$here/heldout.json" perplexity)" \
+    'BEGIN { d = (a - b) / b; print a, b, d; exit !(d < 0.001 && d > -0.001 && a > 1) }'
+
+digest() { "$bitnet" -m "$model" -p 'The king said' -n 64 --json "$@" | sed -E 's/.*"logits_digest":"([0-9a-f]+)".*/\1/'; }
+reference=$(digest --backend=ref-scalar -t 1)
+equal 'a digest is 64 digits' "${#reference}" 64
+equal 'auto, all threads' "$(digest)" "$reference"
+equal 'auto, prompt token by token' "$(digest -b 1)" "$reference"
+
+make -s install DESTDIR="$tmp/root" PREFIX=/usr BUILD="$build" >"$tmp/install.log" 2>&1 || cat "$tmp/install.log"
+ok 'installed: the command' test -x "$tmp/root/usr/bin/bitnet"
+ok 'installed: the header for plugins' test -f "$tmp/root/usr/include/bitnet/plugin.h"
+ok 'installed: the manual' test -f "$tmp/root/usr/share/man/man1/bitnet.1"
+equal 'installed: runs' "$(cd / && "$tmp/root/usr/bin/bitnet" -p 'The king said' -n 64 -m "$tmp/root/usr/share/bitnet/$(basename "$model")" \
+    --plugin-dir="$tmp/root/usr/lib/bitnet/plugins")" "$("$bitnet" -m "$model" -p 'The king said' -n 64)"
+
+summary
