@@ -104,12 +104,16 @@ static int check_add(struct check *c, uint64_t n, uint64_t lo, enum check_values
 }
 
 int check_vector(struct check *c) {
-    static const uint64_t lengths[] = {1, 15, 16, 17, 100, 2560};
+    static const struct {
+        uint64_t n;
+        enum check_values kind;
+    } cases[] = {{1, CHECK_TIES},   {15, CHECK_DENORMALS}, {16, CHECK_ZEROS},
+                 {17, CHECK_SPIKE}, {100, CHECK_RANDOM},   {2560, CHECK_RANDOM}};
     static const uint32_t dims[][2] = {{64, 64}, {80, 32}, {6, 6}, {128, 128}};
     int status = BNT_OK;
-    for (size_t i = 0; i < sizeof lengths / sizeof *lengths && status == BNT_OK; i++) {
-        uint64_t n = lengths[i];
-        status = check_rmsnorm(c, n, (enum check_values)(i + CHECK_TIES), i % 2);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases && status == BNT_OK; i++) {
+        uint64_t n = cases[i].n;
+        status = check_rmsnorm(c, n, cases[i].kind, i % 2);
         for (uint32_t kind = 0; kind < 2 && status == BNT_OK; kind++) {
             status = check_gate(c, kind, n, n / 3, (i + kind) % 2);
         }
