@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,6 +62,19 @@ static unsigned count_used(hwloc_topology_t hw, hwloc_obj_type_t type, hwloc_con
     return n;
 }
 
+/* Whether the kernel describes our first CPU. hwloc complains on stderr when it does not. */
+static bool described(const struct bnt_topology *t) {
+    static const char *const places[] = {"/sys/devices/system/cpu", "/sys/bus/cpu/devices"};
+    unsigned cpu = 0;
+    while (cpu < t->mask_cpus && !CPU_ISSET_S(cpu, t->mask_size, t->usable)) cpu++;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char path[96];
+        snprintf(path, sizeof path, "%s/cpu%u/topology", places[i], cpu);
+        if (access(path, R_OK) == 0) return true;
+    }
+    return false;
+}
+
 /* Fills t->pus from hwloc; leaves info.pus at 0 when hwloc cannot tell. */
 static int ask_hwloc(struct bnt_topology *t, struct bnt_err *err) {
     hwloc_topology_t hw = NULL;
@@ -68,7 +82,7 @@ static int ask_hwloc(struct bnt_topology *t, struct bnt_err *err) {
     int status = BNT_OK;
     unsigned n = 0, cores = 0;
 
-    if (hwloc_topology_init(&hw) != 0) return BNT_OK;
+    if (!described(t) || hwloc_topology_init(&hw) != 0) return BNT_OK;
     if (hwloc_topology_load(hw) != 0) goto out;
     set = hwloc_bitmap_alloc();
     if (!set) {
