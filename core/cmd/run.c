@@ -35,26 +35,6 @@ static int read_prompt(const struct cmd_args *args, char **text, size_t *len, st
     return BNT_OK;
 }
 
-/* Without a token there is nothing to feed: an empty prompt starts from BOS, or else from the token
- * that separates texts. */
-static int start_from_nothing(const struct bnt_tokenizer *t, struct bnt_token_list *list,
-                              struct bnt_err *err) {
-    const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
-    int32_t id = info->bos >= 0 ? info->bos : info->eos;
-    if (id < 0)
-        return bnt_fail(err, BNT_E_USAGE,
-                        "the prompt is empty and the model has no token to start from");
-    bnt_token_list_free(list);
-    *list = (struct bnt_token_list){.ids = calloc(1, sizeof(int32_t)),
-                                    .begin = calloc(1, sizeof(size_t)),
-                                    .end = calloc(1, sizeof(size_t)),
-                                    .count = 1,
-                                    .capacity = 1};
-    if (!list->ids || !list->begin || !list->end) return bnt_fail_nomem(err, "the prompt", 1);
-    list->ids[0] = id;
-    return BNT_OK;
-}
-
 static uint64_t fresh_seed(void) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
@@ -125,8 +105,7 @@ static int encode_prompt(const struct cmd_args *args, const struct bnt_tokenizer
                          struct bnt_err *err) {
     unsigned flags = (args->no_bos ? 0u : (unsigned)BNT_ENCODE_BOS) |
                      (args->parse_special ? (unsigned)BNT_ENCODE_PARSE_SPECIAL : 0u);
-    int status = bnt_tokenizer_encode(t, text, len, flags, list, err);
-    if (status == BNT_OK && list->count == 0) status = start_from_nothing(t, list, err);
+    int status = bnt_encode_prompt(t, text, len, flags, list, err);
     if (status != BNT_OK) return status;
     if (args->verbose_prompt) cmd_debug_tokens(t, list, list->count);
     if (args->debug_tokens) cmd_debug_tokens(t, list, args->debug_tokens);

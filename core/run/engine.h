@@ -28,4 +28,9 @@ struct bnt_engine { /* immutable once open */
  * it reads one row) only if it is the head too. */
 uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e);
 
+/* For receipts: memory of the KV cache and buffers, and how often slot bnt_slots[slot] was called.
+ */
+uint64_t bnt_session_bytes(const struct bnt_session *s);
+uint64_t bnt_session_calls(const struct bnt_session *s, size_t slot);
+
 #endif

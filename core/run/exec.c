@@ -7,6 +7,7 @@
  */
 #include "run/exec.h"
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,16 @@ enum {
     ATTN_TOKENS = 32, /* query tokens per work item of attention in prefill */
     FLAT_STEP = 64,   /* elementwise slices begin on a cache line */
 };
+
+/* How often a thread called each slot, in the order of bnt_kernels: receipts report what ran, so it
+ * is counted where it is called. Each thread has cache lines of its own. */
+#define SLOT_INDEX(slot)                                                                           \
+    ((offsetof(bnt_kernels, slot) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void (*)(void)))
+enum { SLOTS = (sizeof(bnt_kernels) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void *) };
+struct calls {
+    alignas(128) uint64_t n[SLOTS];
+};
+#define CALL(e, thread, slot, args) ((e)->calls[thread].n[SLOT_INDEX(slot)]++, (e)->k->slot(args))
 
 struct bnt_exec {
     const struct bnt_model *m;
@@ -37,6 +48,7 @@ struct bnt_exec {
     float *part;               /* attention partials, see attention() */
     uint64_t part_floats;      /* per thread and for the shared ones: one token's */
     _Atomic uint32_t *tickets; /* [n_ops]: next work item of an ATTENTION */
+    struct calls *calls;       /* [threads] */
     bnt_kv_shape kv;
 
     /* the run in progress */
@@ -57,11 +69,12 @@ static void embed(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsig
     bnt_slice(e->n, 1, i, n, &lo, &hi);
     for (uint64_t t = lo; t < hi; t++) {
         uint64_t row = (uint64_t)e->ids[t];
-        e->k->dense_unpack(&(bnt_dense_unpack_args){.shape = w->dshape,
-                                                    .row_lo = row,
-                                                    .row_hi = row + 1,
-                                                    .w = w->w,
-                                                    .out = e->buffer[op->out] + t * op->width});
+        bnt_dense_unpack_args a = {.shape = w->dshape,
+                                   .row_lo = row,
+                                   .row_hi = row + 1,
+                                   .w = w->w,
+                                   .out = e->buffer[op->out] + t * op->width};
+        CALL(e, i, dense_unpack, &a);
     }
 }
 
@@ -82,7 +95,7 @@ static void norm(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsign
                           .y = e->buffer[op->out],
                           .ldy = op->width};
     bnt_slice(tokens_of(e, op), 1, i, n, &a.tok_lo, &a.tok_hi);
-    if (a.tok_lo < a.tok_hi) e->k->rmsnorm(&a);
+    if (a.tok_lo < a.tok_hi) CALL(e, i, rmsnorm, &a);
 }
 
 static void quantize(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
@@ -91,7 +104,7 @@ static void quantize(struct bnt_exec *e, const struct bnt_op *op, unsigned i, un
                                .ldx = op->width,
                                .acts = e->acts};
     bnt_slice(a.shape.tokens, 1, i, n, &a.tok_lo, &a.tok_hi);
-    if (a.tok_lo < a.tok_hi) e->k->act_quantize(&a);
+    if (a.tok_lo < a.tok_hi) CALL(e, i, act_quantize, &a);
 }
 
 static void linear(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
@@ -99,28 +112,30 @@ static void linear(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsi
     uint64_t lo, hi, tokens = tokens_of(e, op);
     bnt_slice(op->width, w->step, i, n, &lo, &hi);
     if (lo >= hi) return;
-    if (w->ternary)
-        e->k->ternary_gemm(
-            &(bnt_ternary_gemm_args){.shape = w->tshape,
-                                     .packed = w->w,
-                                     .scale = w->scale,
-                                     .act_shape = {tokens, w->tshape.cols, w->tshape.block, 0},
-                                     .acts = e->acts,
-                                     .row_lo = lo,
-                                     .row_hi = hi,
-                                     .tok_hi = tokens,
-                                     .y = e->buffer[op->out],
-                                     .ldy = op->width});
-    else
-        e->k->dense_gemm(&(bnt_dense_gemm_args){.shape = w->dshape,
-                                                .w = w->w,
-                                                .x = e->buffer[op->in],
-                                                .ldx = w->dshape.cols,
-                                                .row_lo = lo,
-                                                .row_hi = hi,
-                                                .tok_hi = tokens,
-                                                .y = e->buffer[op->out],
-                                                .ldy = op->width});
+    if (w->ternary) {
+        bnt_ternary_gemm_args a = {.shape = w->tshape,
+                                   .packed = w->w,
+                                   .scale = w->scale,
+                                   .act_shape = {tokens, w->tshape.cols, w->tshape.block, 0},
+                                   .acts = e->acts,
+                                   .row_lo = lo,
+                                   .row_hi = hi,
+                                   .tok_hi = tokens,
+                                   .y = e->buffer[op->out],
+                                   .ldy = op->width};
+        CALL(e, i, ternary_gemm, &a);
+    } else {
+        bnt_dense_gemm_args a = {.shape = w->dshape,
+                                 .w = w->w,
+                                 .x = e->buffer[op->in],
+                                 .ldx = w->dshape.cols,
+                                 .row_lo = lo,
+                                 .row_hi = hi,
+                                 .tok_hi = tokens,
+                                 .y = e->buffer[op->out],
+                                 .ldy = op->width};
+        CALL(e, i, dense_gemm, &a);
+    }
 }
 
 /* A slice of the (token, head) grid: of tokens when there are enough, else of heads. */
@@ -145,7 +160,7 @@ static void rope(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsign
                        .cos = e->cos,
                        .sin = e->sin};
     grid_slice(e->n, op->heads, i, n, &a.tok_lo, &a.tok_hi, &a.head_lo, &a.head_hi);
-    if (a.tok_lo < a.tok_hi && a.head_lo < a.head_hi) e->k->rope(&a);
+    if (a.tok_lo < a.tok_hi && a.head_lo < a.head_hi) CALL(e, i, rope, &a);
 }
 
 static void kv_store(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
@@ -156,7 +171,7 @@ static void kv_store(struct bnt_exec *e, const struct bnt_op *op, unsigned i, un
                            .ldkv = op->width,
                            .kv = e->cache + op->layer * e->layer_bytes};
     grid_slice(e->n, op->heads, i, n, &a.tok_lo, &a.tok_hi, &a.head_lo, &a.head_hi);
-    if (a.tok_lo < a.tok_hi && a.head_lo < a.head_hi) e->k->kv_store(&a);
+    if (a.tok_lo < a.tok_hi && a.head_lo < a.head_hi) CALL(e, i, kv_store, &a);
 }
 
 static uint64_t chunks_upto(uint64_t pos) {
@@ -176,18 +191,18 @@ static void attention_one(struct bnt_exec *e, const bnt_attn_args *all, _Atomic 
         a.chunk_lo = item % all->chunks;
         a.chunk_hi = a.chunk_lo + 1;
         a.y = NULL;
-        e->k->attn_chunk(&a);
+        CALL(e, i, attn_chunk, &a);
     }
     bnt_pool_barrier(e->pool);
     bnt_slice(all->heads, 1, i, n, &lo, &hi);
     bnt_attn_args a = *all;
     a.head_lo = (uint32_t)lo;
     a.head_hi = (uint32_t)hi;
-    if (lo < hi) e->k->attn_merge(&a);
+    if (lo < hi) CALL(e, i, attn_merge, &a);
 }
 
 /* The composition that defines the optional slot `attn`, token by token in scratch of our own. */
-static void attention_composed(struct bnt_exec *e, const bnt_attn_args *block, float *part) {
+static void attention_composed(struct bnt_exec *e, const bnt_attn_args *block, unsigned i) {
     for (uint64_t t = block->tok_lo; t < block->tok_hi; t++) {
         bnt_attn_args a = *block;
         a.q += t * a.ldq;
@@ -196,9 +211,9 @@ static void attention_composed(struct bnt_exec *e, const bnt_attn_args *block, f
         a.tok_lo = 0;
         a.tok_hi = 1;
         a.chunks = a.chunk_hi = chunks_upto(a.pos);
-        a.part = part;
-        e->k->attn_chunk(&a);
-        e->k->attn_merge(&a);
+        a.part = e->part + (i + 1) * e->part_floats;
+        CALL(e, i, attn_chunk, &a);
+        CALL(e, i, attn_merge, &a);
     }
 }
 
@@ -235,9 +250,9 @@ static void attention(struct bnt_exec *e, const struct bnt_op *op, unsigned i, u
         a.tok_hi = a.tok_lo + ATTN_TOKENS < e->n ? a.tok_lo + ATTN_TOKENS : e->n;
         if (e->k->attn) {
             a.part = NULL;
-            e->k->attn(&a);
+            CALL(e, i, attn, &a);
         } else {
-            attention_composed(e, &a, e->part + (i + 1) * e->part_floats);
+            attention_composed(e, &a, i);
         }
     }
 }
@@ -248,13 +263,13 @@ static void gate(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsign
                        .y = e->buffer[op->out],
                        .kind = e->m->hp.gate};
     bnt_slice((uint64_t)tokens_of(e, op) * op->width, FLAT_STEP, i, n, &a.lo, &a.hi);
-    if (a.lo < a.hi) e->k->gate(&a);
+    if (a.lo < a.hi) CALL(e, i, gate, &a);
 }
 
 static void add(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
     bnt_add_args a = {.x = e->buffer[op->in], .y = e->buffer[op->out]};
     bnt_slice((uint64_t)tokens_of(e, op) * op->width, FLAT_STEP, i, n, &a.lo, &a.hi);
-    if (a.lo < a.hi) e->k->add(&a);
+    if (a.lo < a.hi) CALL(e, i, add, &a);
 }
 
 typedef void op_fn(struct bnt_exec *, const struct bnt_op *, unsigned, unsigned);
@@ -339,6 +354,7 @@ static void carve_all(struct bnt_exec *e, uint64_t acts, struct carver *c) {
     e->freq = carve(c, hp->n_rot / 2, sizeof(double));
     e->tickets = carve(c, e->plan.n_ops, sizeof *e->tickets);
     e->part = carve(c, parts, e->part_floats * sizeof(float));
+    e->calls = carve(c, bnt_pool_threads(e->pool), sizeof *e->calls);
 }
 
 static int allocate(struct bnt_exec *e, struct bnt_err *err) {
@@ -404,4 +420,11 @@ const float *bnt_exec_hidden(const struct bnt_exec *e) {
 
 uint64_t bnt_exec_bytes(const struct bnt_exec *e) {
     return e->memory.size;
+}
+
+uint64_t bnt_exec_calls(const struct bnt_exec *e, size_t slot) {
+    uint64_t calls = 0;
+    for (unsigned i = 0; i < bnt_pool_threads(e->pool) && slot < SLOTS; i++)
+        calls += e->calls[i].n[slot];
+    return calls;
 }

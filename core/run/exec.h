@@ -40,5 +40,8 @@ const float *bnt_exec_logits(const struct bnt_exec *e);
 /* [wanted][n_embd] of the last run: what the head was applied to, after the output norm. */
 const float *bnt_exec_hidden(const struct bnt_exec *e);
 uint64_t bnt_exec_bytes(const struct bnt_exec *e); /* memory held: KV cache, buffers */
+/* How often all runs together have called slot number `slot` of bnt_kernels (bnt_slots[] of
+ * plugin/slots.h); not while one is running. */
+uint64_t bnt_exec_calls(const struct bnt_exec *e, size_t slot);
 
 #endif

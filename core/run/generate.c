@@ -103,6 +103,32 @@ static int chain_hidden(struct maker *m, const float *hidden, size_t n_embd) {
     return bnt_sha256_end(&h, m->out->hidden_digest, m->err);
 }
 
+/* Without a token there is nothing to feed. */
+static int start_from_nothing(const struct bnt_tokenizer *t, struct bnt_token_list *list,
+                              struct bnt_err *err) {
+    const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
+    int32_t id = info->bos >= 0 ? info->bos : info->eos;
+    if (id < 0)
+        return bnt_fail(err, BNT_E_USAGE,
+                        "the prompt is empty and the model has no token to start from");
+    bnt_token_list_free(list);
+    *list = (struct bnt_token_list){.ids = calloc(1, sizeof(int32_t)),
+                                    .begin = calloc(1, sizeof(size_t)),
+                                    .end = calloc(1, sizeof(size_t)),
+                                    .count = 1,
+                                    .capacity = 1};
+    if (!list->ids || !list->begin || !list->end) return bnt_fail_nomem(err, "the prompt", 1);
+    list->ids[0] = id;
+    return BNT_OK;
+}
+
+int bnt_encode_prompt(const struct bnt_tokenizer *t, const char *text, size_t len, unsigned flags,
+                      struct bnt_token_list *list, struct bnt_err *err) {
+    int status = bnt_tokenizer_encode(t, text, len, flags, list, err);
+    if (status == BNT_OK && list->count == 0) status = start_from_nothing(t, list, err);
+    return status;
+}
+
 /* Sample, record, show, feed; until something says stop. */
 static int decode(struct maker *m, struct bnt_session *s, uint32_t n_embd, uint32_t n_vocab,
                   void *scratch, struct bnt_sha256 *digest) {
@@ -120,8 +146,12 @@ static int decode(struct maker *m, struct bnt_session *s, uint32_t n_embd, uint3
         if ((status = chain_hidden(m, bnt_session_hidden(s), n_embd)) != BNT_OK) break;
         int32_t id = bnt_sample(&m->o->sampling, logits, n_vocab, m->history, m->n_history,
                                 out->n_tokens, scratch);
-        out->chosen_logits[out->n_tokens] = logits[id];
+        struct bnt_step step = {out->n_tokens, id, logits[id], out->hidden_digest};
+        memcpy(out->links[step.index], step.chain, 16);
+        out->chosen_logits[step.index] = step.logit;
         out->tokens[out->n_tokens++] = m->history[m->n_history++] = id;
+        if (m->o->on_step && (status = m->o->on_step(m->o->on_step_arg, &step, m->err)) != BNT_OK)
+            break;
         if (bnt_tokenizer_is_eog(m->stream.t, id) && !m->o->ignore_eog) {
             out->reason = BNT_STOP_EOG;
             break;
@@ -163,11 +193,12 @@ int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct b
     int status, hashed;
 
     *out = (struct bnt_generation){.tokens = calloc(most + 1, sizeof *out->tokens),
-                                   .chosen_logits = calloc(most + 1, sizeof *out->chosen_logits)};
+                                   .chosen_logits = calloc(most + 1, sizeof *out->chosen_logits),
+                                   .links = calloc(most + 1, sizeof *out->links)};
     m.history = malloc((n + most + 1) * sizeof *m.history);
     void *scratch = malloc((size_t)n_vocab * 16);
     bnt_sha256_begin(&digest);
-    if (!out->tokens || !out->chosen_logits || !m.history || !scratch) {
+    if (!out->tokens || !out->chosen_logits || !out->links || !m.history || !scratch) {
         status = bnt_fail_nomem(err, "generation", (size_t)n_vocab * 16);
         goto out;
     }
@@ -195,6 +226,7 @@ out:
 void bnt_generation_free(struct bnt_generation *g) {
     free(g->tokens);
     free(g->chosen_logits);
+    free(g->links);
     free(g->text);
     *g = (struct bnt_generation){0};
 }

@@ -20,6 +20,14 @@ enum bnt_stop_reason {
     BNT_STOP_INTERRUPTED, /* *interrupted became true */
 };
 
+/* What one step made. */
+struct bnt_step {
+    size_t index;
+    int32_t id;
+    float logit;       /* of id, before penalties */
+    const char *chain; /* the chain of hidden states up to and with this step: 64 digits */
+};
+
 struct bnt_generate_options {
     struct bnt_sampling sampling;
     size_t n_predict;
@@ -31,6 +39,9 @@ struct bnt_generate_options {
      * status, which ends generation. May be NULL. */
     int (*on_text)(void *arg, const char *text, size_t len, struct bnt_err *err);
     void *on_text_arg;
+    /* Each step, before its text. Returns 0 or a status, which ends generation. May be NULL. */
+    int (*on_step)(void *arg, const struct bnt_step *step, struct bnt_err *err);
+    void *on_step_arg;
     const volatile sig_atomic_t *interrupted; /* may be NULL */
 };
 
@@ -41,11 +52,17 @@ struct bnt_generation {
     size_t text_len;
     enum bnt_stop_reason reason;
     float *chosen_logits;   /* [n_tokens], before penalties */
+    char (*links)[17];      /* [n_tokens]: the first 16 digits of the chain after each step */
     char logits_digest[65]; /* SHA-256 over the f32 logits of each step; "" unless asked for */
     char hidden_digest[65]; /* SHA-256 chain over the final hidden states: see generate.c */
     double prefill_seconds, decode_seconds;
     size_t decode_steps; /* forward passes of one token */
 };
+
+/* The prompt's tokens, never none: an empty one starts from BOS, or else from the token that
+ * separates texts. flags as for bnt_tokenizer_encode; replaces *list. */
+int bnt_encode_prompt(const struct bnt_tokenizer *t, const char *text, size_t len, unsigned flags,
+                      struct bnt_token_list *list, struct bnt_err *err);
 
 /* Feeds ids[0 .. n), n >= 1, to the session and generates. *out is valid, to be freed, also after a
  * failure: it holds what was made until then. */

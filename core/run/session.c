@@ -161,3 +161,11 @@ unsigned bnt_session_threads(const struct bnt_session *s) {
 void bnt_session_truncate(struct bnt_session *s, uint64_t n) {
     if (n < s->position) s->position = n;
 }
+
+uint64_t bnt_session_bytes(const struct bnt_session *s) {
+    return bnt_exec_bytes(s->exec);
+}
+
+uint64_t bnt_session_calls(const struct bnt_session *s, size_t slot) {
+    return bnt_exec_calls(s->exec, slot);
+}
