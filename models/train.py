@@ -13,6 +13,8 @@ import argparse
 import csv
 import glob
 import math
+import mmap
+import multiprocessing
 import os
 import sys
 import time
@@ -27,7 +29,7 @@ ENV = {
 if __name__ == "__main__" and any(k not in os.environ for k in ENV):
     threads = str(os.cpu_count())
     os.environ.pop("OPENBLAS_L2_SIZE", None)
-    os.environ.update(ENV, OPENBLAS_NUM_THREADS=threads, OMP_NUM_THREADS=threads)
+    os.environ.update(ENV, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS=threads)
     with open("/proc/cpuinfo") as f:
         if "avx512f" in f.read():
             os.environ["OPENBLAS_CORETYPE"] = "SkylakeX"
@@ -126,11 +128,16 @@ def linear_back(dy, q, a, codes, scales, dw):
     return (g @ codes.to(torch.bfloat16)).float().div_(a)
 
 
+def shared(n):
+    """Zeros that a forked process sees and changes too."""
+    return torch.frombuffer(mmap.mmap(-1, 4 * n), dtype=torch.float32)
+
+
 class Model:
     def __init__(self, config, seed=1):
         self.c = c = config
         n = sum(math.prod(s) for _, s in parameter_shapes(c))
-        self.flat, self.grad = torch.zeros(n), torch.zeros(n)
+        self.flat, self.grad = shared(n), shared(n)
         self.p, self.g = views(self.flat, c), views(self.grad, c)
         gen = torch.Generator().manual_seed(seed)
         for name, w in self.p.items():
@@ -188,18 +195,24 @@ class Model:
         self.rope(out[:, :, : h + kv], -1)
         return out.view(b * t, -1)
 
-    def run(self, ids, targets, exact=False, train=True):
-        """Mean cross entropy of targets [B, T] after ids [B, T]; train: adds to self.grad."""
-        c, p, g = self.c, self.p, self.g
+    def prepare(self, exact):
+        """Round the weights for this step's forward passes."""
+        self.dtype = torch.float32 if exact else torch.bfloat16
+        self.codes = {}
+        for name, w in self.p.items():
+            if w.dim() == 2 and name != "embd":
+                q, s = ternary(w, row_groups(name, self.c))
+                self.codes[name] = (q.to(self.dtype), s)
+        self.embd = self.p["embd"].half().float()
+
+    def run(self, ids, targets, share=0.0):
+        """Sum of the cross entropies of targets [B, T] after ids [B, T].
+
+        Adds to self.grad the gradient of that sum times share, unless share is 0.
+        """
+        c, p, g, codes, embd, dtype = self.c, self.p, self.g, self.codes, self.embd, self.dtype
         b, t = ids.shape
         n, eps, ff = b * t, c["eps"], c["ff"]
-        dtype = torch.float32 if exact else torch.bfloat16
-        codes = {}
-        for name, w in p.items():
-            if w.dim() == 2 and name != "embd":
-                q, s = ternary(w, row_groups(name, c))
-                codes[name] = (q.to(dtype), s)
-        embd = p["embd"].half().float()
         x = embd[ids.view(-1)]
         saved = []
         for i in range(c["blocks"]):
@@ -213,7 +226,7 @@ class Model:
             gate = gu[:, :ff].relu()
             hid = (gate * gate).mul_(gu[:, ff:])
             r4, q4, a4 = norm_quant(hid, p[pre + "ffn_sub_norm"], eps, dtype)
-            if train:
+            if share:
                 saved.append(
                     (x, r1, q1, a1, att, o, r2, q2, a2, y, r3, q3, a3, gate, gu, hid, r4, q4, a4)
                 )
@@ -231,38 +244,19 @@ class Model:
             picked = logits.gather(1, tc)
             total = logits.exp_().sum(1, keepdim=True)
             loss += float((total.log() - picked).sum())
-            if train:
-                logits.div_(total.mul_(n))
-                logits.scatter_add_(1, tc, torch.full_like(picked, -1 / n))
+            if share:
+                logits.mul_(share / total)
+                logits.scatter_add_(1, tc, torch.full_like(picked, -share))
                 dl = logits.to(bf)
                 dx[lo : lo + 1024] = dl @ eg
                 g["embd"].add_(dl.t() @ hc.to(bf))
-        if not train:
-            return loss / n
+        if not share:
+            return loss
         dx = norm_back(dx, x, r, p["output_norm"], g["output_norm"])
         for i in reversed(range(c["blocks"])):
             pre = "%d." % i
-            (
-                x,
-                r1,
-                q1,
-                a1,
-                att,
-                o,
-                r2,
-                q2,
-                a2,
-                y,
-                r3,
-                q3,
-                a3,
-                gate,
-                gu,
-                hid,
-                r4,
-                q4,
-                a4,
-            ) = saved.pop()
+            x, r1, q1, a1, att, o, r2, q2, a2, y, *rest = saved.pop()
+            r3, q3, a3, gate, gu, hid, r4, q4, a4 = rest
             d = linear_back(dx.clone(), q4, a4, *codes[pre + "down"], g[pre + "down"])
             d = norm_back(d, hid, r4, p[pre + "ffn_sub_norm"], g[pre + "ffn_sub_norm"])
             dgu = torch.empty_like(gu)
@@ -278,14 +272,14 @@ class Model:
             )
             dx.add_(norm_back(d, x, r1, p[pre + "attn_norm"], g[pre + "attn_norm"]))
         g["embd"].index_add_(0, ids.view(-1), dx)
-        return loss / n
+        return loss
 
 
 class AdamW:
     """On one flat buffer; only ternary weights decay; embeddings and norms learn slower."""
 
-    def __init__(self, model):
-        self.model, self.step = model, 0
+    def __init__(self, model, grad):
+        self.model, self.grad, self.step = model, grad, 0
         self.m, self.v = torch.zeros_like(model.flat), torch.zeros_like(model.flat)
         self.rate, self.decay = torch.empty_like(model.flat), torch.zeros_like(model.flat)
         for (name, r), d in zip(
@@ -297,7 +291,7 @@ class AdamW:
 
     def update(self, lr, wd):
         self.step += 1
-        g, m, v = self.model.grad, self.m, self.v
+        g, m, v = self.grad, self.m, self.v
         norm = float(g.norm())
         if norm > 1:
             g.mul_(1 / norm)
@@ -312,6 +306,51 @@ class AdamW:
         self.model.flat.addcmul_(g.mul_(self.rate), torch.ones(1), value=-lr / c1)
         g.zero_()
         return norm
+
+
+def work(model, tasks, results):
+    """A worker: one thread, and small parts of every step, so that a busy core delays nobody."""
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(1)
+    step = None
+    while True:
+        now, exact, ids, targets, share = tasks.get()
+        if now != step:
+            model.prepare(exact)
+            step = now
+        results.put(model.run(torch.from_numpy(ids), torch.from_numpy(targets), share))
+
+
+class Workers:
+    """Forked copies of the model: weights shared, each with a gradient of its own."""
+
+    def __init__(self, model, count):
+        fork = multiprocessing.get_context("fork")
+        self.tasks, self.results = fork.SimpleQueue(), fork.SimpleQueue()
+        self.grads, self.number = [], 0
+        for _ in range(count):
+            model.grad = shared(model.flat.numel())
+            model.g = views(model.grad, model.c)
+            self.grads.append(model.grad)
+            args = (model, self.tasks, self.results)
+            fork.Process(target=work, args=args, daemon=True).start()
+        self.grad = self.grads[0]
+
+    def run(self, ids, targets, exact=False, train=True):
+        """Mean cross entropy; with train, self.grad holds its gradient afterwards."""
+        self.number += 1
+        rows = max(1, 1024 // ids.shape[1])
+        parts = range(0, ids.shape[0], rows)
+        for lo in parts:
+            part = slice(lo, lo + rows)
+            share = 1 / ids.size if train else 0.0
+            self.tasks.put((self.number, exact, ids[part], targets[part], share))
+        loss = sum(self.results.get() for _ in parts)
+        if train:
+            for g in self.grads[1:]:
+                self.grad.add_(g)
+                g.zero_()
+        return loss / ids.size
 
 
 class Data:
@@ -357,16 +396,16 @@ class Data:
     def batch(self, b, t):
         if self.at + b * t + 1 > len(self.buffer):
             self.refill()
-        x = torch.from_numpy(self.buffer[self.at : self.at + b * t + 1].astype(np.int64))
+        x = self.buffer[self.at : self.at + b * t + 1].astype(np.int64)
         self.at += b * t
-        return x[:-1].view(b, t), x[1:].view(b, t)
+        return x[:-1].reshape(b, t), x[1:].reshape(b, t)
 
 
 def held_out(tok, path, windows, n_ctx):
     with open(path) as f:
         ids = tok.encode(f.read().replace("\f\n\n", ""))[: windows * (n_ctx - 1)]
-    x = torch.tensor(ids).view(windows, n_ctx - 1)
-    return torch.cat([torch.full((windows, 1), tok.bos), x[:, :-1]], 1), x
+    x = np.array(ids, dtype=np.int64).reshape(windows, n_ctx - 1)
+    return np.concatenate([np.full((windows, 1), tok.bos), x[:, :-1]], 1), x
 
 
 def main():
@@ -399,7 +438,8 @@ def main():
         state = torch.load(path)
         config = state["config"]
     model = Model(config, args.seed)
-    opt = AdamW(model)
+    workers = Workers(model, os.cpu_count())
+    opt = AdamW(model, workers.grad)
     data = Data(args.corpus, tok, args.seed + (state["step"] if state else 0))
     tokens, before = 0, 0.0
     if state:
@@ -407,7 +447,7 @@ def main():
         opt.m.copy_(state["m"])
         opt.v.copy_(state["v"])
         opt.step, tokens, before = state["step"], state["tokens"], state["seconds"]
-    print("%d parameters, %d threads" % (model.flat.numel(), torch.get_num_threads()), flush=True)
+    print("%d parameters, %d workers" % (model.flat.numel(), os.cpu_count()), flush=True)
     hx, hy = held_out(tok, os.path.join(args.corpus, "heldout-alice.txt"), 12, config["context"])
     log_path = os.path.join(args.out, "training-log.csv")
     log = open(log_path, "a" if state else "w", newline="")
@@ -440,16 +480,16 @@ def main():
         t = 256 if done < 0.6 else config["context"]
         lr = args.lr * min(1 - done, (opt.step + 1) / 150)
         ids, targets = data.batch(args.tokens // t, t)
-        loss = model.run(ids, targets, exact=done > 0.88)
+        loss = workers.run(ids, targets, exact=done > 0.88)
         if not math.isfinite(loss):
             sys.exit("loss is not finite at step %d" % opt.step)
         opt.update(lr, 0.1 if done < 0.5 else 0.0)
-        tokens += ids.numel()
+        tokens += ids.size
         losses.append(loss)
         if opt.step % 50 == 0 or seconds() > next_eval:
             held = ""
             if seconds() > next_eval:
-                held = "%.4f" % model.run(hx, hy, exact=True, train=False)
+                held = "%.4f" % workers.run(hx, hy, exact=True, train=False)
                 next_eval = seconds() + 240
             row = [
                 opt.step,
@@ -469,7 +509,7 @@ def main():
             save(path)
             next_save = seconds() + 600
     save(path)
-    held = model.run(hx, hy, exact=True, train=False)
+    held = workers.run(hx, hy, exact=True, train=False)
     out.writerow(
         [
             opt.step,
