@@ -17,17 +17,24 @@
 
 #include "decode.h"
 
+struct matrix {
+    struct dec_tensor w;
+    double factor; /* of the output: the NAME.scale tensor */
+};
+
 struct layer {
-    struct dec_tensor attn_norm, q, k, v, attn_sub_norm, o;
-    struct dec_tensor ffn_norm, gate, up, ffn_sub_norm, down;
+    struct dec_tensor attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm;
+    struct matrix q, k, v, o, gate, up, down;
 };
 
 struct ref_model {
     size_t blocks, embd, ff, heads, kv_heads, head_dim, vocab, n_rot;
-    double eps, rope_base;
+    double eps, rope_base, rope_linear;
     bool sub_norms, relu2, neox;
     struct layer *layers;
-    struct dec_tensor embedding, output_norm, output; /* output.n is 0 when tied */
+    struct matrix output; /* w.n is 0 when tied */
+    struct dec_tensor embedding, output_norm;
+    struct dec_tensor rope_freqs; /* n is 0 without */
 };
 
 static double *zeros(size_t n) {
@@ -76,19 +83,39 @@ static void get_part(struct reader *r, size_t block, const char *part, size_t co
     if (!get_tensor(r, name, cols, rows, out)) r->why = "a tensor is missing";
 }
 
+static void get_matrix(struct reader *r, size_t block, const char *part, size_t cols, size_t rows,
+                       struct matrix *out) {
+    char name[96];
+    struct dec_tensor factor = {0};
+    get_part(r, block, part, cols, rows, &out->w);
+    snprintf(name, sizeof name, "blk.%zu.%s.scale", block, part);
+    out->factor = get_tensor(r, name, 1, 1, &factor) && factor.value ? factor.value[0] : 1;
+    dec_close(&factor);
+}
+
 static void read_layer(struct reader *r, const struct ref_model *m, size_t b, struct layer *l) {
     size_t q = m->heads * m->head_dim, kv = m->kv_heads * m->head_dim;
     get_part(r, b, "attn_norm", m->embd, 1, &l->attn_norm);
-    get_part(r, b, "attn_q", m->embd, q, &l->q);
-    get_part(r, b, "attn_k", m->embd, kv, &l->k);
-    get_part(r, b, "attn_v", m->embd, kv, &l->v);
+    get_matrix(r, b, "attn_q", m->embd, q, &l->q);
+    get_matrix(r, b, "attn_k", m->embd, kv, &l->k);
+    get_matrix(r, b, "attn_v", m->embd, kv, &l->v);
     if (m->sub_norms) get_part(r, b, "attn_sub_norm", q, 1, &l->attn_sub_norm);
-    get_part(r, b, "attn_output", q, m->embd, &l->o);
+    get_matrix(r, b, "attn_output", q, m->embd, &l->o);
     get_part(r, b, "ffn_norm", m->embd, 1, &l->ffn_norm);
-    get_part(r, b, "ffn_gate", m->embd, m->ff, &l->gate);
-    get_part(r, b, "ffn_up", m->embd, m->ff, &l->up);
+    get_matrix(r, b, "ffn_gate", m->embd, m->ff, &l->gate);
+    get_matrix(r, b, "ffn_up", m->embd, m->ff, &l->up);
     if (m->sub_norms) get_part(r, b, "ffn_sub_norm", m->ff, 1, &l->ffn_sub_norm);
-    get_part(r, b, "ffn_down", m->ff, m->embd, &l->down);
+    get_matrix(r, b, "ffn_down", m->ff, m->embd, &l->down);
+}
+
+/* Divisors of the position, for all pairs and for each. */
+static void read_rope(struct reader *r, struct ref_model *m) {
+    struct bnt_str type = {"", 0};
+    char name[96];
+    snprintf(name, sizeof name, "%s.rope.scaling.type", r->arch);
+    bnt_gguf_str(r->g, name, &type);
+    m->rope_linear = bnt_str_eq(type, "linear") ? get_real(r, "rope.scaling.factor", 1) : 1;
+    get_tensor(r, "rope_freqs.weight", m->n_rot / 2, 1, &m->rope_freqs);
 }
 
 /* What each architecture name means; the file says nothing more about it. */
@@ -123,7 +150,9 @@ struct ref_model *ref_open(const struct bnt_gguf *g, const char **why) {
         m->n_rot = get_size(&r, "rope.dimension_count", m->head_dim);
         m->vocab = (size_t)embedding->dims[1];
         get_tensor(&r, "token_embd.weight", m->embd, m->vocab, &m->embedding);
-        get_tensor(&r, "output.weight", m->embd, m->vocab, &m->output);
+        get_tensor(&r, "output.weight", m->embd, m->vocab, &m->output.w);
+        m->output.factor = 1;
+        read_rope(&r, m);
         if (!get_tensor(&r, "output_norm.weight", m->embd, 1, &m->output_norm))
             r.why = "no output_norm.weight";
         m->layers = calloc(m->blocks, sizeof *m->layers);
@@ -141,14 +170,14 @@ void ref_close(struct ref_model *m) {
     for (size_t b = 0; m->layers && b < m->blocks; b++) {
         struct layer *l = &m->layers[b];
         struct dec_tensor *all[] = {
-            &l->attn_norm, &l->q,        &l->k,    &l->v,  &l->attn_sub_norm,
-            &l->o,         &l->ffn_norm, &l->gate, &l->up, &l->ffn_sub_norm,
-            &l->down};
+            &l->attn_norm, &l->attn_sub_norm, &l->ffn_norm, &l->ffn_sub_norm, &l->q.w,   &l->k.w,
+            &l->v.w,       &l->o.w,           &l->gate.w,   &l->up.w,         &l->down.w};
         for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) dec_close(all[i]);
     }
     dec_close(&m->embedding);
     dec_close(&m->output_norm);
-    dec_close(&m->output);
+    dec_close(&m->output.w);
+    dec_close(&m->rope_freqs);
     free(m->layers);
     free(m);
 }
@@ -179,8 +208,9 @@ static void quantize(const double *x, size_t n, size_t block, double *y) {
 }
 
 /* y[rows] = w[rows][cols] x[cols]. */
-static void linear(const struct dec_tensor *w, size_t rows, size_t cols, const double *x,
+static void linear(const struct matrix *matrix, size_t rows, size_t cols, const double *x,
                    unsigned mutations, double *y) {
+    const struct dec_tensor *w = &matrix->w;
     const size_t block = w->trit && w->block < cols ? w->block : cols;
     double *input = zeros(cols);
     memcpy(input, x, cols * sizeof *x);
@@ -194,6 +224,7 @@ static void linear(const struct dec_tensor *w, size_t rows, size_t cols, const d
                 sum += input[b + i] * (w->trit ? w->trit[at + i] : w->value[at + i]);
             y[r] += sum * (w->trit ? w->scale[at / w->block] : 1);
         }
+        if (!(mutations & REF_NO_SCALE_TENSORS)) y[r] *= matrix->factor;
     }
     free(input);
 }
@@ -205,6 +236,8 @@ static void rope(const struct ref_model *m, double *head, size_t position, unsig
     if (mutations & REF_NO_ROPE) return;
     for (size_t i = 0; i < m->n_rot / 2; i++) {
         double angle = (double)position * pow(base, -2.0 * (double)i / (double)m->n_rot);
+        if (!(mutations & REF_NO_ROPE_SCALING))
+            angle /= m->rope_linear * (m->rope_freqs.n ? m->rope_freqs.value[i] : 1);
         double *a = &head[neox ? i : 2 * i], *b = &head[neox ? i + m->n_rot / 2 : 2 * i + 1];
         double a0 = *a, b0 = *b;
         *a = a0 * cos(angle) - b0 * sin(angle);
@@ -291,15 +324,16 @@ static void feed_forward(struct run *s, size_t block, double *x) {
     if (m->sub_norms && !(mut & REF_NO_FFN_SUB_NORM))
         rmsnorm(m, s->gate, m->ff, l->ffn_sub_norm.value, mut, s->gate);
     linear(&l->down, m->embd, m->ff, s->gate, mut, s->branch);
-    if (mut & REF_NO_WEIGHT_SCALE && l->down.trit)
-        for (size_t i = 0; i < m->embd; i++) s->branch[i] /= l->down.scale[0];
+    if (mut & REF_NO_WEIGHT_SCALE && l->down.w.trit)
+        for (size_t i = 0; i < m->embd; i++) s->branch[i] /= l->down.w.scale[0];
     for (size_t i = 0; i < m->embd; i++)
         x[i] = (mut & REF_NO_FFN_RESIDUAL ? 0 : x[i]) + s->branch[i];
 }
 
 static void token(struct run *s, int32_t id, double *logits) {
     const struct ref_model *m = s->m;
-    const struct dec_tensor *head = m->output.n ? &m->output : &m->embedding;
+    const struct matrix tied = {m->embedding, 1};
+    const struct matrix *head = m->output.w.n ? &m->output : &tied;
     double *x = zeros(m->embd);
     memcpy(x, m->embedding.value + (size_t)id * m->embd, m->embd * sizeof *x);
     for (size_t b = 0; b < m->blocks; b++) {

@@ -36,7 +36,9 @@
     X(REF_NO_WEIGHT_SCALE, 16, "ternary scale of ffn_down read as 1")                              \
     X(REF_NO_ACT_QUANT, 17, "activations not quantized")                                           \
     X(REF_EPS, 18, "epsilon ten times too small")                                                  \
-    X(REF_EXACT_KV, 19, "keys and values not rounded to binary16")
+    X(REF_EXACT_KV, 19, "keys and values not rounded to binary16")                                 \
+    X(REF_NO_SCALE_TENSORS, 20, "NAME.scale tensors ignored")                                      \
+    X(REF_NO_ROPE_SCALING, 21, "rope scaling keys and rope_freqs ignored")
 
 enum ref_mutation {
 #define X(name, bit, text) name = 1 << bit,

@@ -128,6 +128,7 @@ static void fill_dense(void *context, struct gw_sink *sink) {
 
 static void add(struct gw *w, const struct synth *s, const char *name, uint32_t type, uint64_t cols,
                 uint64_t rows, float scale, float mean) {
+    if (s->omit && strcmp(name, s->omit) == 0) return;
     struct source *src = malloc(sizeof *src);
     if (!src) abort();
     *src = (struct source){.seed = s->seed,
@@ -150,6 +151,9 @@ static void add_linear(struct gw *w, const struct synth *s, uint32_t block, cons
     snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)block, part);
     float variance = enc_is_ternary(s->type) ? 2.0f / 3.0f : 1.0f;
     add(w, s, name, s->type, cols, rows, gain / sqrtf((float)cols * variance), 0);
+    if (!s->scale_tensors) return;
+    snprintf(name, sizeof name, "blk.%u.%s.scale", (unsigned)block, part);
+    add(w, s, name, T_F32, 1, 0, 0.2f, 1);
 }
 
 static void add_norm(struct gw *w, const struct synth *s, uint32_t block, const char *part,
@@ -253,14 +257,37 @@ static uint32_t file_type(uint32_t type) {
 
 static void arch_u32(struct gw *w, const struct synth *s, const char *key, uint32_t v) {
     char name[96];
+    if (s->bad_key && strcmp(key, s->bad_key) == 0) return;
     snprintf(name, sizeof name, "%s.%s", s->arch, key);
     gw_key_u32(w, name, v);
 }
 
 static void arch_f32(struct gw *w, const struct synth *s, const char *key, float v) {
     char name[96];
+    if (s->bad_key && strcmp(key, s->bad_key) == 0) return;
     snprintf(name, sizeof name, "%s.%s", s->arch, key);
     gw_key_f32(w, name, v);
+}
+
+/* Takes the place of the right key of that name, which arch_u32 and arch_f32 then leave out. */
+static void add_bad_key(struct gw *w, const struct synth *s) {
+    char name[96];
+    snprintf(name, sizeof name, "%s.%s", s->arch, s->bad_key);
+    if (s->bad_string) {
+        gw_key_str(w, name, s->bad_string);
+    } else {
+        gw_key_u32(w, name, s->bad_value);
+    }
+}
+
+static void add_rope_keys(struct gw *w, const struct synth *s) {
+    char name[96];
+    arch_f32(w, s, "rope.freq_base", s->rope_base);
+    arch_u32(w, s, "rope.dimension_count", s->n_rot ? s->n_rot : s->head_dim);
+    if (s->rope_linear == 0) return;
+    snprintf(name, sizeof name, "%s.rope.scaling.type", s->arch);
+    gw_key_str(w, name, "linear");
+    arch_f32(w, s, "rope.scaling.factor", s->rope_linear);
 }
 
 static void add_keys(struct gw *w, const struct synth *s, const struct vocab *v) {
@@ -280,8 +307,7 @@ static void add_keys(struct gw *w, const struct synth *s, const struct vocab *v)
         arch_u32(w, s, "attention.value_length", s->head_dim);
     }
     arch_f32(w, s, "attention.layer_norm_rms_epsilon", s->eps);
-    arch_f32(w, s, "rope.freq_base", s->rope_base);
-    arch_u32(w, s, "rope.dimension_count", s->n_rot ? s->n_rot : s->head_dim);
+    add_rope_keys(w, s);
     arch_u32(w, s, "vocab_size", s->vocab);
     gw_key_str(w, "tokenizer.ggml.model", "gpt2");
     gw_key_str(w, "tokenizer.ggml.pre", "llama-bpe");
@@ -297,6 +323,7 @@ static struct gw *build(const struct synth *s) {
     struct gw *w = gw_new(s->version, s->alignment);
     struct vocab *v = vocab_new(s->vocab, s->seed);
     add_keys(w, s, v);
+    if (s->bad_key) add_bad_key(w, s);
     vocab_free(v);
     const uint64_t embd = s->embd, ff = s->ff, q = (uint64_t)s->heads * s->head_dim,
                    kv = (uint64_t)s->kv_heads * s->head_dim;
@@ -318,6 +345,9 @@ static struct gw *build(const struct synth *s) {
     }
     add(w, s, "output_norm.weight", T_F32, embd, 0, 0.1f, 1);
     if (s->untied) add(w, s, "output.weight", s->output_type, embd, s->vocab, embd_scale, 0);
+    if (s->rope_freqs)
+        add(w, s, "rope_freqs.weight", T_F32, (s->n_rot ? s->n_rot : s->head_dim) / 2, 0, 0.5f, 3);
+    if (s->extra) add(w, s, s->extra, T_F32, embd, 0, 1, 0);
     return w;
 }
 

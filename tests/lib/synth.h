@@ -28,6 +28,16 @@ struct synth {
     bool tq_varied;  /* a scale of its own per block of 256 */
     bool f16_scales; /* round I2_S scales to f16: then equal to the TQ types' */
     uint32_t version, alignment;
+    /* What some files have besides. */
+    bool scale_tensors; /* NAME.scale beside each linear NAME.weight, a factor of its output */
+    float rope_linear;  /* positions are divided by this; 0: no such keys */
+    bool rope_freqs;    /* rope_freqs.weight, divisors of the frequencies */
+    /* What a wrong file has: for tests of refusal. */
+    const char *omit;       /* this tensor is left out */
+    const char *extra;      /* a vector of this name is added */
+    const char *bad_key;    /* <arch>.<bad_key>, in place of the right one or added, is ... */
+    uint32_t bad_value;     /* ... this integer */
+    const char *bad_string; /* ... or this text, when not NULL */
 };
 
 /* like "tiny" (runs in milliseconds) or "2b4t" (the shape of microsoft/bitnet-b1.58-2B-4T). */

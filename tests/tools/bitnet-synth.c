@@ -25,6 +25,9 @@ static const char usage[] =
     "  --rope-base X --eps X\n"
     "  --tq-scales equal|varied  one scale for the tensor, or one per block of 256\n"
     "  --f16-scales            round I2_S scales to f16, as TQ types do\n"
+    "  --scale-tensors         NAME.scale beside each linear layer\n"
+    "  --rope-linear X         positions divided by X\n"
+    "  --rope-freqs            rope_freqs.weight\n"
     "  --align N --gguf 2|3 --seed N\n";
 
 enum {
@@ -46,6 +49,9 @@ enum {
     EPS,
     TQ_SCALES,
     F16_SCALES,
+    SCALE_TENSORS,
+    ROPE_LINEAR,
+    ROPE_FREQS,
     ALIGN,
     GGUF,
     SEED
@@ -69,6 +75,9 @@ static const struct option options[] = {{"like", 1, NULL, LIKE},
                                         {"eps", 1, NULL, EPS},
                                         {"tq-scales", 1, NULL, TQ_SCALES},
                                         {"f16-scales", 0, NULL, F16_SCALES},
+                                        {"scale-tensors", 0, NULL, SCALE_TENSORS},
+                                        {"rope-linear", 1, NULL, ROPE_LINEAR},
+                                        {"rope-freqs", 0, NULL, ROPE_FREQS},
                                         {"align", 1, NULL, ALIGN},
                                         {"gguf", 1, NULL, GGUF},
                                         {"seed", 1, NULL, SEED},
@@ -133,6 +142,9 @@ static void apply(struct synth *s, int c, const char *arg) {
         s->tq_varied = *arg == 'v';
         break;
     case F16_SCALES: s->f16_scales = true; break;
+    case SCALE_TENSORS: s->scale_tensors = true; break;
+    case ROPE_LINEAR: s->rope_linear = real(arg); break;
+    case ROPE_FREQS: s->rope_freqs = true; break;
     case ALIGN: s->alignment = number32(arg); break;
     case GGUF: s->version = number32(arg); break;
     case SEED: s->seed = number(arg, UINT64_MAX); break;
