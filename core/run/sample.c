@@ -53,7 +53,7 @@ static int before(const void *a, const void *b) {
 static void select_first(struct candidate *c, uint32_t n, uint32_t k) {
     uint32_t lo = 0, hi = n;
     while (hi - lo > 1 && k > lo && k < hi) {
-        struct candidate pivot = c[lo + (hi - lo) / 2];
+        struct candidate pivot = c[lo + (hi - 1 - lo) / 2]; /* never the last: j always moves */
         uint32_t i = lo, j = hi - 1;
         for (;;) {
             while (before(&c[i], &pivot) < 0) i++;

@@ -1,0 +1,65 @@
+/*
+ * test_rope.c - our own binary64 exp, log, sin and cos, against libm.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "run/rope.h"
+
+START_TEST(exp_and_log_are_within_an_ulp_or_two) {
+    for (double x = -700.0; x < 700.0; x += 0.0537)
+        ck_assert_double_le(fabs(bnt_exp_f64(x) / exp(x) - 1.0), 4e-16);
+    for (double x = 1e-300; x < 1e300; x *= 1.0137)
+        ck_assert_double_le(fabs(bnt_log_f64(x) - log(x)), 4e-16 * (1.0 + fabs(log(x))));
+    ck_assert_double_eq(bnt_exp_f64(0.0), 1.0);
+    ck_assert_double_eq(bnt_log_f64(1.0), 0.0);
+}
+END_TEST
+
+START_TEST(sine_and_cosine_over_every_context) {
+    double s, c;
+    for (double x = 0.0; x < 1.6e6; x += 3.719) {
+        bnt_sincos_f64(x, &s, &c);
+        ck_assert_double_le(fabs(s - sin(x)), 1e-15);
+        ck_assert_double_le(fabs(c - cos(x)), 1e-15);
+    }
+    bnt_sincos_f64(0.0, &s, &c);
+    ck_assert(s == 0.0 && c == 1.0);
+}
+END_TEST
+
+START_TEST(tables_hold_the_angles_of_the_formula) {
+    enum { ROT = 128, COUNT = 8 };
+    double freq[ROT / 2];
+    float cosines[COUNT * ROT / 2], sines[COUNT * ROT / 2], factors[ROT / 2];
+    for (int i = 0; i < ROT / 2; i++) factors[i] = 1.0f + (float)i / 8;
+    for (int with_factors = 0; with_factors < 2; with_factors++) {
+        bnt_rope_frequencies(freq, ROT, 500000.0, 0.25, with_factors ? factors : NULL);
+        bnt_rope_table(cosines, sines, freq, ROT, 4000, COUNT);
+        for (int t = 0; t < COUNT; t++) {
+            for (int i = 0; i < ROT / 2; i++) {
+                double angle = (4000.0 + t) * 0.25 * pow(500000.0, -2.0 * i / ROT);
+                if (with_factors) angle /= (double)factors[i];
+                ck_assert_double_le(fabs((double)cosines[t * ROT / 2 + i] - cos(angle)), 1e-7);
+                ck_assert_double_le(fabs((double)sines[t * ROT / 2 + i] - sin(angle)), 1e-7);
+            }
+        }
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("rope");
+    TCase *tc = tcase_create("rope");
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, exp_and_log_are_within_an_ulp_or_two);
+    tcase_add_test(tc, sine_and_cosine_over_every_context);
+    tcase_add_test(tc, tables_hold_the_angles_of_the_formula);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
