@@ -1,0 +1,353 @@
+/*
+ * check.c - is this JSON a receipt? Structure only: names, types, ranges, lengths that must agree.
+ *
+ * Receipts come from strangers. The one idea: one table says for each object which members it has
+ * and what each must look like; whatever the table does not name is refused, as is whatever it
+ * names and the object lacks. schema.json says the same for other programs.
+ */
+#include <string.h>
+
+#include "receipt.h"
+
+enum kind {
+    END, /* of a table */
+    BOOL,
+    NOTHING, /* null */
+    INTEGER, /* lo .. hi */
+    TEXT,    /* any */
+    NAME,    /* one of `words`, separated by spaces; without words: not empty */
+    HEX,     /* lo digits, lower case */
+    HASH,    /* 64 digits, or none */
+    DECIMAL, /* an unsigned 64-bit number as text */
+    TIME,    /* 2026-01-31T23:59:59Z */
+    OBJECT,  /* of `members` */
+    LIST,    /* of what members[0] says; at least lo */
+    MAP,     /* any names of a-z A-Z 0-9 _ . with values as members[0] says */
+};
+
+struct field {
+    const char *name;
+    enum kind kind;
+    json_int_t lo, hi;
+    const char *words;
+    const struct field *members;
+    bool optional;
+};
+
+#define MOST ((json_int_t)1 << 53) /* what every JSON reader takes exactly */
+#define ID_MOST 2147483647
+#define COUNT(key)                                                                                 \
+    { .name = (key), .kind = INTEGER, .hi = MOST }
+#define FLAG(key)                                                                                  \
+    { .name = (key), .kind = BOOL }
+#define ANY(key)                                                                                   \
+    { .name = (name), .kind = TEXT }
+#define WORD(key, w)                                                                               \
+    { .name = (key), .kind = NAME, .words = (w) }
+#define HASH_OF(key)                                                                               \
+    { .name = (key), .kind = HEX, .lo = 64 }
+#define FLOAT(key)                                                                                 \
+    { .name = (name), .kind = HEX, .lo = 8 }
+#define TOKEN(key)                                                                                 \
+    { .name = (key), .kind = INTEGER, .lo = -1, .hi = ID_MOST }
+#define PART(key, m)                                                                               \
+    { .name = (key), .kind = OBJECT, .members = (m) }
+#define LIST_OF(key, m, least)                                                                     \
+    { .name = (name), .kind = LIST, .lo = (least), .members = (m) }
+#define MAP_OF(key, m)                                                                             \
+    { .name = (key), .kind = MAP, .members = (m) }
+#define FINISH                                                                                     \
+    { .kind = END }
+
+static const struct field an_id[] = {{.kind = INTEGER, .hi = ID_MOST}};
+static const struct field a_float[] = {{.kind = HEX, .lo = 8}};
+static const struct field a_seal[] = {{.kind = HEX, .lo = 16}};
+static const struct field a_stop[] = {{.kind = NAME}};
+
+static const struct field model[] = {WORD("architecture", NULL), COUNT("bytes"), HASH_OF("sha256"),
+                                     FINISH};
+static const struct field tokenizer[] = {WORD("source", "gguf"),
+                                         WORD("kind", "gpt2 llama"),
+                                         ANY("pre"),
+                                         WORD("pre_source", "metadata inferred default none"),
+                                         HASH_OF("digest"),
+                                         WORD("eot_source", "metadata inferred none"),
+                                         COUNT("vocab_size"),
+                                         COUNT("merges_count"),
+                                         TOKEN("bos"),
+                                         TOKEN("eos"),
+                                         TOKEN("eot"),
+                                         TOKEN("unk"),
+                                         FLAG("add_bos"),
+                                         FLAG("add_eos"),
+                                         FLAG("ignore_merges"),
+                                         FLAG("add_space_prefix"),
+                                         FINISH};
+static const struct field prompt[] = {
+    FLAG("add_bos"),     FLAG("parse_special"),    FLAG("exact"),
+    COUNT("bytes"),      HASH_OF("blake3"),        HASH_OF("sha256"),
+    FLAG("recoverable"), LIST_OF("ids", an_id, 1), FINISH};
+static const struct field sampling[] = {FLOAT("temperature"),
+                                        COUNT("top_k"),
+                                        FLOAT("top_p"),
+                                        FLOAT("min_p"),
+                                        FLOAT("repeat_penalty"),
+                                        COUNT("repeat_last"),
+                                        {.name = "seed", .kind = DECIMAL},
+                                        FINISH};
+static const struct field limits[] = {COUNT("predict"), COUNT("context"), FLAG("ignore_eos"),
+                                      LIST_OF("stops", a_stop, 0), FINISH};
+static const struct field output[] = {
+    LIST_OF("ids", an_id, 0),
+    LIST_OF("logits", a_float, 0),
+    LIST_OF("hidden_chain", a_seal, 0),
+    {.name = "hidden_sha256", .kind = HASH},
+    WORD("stop_reason", "length end-of-text stop-string context-full interrupted"),
+    COUNT("text_bytes"),
+    HASH_OF("text_sha256"),
+    FINISH};
+static const struct field result[] = {COUNT("schema_version"),    COUNT("numerics_version"),
+                                      PART("model", model),       PART("tokenizer", tokenizer),
+                                      WORD("template", NULL),     PART("prompt", prompt),
+                                      PART("sampling", sampling), PART("limits", limits),
+                                      PART("output", output),     FINISH};
+
+static const struct field machine[] = {WORD("target", "x86_64 aarch64 other"),
+                                       ANY("cpu"),
+                                       ANY("features"),
+                                       ANY("os"),
+                                       ANY("os_release"),
+                                       WORD("libc", "glibc other"),
+                                       ANY("libc_version"),
+                                       COUNT("packages"),
+                                       COUNT("numa_nodes"),
+                                       COUNT("cores"),
+                                       COUNT("hardware_threads"),
+                                       COUNT("quota_cpus"),
+                                       COUNT("l1d_bytes"),
+                                       COUNT("l2_bytes"),
+                                       COUNT("l3_bytes"),
+                                       COUNT("memory_bytes"),
+                                       FINISH};
+static const struct field backend[] = {WORD("name", NULL), ANY("version"),
+                                       ANY("variant"),     WORD("abi", NULL),
+                                       ANY("path"),        {.name = "sha256", .kind = HASH},
+                                       ANY("by_judge"),    FINISH};
+static const struct field candidate[] = {WORD("name", NULL),
+                                         ANY("path"),
+                                         {.name = "priority", .kind = INTEGER, -MOST, MOST},
+                                         WORD("verdict", NULL),
+                                         ANY("reason"),
+                                         FLAG("chosen"),
+                                         FINISH};
+static const struct field a_candidate[] = {{.kind = OBJECT, .members = candidate}};
+static const struct field calls[] = {WORD("by", NULL), COUNT("calls"), FINISH};
+static const struct field a_slot[] = {{.kind = OBJECT, .members = calls}};
+static const struct field timings[] = {COUNT("load_us"),        COUNT("prefill_us"),
+                                       COUNT("prefill_tokens"), COUNT("decode_us"),
+                                       COUNT("decode_tokens"),  FINISH};
+static const struct field memory[] = {COUNT("weights_bytes"), COUNT("session_bytes"),
+                                      COUNT("peak_rss_bytes"), FINISH};
+static const struct field environment[] = {
+    {.name = "BITNET_BACKEND", .kind = TEXT, .optional = true},
+    {.name = "BITNET_DETERMINISTIC", .kind = TEXT, .optional = true},
+    {.name = "BITNET_PLUGIN_DIR", .kind = TEXT, .optional = true},
+    {.name = "BITNET_SEED", .kind = TEXT, .optional = true},
+    {.name = "BITNET_THREADS", .kind = TEXT, .optional = true},
+    FINISH};
+static const struct field circumstance[] = {{.name = "timestamp", .kind = TIME},
+                                            WORD("version", NULL),
+                                            WORD("commit", NULL),
+                                            {.name = "llama_cpp_commit", .kind = NOTHING},
+                                            ANY("model_path"),
+                                            COUNT("threads"),
+                                            FLAG("deterministic"),
+                                            PART("machine", machine),
+                                            PART("backend", backend),
+                                            LIST_OF("decision_table", a_candidate, 1),
+                                            MAP_OF("kernel_calls", a_slot),
+                                            PART("timings", timings),
+                                            PART("memory", memory),
+                                            PART("environment", environment),
+                                            FINISH};
+static const struct field receipt_fields[] = {
+    PART("result", result),         PART("circumstance", circumstance), HASH_OF("result_sha256"),
+    HASH_OF("circumstance_sha256"), MAP_OF("field_sha256", a_seal),     FINISH};
+
+/* Where we are, for messages: "result.output.ids[3]". */
+struct path {
+    char text[200];
+    struct bnt_err *err;
+};
+
+static int fail(const struct path *at, const char *what) {
+    return bnt_fail(at->err, BNT_E_FORMAT, "receipt: %s%s%s", at->text, at->text[0] ? ": " : "",
+                    what);
+}
+
+static struct path below(const struct path *at, const char *name) {
+    struct path p = {.err = at->err};
+    char shown[64];
+    snprintf(p.text, sizeof p.text, "%.120s%s%s", at->text, at->text[0] ? "." : "",
+             bnt_printable(shown, sizeof shown, name, strlen(name)));
+    return p;
+}
+
+static bool is_digits(const char *s, size_t n, const char *digits) {
+    return strlen(s) == n && strspn(s, digits) == n;
+}
+
+static bool is_word(const char *s, const char *words) {
+    size_t n = strlen(s);
+    while (words) {
+        size_t len = strcspn(words, " ");
+        if (len == n && memcmp(words, s, n) == 0) return true;
+        words = words[len] ? words + len + 1 : NULL;
+    }
+    return false;
+}
+
+static bool is_time(const char *s) {
+    static const char form[] = "dddd-dd-ddTdd:dd:ddZ";
+    for (size_t i = 0; i < sizeof form; i++) { /* the NUL as well */
+        if (form[i] == 'd' ? s[i] < '0' || s[i] > '9' : s[i] != form[i]) return false;
+    }
+    return true;
+}
+
+static bool is_u64(const char *s) {
+    static const char most[] = "18446744073709551615";
+    size_t n = strspn(s, "0123456789");
+    if (s[n] || n == 0 || n > sizeof most - 1 || (s[0] == '0' && n > 1)) return false;
+    return n < sizeof most - 1 || strcmp(s, most) <= 0;
+}
+
+static int check_string(const struct field *f, const char *s, const struct path *at) {
+    static const char hex[] = "0123456789abcdef";
+    switch (f->kind) {
+    case NAME:
+        if (f->words ? is_word(s, f->words) : s[0] != '\0') return BNT_OK;
+        return fail(at, f->words ? "not a word that may stand here" : "empty");
+    case HEX:
+        if (is_digits(s, (size_t)f->lo, hex)) return BNT_OK;
+        return fail(at, f->lo == 8    ? "not 8 hexadecimal digits"
+                        : f->lo == 16 ? "not 16 hexadecimal digits"
+                                      : "not 64 hexadecimal digits");
+    case HASH:
+        return !s[0] || is_digits(s, 64, hex) ? BNT_OK : fail(at, "not 64 hexadecimal digits");
+    case DECIMAL: return is_u64(s) ? BNT_OK : fail(at, "not an unsigned 64-bit number");
+    case TIME: return is_time(s) ? BNT_OK : fail(at, "not a time like 2026-01-31T23:59:59Z");
+    default: return BNT_OK;
+    }
+}
+
+static int check_value(const struct field *f, const json_t *v, const struct path *at);
+
+static int check_object(const struct field *members, const json_t *o, const struct path *at) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)o, key, value) {
+        const struct field *m = members;
+        struct path here = below(at, key);
+        while (m->kind != END && strcmp(m->name, key) != 0) m++;
+        if (m->kind == END) return fail(&here, "unknown field");
+        int status = check_value(m, value, &here);
+        if (status != BNT_OK) return status;
+    }
+    for (const struct field *m = members; m->kind != END; m++) {
+        struct path here = below(at, m->name);
+        if (!m->optional && !json_object_get(o, m->name)) return fail(&here, "missing");
+    }
+    return BNT_OK;
+}
+
+static int check_map(const struct field *f, const json_t *o, const struct path *at) {
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)o, key, value) {
+        struct path here = below(at, key);
+        size_t len = strlen(key);
+        if (len == 0 || strspn(key, "abcdefghijklmnopqrstuvwxyz_.ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                    "0123456789") != len)
+            return fail(&here, "not a name");
+        int status = check_value(f->members, value, &here);
+        if (status != BNT_OK) return status;
+    }
+    return BNT_OK;
+}
+
+static int check_list(const struct field *f, const json_t *list, const struct path *at) {
+    size_t n = json_array_size(list);
+    if (n < (size_t)f->lo) return fail(at, "empty");
+    for (size_t i = 0; i < n; i++) {
+        struct path here = {.err = at->err};
+        snprintf(here.text, sizeof here.text, "%.160s[%zu]", at->text, i);
+        int status = check_value(f->members, json_array_get(list, i), &here);
+        if (status != BNT_OK) return status;
+    }
+    return BNT_OK;
+}
+
+static int check_value(const struct field *f, const json_t *v, const struct path *at) {
+    switch (f->kind) {
+    case BOOL: return json_is_boolean(v) ? BNT_OK : fail(at, "not true or false");
+    case NOTHING: return json_is_null(v) ? BNT_OK : fail(at, "not null");
+    case INTEGER:
+        if (!json_is_integer(v)) return fail(at, "not a whole number");
+        if (json_integer_value(v) < f->lo || json_integer_value(v) > f->hi)
+            return fail(at, "out of range");
+        return BNT_OK;
+    case OBJECT:
+        return json_is_object(v) ? check_object(f->members, v, at) : fail(at, "not an object");
+    case MAP: return json_is_object(v) ? check_map(f, v, at) : fail(at, "not an object");
+    case LIST: return json_is_array(v) ? check_list(f, v, at) : fail(at, "not a list");
+    default:
+        return json_is_string(v) ? check_string(f, json_string_value(v), at)
+                                 : fail(at, "not a string");
+    }
+}
+
+/* Before anything else, so that a receipt of another time is named as such. */
+static int check_versions(const json_t *r, const struct path *at) {
+    const json_t *part = json_object_get(r, "result");
+    const json_t *schema = json_object_get(part, "schema_version");
+    const json_t *numerics = json_object_get(part, "numerics_version");
+    if (!json_is_integer(schema)) return fail(at, "result.schema_version is missing");
+    if (json_integer_value(schema) != BNT_RECEIPT_SCHEMA)
+        return bnt_fail(at->err, BNT_E_UNSUPPORTED,
+                        "receipt: schema_version %" JSON_INTEGER_FORMAT
+                        "; this program knows version %d",
+                        json_integer_value(schema), BNT_RECEIPT_SCHEMA);
+    if (!json_is_integer(numerics)) return fail(at, "result.numerics_version is missing");
+    if (json_integer_value(numerics) != BNT_NUMERICS_VERSION)
+        return bnt_fail(at->err, BNT_E_UNSUPPORTED,
+                        "receipt: numerics_version %" JSON_INTEGER_FORMAT
+                        "; this program computes by version %d",
+                        json_integer_value(numerics), BNT_NUMERICS_VERSION);
+    return BNT_OK;
+}
+
+/* What one table row cannot say: members of `output` that must agree. */
+static int check_steps(const json_t *r, const struct path *at) {
+    const json_t *o = json_object_get(json_object_get(r, "result"), "output");
+    const json_t *chain = json_object_get(o, "hidden_chain");
+    const char *last = json_string_value(json_object_get(o, "hidden_sha256"));
+    size_t n = json_array_size(json_object_get(o, "ids"));
+    struct path here = below(at, "result.output");
+    if (json_array_size(json_object_get(o, "logits")) != n || json_array_size(chain) != n)
+        return fail(&here, "ids, logits and hidden_chain are not of one length");
+    if ((n == 0) != (last[0] == '\0'))
+        return fail(&here, "hidden_sha256 does not fit the number of steps");
+    if (n && strncmp(json_string_value(json_array_get(chain, n - 1)), last, 16) != 0)
+        return fail(&here, "hidden_sha256 does not begin like the last of hidden_chain");
+    return BNT_OK;
+}
+
+int bnt_receipt_check(const json_t *receipt, struct bnt_err *err) {
+    struct path top = {.err = err};
+    if (!json_is_object(receipt)) return fail(&top, "not a JSON object");
+    int status = check_versions(receipt, &top);
+    if (status == BNT_OK) status = check_object(receipt_fields, receipt, &top);
+    if (status == BNT_OK) status = check_steps(receipt, &top);
+    return status;
+}

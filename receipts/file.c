@@ -1,0 +1,204 @@
+/*
+ * file.c - receipts as files: read whole, written so that a half never stands under the name.
+ *
+ * The file is four lines between braces, one for each sealed part and its seals, so that standard
+ * tools can cut out a part and hash it (docs/RECEIPTS.md). The one idea: write to a new file beside
+ * the old, sync, rename; whatever fails before the rename leaves the name as it was.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "receipt.h"
+
+enum { MAX_BYTES = 256 << 20, TRIES = 100 };
+
+static int failed(struct bnt_err *err, const char *what, const char *path, int why) {
+    return bnt_fail(err, BNT_E_IO, "cannot write the receipt '%.400s': %s%s", path, what,
+                    strerror(why));
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+static char *as_text(const json_t *receipt, size_t *len) {
+    static const char *const keys[] = {"circumstance", "circumstance_sha256", "field_sha256",
+                                       "result", "result_sha256"};
+    char *text = NULL;
+    FILE *f = open_memstream(&text, len);
+    bool ok = f != NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && ok; i++) {
+        char *part = bnt_receipt_canonical(json_object_get(receipt, keys[i]));
+        ok = part && fprintf(f, "%s\"%s\":%s", i ? ",\n" : "{\n", keys[i], part) > 0;
+        free(part);
+    }
+    ok = ok && fputs("\n}\n", f) >= 0;
+    if (f && fclose(f) != 0) ok = false;
+    if (ok) return text;
+    free(text);
+    return NULL;
+}
+
+/* 0, or what went wrong. */
+static int write_all(int fd, const char *text, size_t len) {
+    while (len) {
+        ssize_t n = write(fd, text, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return n < 0 ? errno : EIO;
+        text += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Where the file really goes: a link is followed, so that it stays a link. *special: no regular
+ * file, to be written in place; renaming over /dev/full would replace the device. */
+static int resolve(const char *path, char *target, bool *special, struct bnt_err *err) {
+    struct stat st;
+    *special = false;
+    if (stat(path, &st) == 0) {
+        if (S_ISDIR(st.st_mode)) return failed(err, "", path, EISDIR);
+        *special = !S_ISREG(st.st_mode);
+        if (!realpath(path, target)) return failed(err, "", path, errno);
+        return BNT_OK;
+    }
+    if (errno != ENOENT) return failed(err, "", path, errno);
+    if (!path[0] || path[strlen(path) - 1] == '/' || strlen(path) >= PATH_MAX)
+        return failed(err, "", path, path[0] ? EINVAL : ENOENT);
+    memcpy(target, path, strlen(path) + 1);
+    return BNT_OK;
+}
+
+static size_t folder_length(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) + 1 : 0;
+}
+
+/* A new, empty file in the folder of `target`; its name goes to `name`. -1 and errno on failure. */
+static int open_beside(const char *target, char *name, size_t size) {
+    struct timespec now;
+    int fd = -1;
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (int i = 0; i < TRIES; i++) {
+        int n = snprintf(name, size, "%.*s.bitnet-receipt-%ld-%ld-%d", (int)folder_length(target),
+                         target, (long)getpid(), now.tv_nsec, i);
+        if (n < 0 || (size_t)n >= size) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (fd >= 0 || errno != EEXIST) break;
+    }
+    return fd;
+}
+
+int bnt_receipt_can_write(const char *path, struct bnt_err *err) {
+    char target[PATH_MAX], name[PATH_MAX];
+    bool special;
+    int status = resolve(path, target, &special, err);
+    if (status != BNT_OK) return status;
+    int fd = special ? open(target, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
+                     : open_beside(target, name, sizeof name);
+    if (fd < 0 && special && errno == ENXIO) return BNT_OK; /* a pipe nobody reads yet */
+    if (fd < 0) return failed(err, "", path, errno);
+    close(fd);
+    if (!special) unlink(name);
+    return BNT_OK;
+}
+
+/* A rename is on the disk when its folder is. */
+static void sync_folder(const char *target) {
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%.*s.", (int)folder_length(target), target);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    (void)fsync(fd); /* some file systems cannot; the name is right all the same */
+    close(fd);
+}
+
+static int write_text(const char *path, const char *text, size_t len, struct bnt_err *err) {
+    char target[PATH_MAX], name[PATH_MAX];
+    bool special;
+    int why = 0, status = resolve(path, target, &special, err);
+    if (status != BNT_OK) return status;
+    int fd = special ? open(target, O_WRONLY | O_CLOEXEC) : open_beside(target, name, sizeof name);
+    if (fd < 0) return failed(err, "", path, errno);
+    why = write_all(fd, text, len);
+    if (!why && !special && fsync(fd) != 0) why = errno;
+    if (close(fd) != 0 && !why) why = errno;
+    if (!why && !special && rename(name, target) != 0) why = errno;
+    if (why && !special) unlink(name);
+    if (why) return failed(err, "", path, why);
+    if (!special) sync_folder(target);
+    return BNT_OK;
+}
+
+int bnt_receipt_write(const json_t *receipt, const char *path, struct bnt_err *err) {
+    size_t len = 0;
+    char *text = as_text(receipt, &len);
+    int status;
+    if (!text) return bnt_fail_nomem(err, "the receipt", len);
+    if (len > MAX_BYTES)
+        status = bnt_fail(err, BNT_E_LIMIT, "a receipt of %zu bytes; at most %d can be read", len,
+                          MAX_BYTES);
+    else
+        status = write_text(path, text, len, err);
+    free(text);
+    return status;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static int read_text(const char *path, char **text, size_t *len, struct bnt_err *err) {
+    int status = BNT_OK;
+    size_t capacity = 0, n = 0;
+    FILE *f = fopen(path, "rbe");
+    *text = NULL;
+    if (!f) return bnt_fail(err, BNT_E_IO, "receipt '%.400s': %s", path, strerror(errno));
+    for (size_t got = 1; got && status == BNT_OK; n += got) {
+        if (n == capacity) {
+            capacity = 2 * capacity + 65536;
+            char *grown = capacity > 2u * MAX_BYTES ? NULL : realloc(*text, capacity);
+            if (!grown) {
+                status = bnt_fail_nomem(err, path, capacity);
+                break;
+            }
+            *text = grown;
+        }
+        got = fread(*text + n, 1, capacity - n, f);
+    }
+    if (status == BNT_OK && ferror(f))
+        status = bnt_fail(err, BNT_E_IO, "receipt '%.400s': %s", path, strerror(errno));
+    if (status == BNT_OK && n > MAX_BYTES)
+        status =
+            bnt_fail(err, BNT_E_FORMAT, "receipt '%.400s': more than %d bytes", path, MAX_BYTES);
+    *len = n;
+    fclose(f);
+    return status;
+}
+
+int bnt_receipt_read(json_t **out, const char *path, struct bnt_err *err) {
+    char *text, shown[200];
+    size_t len;
+    json_error_t why;
+    *out = NULL;
+    int status = read_text(path, &text, &len, err);
+    if (status == BNT_OK) {
+        *out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+        if (!*out)
+            status = bnt_fail(err, BNT_E_FORMAT, "receipt: line %d: %s", why.line,
+                              bnt_printable(shown, sizeof shown, why.text, strlen(why.text)));
+    }
+    if (status == BNT_OK) status = bnt_receipt_check(*out, err);
+    if (status != BNT_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    free(text);
+    return status;
+}

@@ -1,0 +1,81 @@
+/*
+ * receipt.h - receipts: what a run computed, and under which circumstances, as checkable JSON.
+ *
+ * A receipt is one object. `result` says what was computed and has the same bytes on every machine,
+ * backend and thread count; `circumstance` says where and how. Each is sealed by the SHA-256 of its
+ * canonical form (canon.c), and each field in them by the first 16 digits of its own, so that what
+ * was edited afterwards can be named. Nothing in it is signed: docs/RECEIPTS.md says what that
+ * proves. Every fact is read from the engine, the session or the machine; none is declared.
+ */
+#ifndef BNT_RECEIPT_H
+#define BNT_RECEIPT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "run/engine.h"
+#include "run/generate.h"
+
+#define BNT_RECEIPT_SCHEMA 1
+
+/* What a run knows and neither engine nor session does. */
+struct bnt_receipt_run {
+    const char *model_path;
+    const char *template_id; /* "raw": the prompt as it is */
+    const char *prompt;
+    size_t prompt_len;
+    unsigned encode_flags; /* BNT_ENCODE_* the prompt was encoded with */
+    const int32_t *ids;    /* what it became */
+    size_t n_ids;
+    bool deterministic; /* the seed was given, or BITNET_DETERMINISTIC */
+    const struct bnt_generate_options *options;
+    const struct bnt_generation *generation;
+};
+
+/* Builds and seals; *out is the caller's reference. Hashes the model's bytes as the engine has them
+ * mapped: about a second for a gigabyte. */
+int bnt_receipt_build(json_t **out, const struct bnt_engine *e, const struct bnt_session *s,
+                      const struct bnt_receipt_run *run, struct bnt_err *err);
+
+/* BNT_E_IO when no receipt can be written at `path`; to be asked before a long run. */
+int bnt_receipt_can_write(const char *path, struct bnt_err *err);
+/* Written beside `path`, synced, then renamed: at `path` stands a whole receipt or what stood there
+ * before. A device or pipe is written to as it is. */
+int bnt_receipt_write(const json_t *receipt, const char *path, struct bnt_err *err);
+
+/* Reads and checks structure: BNT_E_FORMAT names the field, BNT_E_UNSUPPORTED the version. The
+ * seals are not compared: bnt_receipt_verify (verify.h) does. */
+int bnt_receipt_read(json_t **out, const char *path, struct bnt_err *err);
+int bnt_receipt_check(const json_t *receipt, struct bnt_err *err);
+
+extern const char bnt_commit[]; /* of the source, 40 digits; "unknown" outside a git tree */
+
+/* ---- between the parts -------------------------------------------------------------------- */
+
+/* The two parts; NULL when one cannot be made, err then says why unless memory is short. */
+json_t *bnt_receipt_result(const struct bnt_engine *e, const struct bnt_session *s,
+                           const struct bnt_receipt_run *run, struct bnt_err *err);
+json_t *bnt_receipt_circumstance(const struct bnt_engine *e, const struct bnt_session *s,
+                                 const struct bnt_receipt_run *run);
+
+int bnt_receipt_sha256(const void *data, size_t size, char hex[65], struct bnt_err *err);
+char *bnt_receipt_canonical(const json_t *value); /* malloc'd; NULL when memory is short */
+/* SHA-256 of the canonical form of any value. */
+int bnt_receipt_hash(const json_t *value, char hex[65], struct bnt_err *err);
+/* The seals of a receipt's result and circumstance: {"result_sha256", "circumstance_sha256",
+ * "field_sha256"}. */
+int bnt_receipt_seals(const json_t *receipt, json_t **out, struct bnt_err *err);
+
+/* A string that may hold any bytes; those that JSON cannot carry are escaped as \xNN. */
+json_t *bnt_receipt_text(const char *text);
+json_t *bnt_receipt_bits(float f); /* "3f800000" */
+
+/* The hash of the model file an engine has mapped, and of its tokenizer, as digits. */
+int bnt_receipt_model_sha256(const struct bnt_gguf *g, char hex[65], struct bnt_err *err);
+int bnt_receipt_tokenizer_digest(const struct bnt_tokenizer *t, char hex[65], struct bnt_err *err);
+/* The text that ids stand for: what BOS and EOS flags added is taken off. *text is malloc'd. */
+int bnt_receipt_prompt_text(const struct bnt_tokenizer *t, const int32_t *ids, size_t n,
+                            unsigned flags, char **text, size_t *len, struct bnt_err *err);
+
+#endif

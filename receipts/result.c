@@ -1,0 +1,154 @@
+/*
+ * result.c - the part of a receipt that has the same bytes everywhere.
+ *
+ * Must not know the machine, the backend, the time or any path. The one idea: floats are written as
+ * the eight digits of their bits and 64-bit numbers as decimal strings, so that neither a locale
+ * nor a reader's number type can change them.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blake3.h"
+#include "receipt.h"
+
+json_t *bnt_receipt_bits(float f) {
+    char hex[9];
+    snprintf(hex, sizeof hex, "%08" PRIx32, bnt_f32_bits(f));
+    return json_string(hex);
+}
+
+int bnt_receipt_model_sha256(const struct bnt_gguf *g, char hex[65], struct bnt_err *err) {
+    size_t size;
+    const uint8_t *bytes = bnt_gguf_bytes(g, &size);
+    return bnt_receipt_sha256(bytes, size, hex, err);
+}
+
+int bnt_receipt_tokenizer_digest(const struct bnt_tokenizer *t, char hex[65], struct bnt_err *err) {
+    uint8_t digest[32];
+    int status = bnt_tokenizer_digest(t, digest, err);
+    for (unsigned i = 0; i < 32 && status == BNT_OK; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    return status;
+}
+
+int bnt_receipt_prompt_text(const struct bnt_tokenizer *t, const int32_t *ids, size_t n,
+                            unsigned flags, char **text, size_t *len, struct bnt_err *err) {
+    const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
+    bool marks = flags & BNT_ENCODE_BOS;
+    if (marks && info->add_bos && n && ids[0] == info->bos) {
+        ids++;
+        n--;
+    }
+    if (marks && info->add_eos && n && ids[n - 1] == info->eos) n--;
+    return bnt_tokenizer_decode(t, ids, n, flags & BNT_ENCODE_PARSE_SPECIAL, text, len, err);
+}
+
+static json_t *model_facts(const struct bnt_engine *e, struct bnt_err *err) {
+    char hex[65];
+    if (bnt_receipt_model_sha256(e->gguf, hex, err) != BNT_OK) return NULL;
+    return json_pack("{s:s, s:I, s:s}", "architecture", e->info.architecture, "bytes",
+                     (json_int_t)e->info.file_bytes, "sha256", hex);
+}
+
+static json_t *tokenizer_facts(const struct bnt_tokenizer *t, struct bnt_err *err) {
+    const struct bnt_tokenizer_info *i = bnt_tokenizer_info(t);
+    char hex[65];
+    if (bnt_receipt_tokenizer_digest(t, hex, err) != BNT_OK) return NULL;
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:b, s:b, s:b, "
+                     "s:b}",
+                     "source", "gguf", "kind", i->kind, "pre", i->pre, "pre_source", i->pre_source,
+                     "eot_source", i->eot_source, "digest", hex, "vocab_size",
+                     (json_int_t)i->vocab_size, "merges_count", (json_int_t)i->merges, "bos",
+                     (int)i->bos, "eos", (int)i->eos, "eot", (int)i->eot, "unk", (int)i->unk,
+                     "add_bos", (int)i->add_bos, "add_eos", (int)i->add_eos, "add_space_prefix",
+                     (int)i->add_space_prefix, "ignore_merges", (int)i->ignore_merges);
+}
+
+static json_t *id_list(const int32_t *ids, size_t n) {
+    json_t *array = json_array();
+    for (size_t i = 0; i < n; i++) {
+        if (json_array_append_new(array, json_integer(ids[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *prompt_facts(const struct bnt_tokenizer *t, const struct bnt_receipt_run *run,
+                            struct bnt_err *err) {
+    char blake3[65], sha256[65], *text = NULL;
+    size_t len = 0;
+    bnt_blake3(run->prompt, run->prompt_len, blake3);
+    if (bnt_receipt_sha256(run->prompt, run->prompt_len, sha256, err) != BNT_OK) return NULL;
+    if (bnt_receipt_prompt_text(t, run->ids, run->n_ids, run->encode_flags, &text, &len, err) !=
+        BNT_OK)
+        return NULL;
+    bool recoverable = len == run->prompt_len && (len == 0 || !memcmp(text, run->prompt, len));
+    free(text);
+    return json_pack("{s:b, s:b, s:b, s:I, s:s, s:s, s:b, s:o}", "add_bos",
+                     (run->encode_flags & BNT_ENCODE_BOS) != 0, "parse_special",
+                     (run->encode_flags & BNT_ENCODE_PARSE_SPECIAL) != 0, "exact",
+                     (run->encode_flags & BNT_ENCODE_EXACT) != 0, "bytes",
+                     (json_int_t)run->prompt_len, "blake3", blake3, "sha256", sha256, "recoverable",
+                     (int)recoverable, "ids", id_list(run->ids, run->n_ids));
+}
+
+static json_t *sampling_facts(const struct bnt_sampling *s) {
+    char seed[24];
+    snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
+    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:s}", "temperature",
+                     bnt_receipt_bits(s->temperature), "top_k", (json_int_t)s->top_k, "top_p",
+                     bnt_receipt_bits(s->top_p), "min_p", bnt_receipt_bits(s->min_p),
+                     "repeat_penalty", bnt_receipt_bits(s->repeat_penalty), "repeat_last",
+                     (json_int_t)s->repeat_last, "seed", seed);
+}
+
+static json_t *limit_facts(const struct bnt_generate_options *o, uint64_t context,
+                           struct bnt_err *err) {
+    json_t *stops = json_array();
+    for (unsigned i = 0; i < o->n_stops; i++) {
+        json_t *stop = json_string(o->stops[i]);
+        if (!stop) {
+            bnt_fail(err, BNT_E_UNSUPPORTED,
+                     "stop string %u is not UTF-8 text, and a receipt cannot hold it", i + 1);
+            json_decref(stops);
+            return NULL;
+        }
+        json_array_append_new(stops, stop);
+    }
+    return json_pack("{s:I, s:I, s:b, s:o}", "predict", (json_int_t)o->n_predict, "context",
+                     (json_int_t)context, "ignore_eos", (int)o->ignore_eog, "stops", stops);
+}
+
+static json_t *output_facts(const struct bnt_generation *g, struct bnt_err *err) {
+    json_t *logits = json_array(), *chain = json_array();
+    char text[65];
+    if (bnt_receipt_sha256(g->text, g->text_len, text, err) != BNT_OK) goto fail;
+    for (size_t i = 0; i < g->n_tokens; i++) {
+        if (json_array_append_new(logits, bnt_receipt_bits(g->chosen_logits[i])) != 0 ||
+            json_array_append_new(chain, json_string(g->links[i])) != 0)
+            goto fail;
+    }
+    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:s}", "ids", id_list(g->tokens, g->n_tokens),
+                     "logits", logits, "hidden_chain", chain, "hidden_sha256", g->hidden_digest,
+                     "stop_reason", bnt_stop_reason_name(g->reason), "text_bytes",
+                     (json_int_t)g->text_len, "text_sha256", text);
+fail:
+    json_decref(logits);
+    json_decref(chain);
+    return NULL;
+}
+
+json_t *bnt_receipt_result(const struct bnt_engine *e, const struct bnt_session *s,
+                           const struct bnt_receipt_run *run, struct bnt_err *err) {
+    return json_pack("{s:i, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "schema_version",
+                     BNT_RECEIPT_SCHEMA, "numerics_version", BNT_NUMERICS_VERSION, "model",
+                     model_facts(e, err), "tokenizer", tokenizer_facts(e->tokenizer, err),
+                     "template", run->template_id, "prompt", prompt_facts(e->tokenizer, run, err),
+                     "sampling", sampling_facts(&run->options->sampling), "limits",
+                     limit_facts(run->options, bnt_session_context(s), err), "output",
+                     output_facts(run->generation, err));
+}
