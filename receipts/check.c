@@ -41,19 +41,19 @@ struct field {
 #define FLAG(key)                                                                                  \
     { .name = (key), .kind = BOOL }
 #define ANY(key)                                                                                   \
-    { .name = (name), .kind = TEXT }
+    { .name = (key), .kind = TEXT }
 #define WORD(key, w)                                                                               \
     { .name = (key), .kind = NAME, .words = (w) }
 #define HASH_OF(key)                                                                               \
     { .name = (key), .kind = HEX, .lo = 64 }
 #define FLOAT(key)                                                                                 \
-    { .name = (name), .kind = HEX, .lo = 8 }
+    { .name = (key), .kind = HEX, .lo = 8 }
 #define TOKEN(key)                                                                                 \
     { .name = (key), .kind = INTEGER, .lo = -1, .hi = ID_MOST }
 #define PART(key, m)                                                                               \
     { .name = (key), .kind = OBJECT, .members = (m) }
 #define LIST_OF(key, m, least)                                                                     \
-    { .name = (name), .kind = LIST, .lo = (least), .members = (m) }
+    { .name = (key), .kind = LIST, .lo = (least), .members = (m) }
 #define MAP_OF(key, m)                                                                             \
     { .name = (key), .kind = MAP, .members = (m) }
 #define FINISH                                                                                     \
