@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "machine/fpenv.h"
 #include "run/engine.h"
 #include "run/exec.h"
 
@@ -68,7 +69,13 @@ void bnt_session_close(struct bnt_session *s) {
 
 static int check_feed(const struct bnt_session *s, const int32_t *ids, size_t count,
                       struct bnt_err *err) {
-    uint32_t n_vocab = s->engine->info.n_vocab;
+    uint32_t n_vocab = s->engine->info.n_vocab, deviation = bnt_fpenv_deviation();
+    if (deviation) { /* the caller computes too, as member 0 of the pool */
+        char what[128];
+        return bnt_fail(err, BNT_E_NUMERIC,
+                        "the calling thread's floating-point environment has %s",
+                        bnt_fpenv_describe(deviation, what, sizeof what));
+    }
     if (count > s->options.n_ctx - s->position)
         return bnt_fail(err, BNT_E_LIMIT,
                         "the context of %" PRIu64 " tokens is full: %" PRIu64

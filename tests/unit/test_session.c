@@ -5,6 +5,7 @@
  * are fed, and that every limit is refused with the session left as it was.
  */
 #include <check.h>
+#include <fenv.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,6 +239,19 @@ START_TEST(logits_that_are_not_finite_are_an_error) {
 }
 END_TEST
 
+START_TEST(a_caller_who_changed_the_rounding_is_told) {
+    struct bnt_err err = {0};
+    struct bnt_session *s = session(16, 1);
+    fesetround(FE_UPWARD);
+    int status = bnt_session_feed(s, ids, 3, BNT_WANT_LAST, &err);
+    fesetround(FE_TONEAREST);
+    ck_assert_int_eq(status, BNT_E_NUMERIC);
+    ck_assert_ptr_nonnull(strstr(err.text, "rounding"));
+    must(bnt_session_feed(s, ids, 3, BNT_WANT_LAST, &err), &err);
+    bnt_session_close(s);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("session");
     TCase *tc = tcase_create("session");
@@ -250,6 +264,7 @@ int main(void) {
     tcase_add_test(tc, text_held_back_for_a_stop_string_comes_at_the_end);
     tcase_add_test(tc, generation_ends_where_it_should);
     tcase_add_test(tc, logits_that_are_not_finite_are_an_error);
+    tcase_add_test(tc, a_caller_who_changed_the_rounding_is_told);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -64,13 +64,14 @@ BNT_API void bnt_session_close(struct bnt_session *session);
 
 /* Computes `count` tokens after those already fed. Afterwards bnt_session_logits gives the logits
  * of the last token (LAST), or of every token of this call (ALL). BNT_E_LIMIT when the context is
- * full or an id is out of range; BNT_E_NUMERIC when a wanted logit is not finite. On failure the
- * session stands where it stood before the call. */
+ * full or an id is out of range; BNT_E_NUMERIC when a wanted logit is not finite, or when the caller
+ * changed the rounding mode or flushes denormals. On failure the session stands where it stood
+ * before the call. */
 BNT_API int bnt_session_feed(struct bnt_session *session, const int32_t *ids, size_t count,
                              enum bnt_want want, struct bnt_err *err);
 BNT_API const float *bnt_session_logits(const struct bnt_session *session, size_t i); /* [n_vocab] */
-/* The final hidden state [n_embd] behind those logits, after the output norm; of the last token fed,
- * whatever was wanted of the others. */
+/* The final hidden state [n_embd] of the last token fed, after the output norm: what the head was
+ * applied to. NULL when no logits were wanted. */
 BNT_API const float *bnt_session_hidden(const struct bnt_session *session);
 BNT_API uint64_t bnt_session_position(const struct bnt_session *session); /* tokens fed */
 BNT_API uint64_t bnt_session_context(const struct bnt_session *session);  /* positions in all */
