@@ -38,6 +38,8 @@ struct field {
 #define ID_MOST 2147483647
 #define COUNT(key)                                                                                 \
     { .name = (key), .kind = INTEGER, .hi = MOST }
+#define UINT32(key)                                                                                \
+    { .name = (key), .kind = INTEGER, .hi = UINT32_MAX }
 #define FLAG(key)                                                                                  \
     { .name = (key), .kind = BOOL }
 #define ANY(key)                                                                                   \
@@ -88,11 +90,11 @@ static const struct field prompt[] = {
     COUNT("bytes"),      HASH_OF("blake3"),        HASH_OF("sha256"),
     FLAG("recoverable"), LIST_OF("ids", an_id, 1), FINISH};
 static const struct field sampling[] = {FLOAT("temperature"),
-                                        COUNT("top_k"),
+                                        UINT32("top_k"),
                                         FLOAT("top_p"),
                                         FLOAT("min_p"),
                                         FLOAT("repeat_penalty"),
-                                        COUNT("repeat_last"),
+                                        UINT32("repeat_last"),
                                         {.name = "seed", .kind = DECIMAL},
                                         FINISH};
 static const struct field limits[] = {COUNT("predict"), COUNT("context"), FLAG("ignore_eos"),
@@ -327,7 +329,25 @@ static int check_versions(const json_t *r, const struct path *at) {
     return BNT_OK;
 }
 
-/* What one table row cannot say: members of `output` that must agree. */
+/* What a row of the table cannot say: floats in the ranges that the command line takes. */
+static int check_sampling(const json_t *r, const struct path *at) {
+    static const struct {
+        const char *name;
+        float lo, hi;
+    } ranges[] = {{"temperature", 0.0f, 100.0f},
+                  {"top_p", 0.0f, 1.0f},
+                  {"min_p", 0.0f, 1.0f},
+                  {"repeat_penalty", 1e-3f, 1e3f}};
+    const json_t *o = json_object_get(json_object_get(r, "result"), "sampling");
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        float f = bnt_receipt_float(json_object_get(o, ranges[i].name));
+        struct path part = below(at, "result.sampling"), here = below(&part, ranges[i].name);
+        if (!(f >= ranges[i].lo && f <= ranges[i].hi)) return fail(&here, "out of range");
+    }
+    return BNT_OK;
+}
+
+/* Members of `output` that must agree. */
 static int check_steps(const json_t *r, const struct path *at) {
     const json_t *o = json_object_get(json_object_get(r, "result"), "output");
     const json_t *chain = json_object_get(o, "hidden_chain");
@@ -348,6 +368,7 @@ int bnt_receipt_check(const json_t *receipt, struct bnt_err *err) {
     if (!json_is_object(receipt)) return fail(&top, "not a JSON object");
     int status = check_versions(receipt, &top);
     if (status == BNT_OK) status = check_object(receipt_fields, receipt, &top);
+    if (status == BNT_OK) status = check_sampling(receipt, &top);
     if (status == BNT_OK) status = check_steps(receipt, &top);
     return status;
 }

@@ -184,7 +184,7 @@ static int read_text(const char *path, char **text, size_t *len, struct bnt_err 
 
 int bnt_receipt_read(json_t **out, const char *path, struct bnt_err *err) {
     char *text, shown[200];
-    size_t len;
+    size_t len = 0;
     json_error_t why;
     *out = NULL;
     int status = read_text(path, &text, &len, err);

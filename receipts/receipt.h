@@ -69,11 +69,12 @@ int bnt_receipt_seals(const json_t *receipt, json_t **out, struct bnt_err *err);
 
 /* A string that may hold any bytes; those that JSON cannot carry are escaped as \xNN. */
 json_t *bnt_receipt_text(const char *text);
-json_t *bnt_receipt_bits(float f); /* "3f800000" */
+json_t *bnt_receipt_bits(float f);           /* "3f800000" */
+float bnt_receipt_float(const json_t *bits); /* the inverse; bits has been checked */
 
-/* The hash of the model file an engine has mapped, and of its tokenizer, as digits. */
-int bnt_receipt_model_sha256(const struct bnt_gguf *g, char hex[65], struct bnt_err *err);
-int bnt_receipt_tokenizer_digest(const struct bnt_tokenizer *t, char hex[65], struct bnt_err *err);
+/* What result.model and result.tokenizer say of a mapped file and its tokenizer. NULL as above. */
+json_t *bnt_receipt_model(const struct bnt_gguf *g, struct bnt_err *err);
+json_t *bnt_receipt_tokenizer(const struct bnt_tokenizer *t, struct bnt_err *err);
 /* The text that ids stand for: what BOS and EOS flags added is taken off. *text is malloc'd. */
 int bnt_receipt_prompt_text(const struct bnt_tokenizer *t, const int32_t *ids, size_t n,
                             unsigned flags, char **text, size_t *len, struct bnt_err *err);

@@ -19,13 +19,11 @@ json_t *bnt_receipt_bits(float f) {
     return json_string(hex);
 }
 
-int bnt_receipt_model_sha256(const struct bnt_gguf *g, char hex[65], struct bnt_err *err) {
-    size_t size;
-    const uint8_t *bytes = bnt_gguf_bytes(g, &size);
-    return bnt_receipt_sha256(bytes, size, hex, err);
+float bnt_receipt_float(const json_t *bits) {
+    return bnt_f32_from_bits((uint32_t)strtoul(json_string_value(bits), NULL, 16));
 }
 
-int bnt_receipt_tokenizer_digest(const struct bnt_tokenizer *t, char hex[65], struct bnt_err *err) {
+static int tokenizer_digest(const struct bnt_tokenizer *t, char hex[65], struct bnt_err *err) {
     uint8_t digest[32];
     int status = bnt_tokenizer_digest(t, digest, err);
     for (unsigned i = 0; i < 32 && status == BNT_OK; i++)
@@ -45,17 +43,21 @@ int bnt_receipt_prompt_text(const struct bnt_tokenizer *t, const int32_t *ids, s
     return bnt_tokenizer_decode(t, ids, n, flags & BNT_ENCODE_PARSE_SPECIAL, text, len, err);
 }
 
-static json_t *model_facts(const struct bnt_engine *e, struct bnt_err *err) {
+json_t *bnt_receipt_model(const struct bnt_gguf *g, struct bnt_err *err) {
+    struct bnt_str arch = {"", 0};
     char hex[65];
-    if (bnt_receipt_model_sha256(e->gguf, hex, err) != BNT_OK) return NULL;
-    return json_pack("{s:s, s:I, s:s}", "architecture", e->info.architecture, "bytes",
-                     (json_int_t)e->info.file_bytes, "sha256", hex);
+    size_t size;
+    const uint8_t *bytes = bnt_gguf_bytes(g, &size);
+    bnt_gguf_str(g, "general.architecture", &arch);
+    if (bnt_receipt_sha256(bytes, size, hex, err) != BNT_OK) return NULL;
+    return json_pack("{s:s%, s:I, s:s}", "architecture", arch.ptr, arch.len, "bytes",
+                     (json_int_t)size, "sha256", hex);
 }
 
-static json_t *tokenizer_facts(const struct bnt_tokenizer *t, struct bnt_err *err) {
+json_t *bnt_receipt_tokenizer(const struct bnt_tokenizer *t, struct bnt_err *err) {
     const struct bnt_tokenizer_info *i = bnt_tokenizer_info(t);
     char hex[65];
-    if (bnt_receipt_tokenizer_digest(t, hex, err) != BNT_OK) return NULL;
+    if (tokenizer_digest(t, hex, err) != BNT_OK) return NULL;
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:b, s:b, s:b, "
                      "s:b}",
                      "source", "gguf", "kind", i->kind, "pre", i->pre, "pre_source", i->pre_source,
@@ -146,9 +148,10 @@ json_t *bnt_receipt_result(const struct bnt_engine *e, const struct bnt_session 
                            const struct bnt_receipt_run *run, struct bnt_err *err) {
     return json_pack("{s:i, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "schema_version",
                      BNT_RECEIPT_SCHEMA, "numerics_version", BNT_NUMERICS_VERSION, "model",
-                     model_facts(e, err), "tokenizer", tokenizer_facts(e->tokenizer, err),
-                     "template", run->template_id, "prompt", prompt_facts(e->tokenizer, run, err),
-                     "sampling", sampling_facts(&run->options->sampling), "limits",
+                     bnt_receipt_model(e->gguf, err), "tokenizer",
+                     bnt_receipt_tokenizer(e->tokenizer, err), "template", run->template_id,
+                     "prompt", prompt_facts(e->tokenizer, run, err), "sampling",
+                     sampling_facts(&run->options->sampling), "limits",
                      limit_facts(run->options, bnt_session_context(s), err), "output",
                      output_facts(run->generation, err));
 }
