@@ -28,8 +28,8 @@ struct option_row {
 };
 
 #define F(member) offsetof(struct cmd_args, member)
-#define MODELS (CMD_RUN | CMD_TOKENIZE | CMD_INSPECT | CMD_BENCH | CMD_PERPLEXITY)
-#define COMPUTES (CMD_RUN | CMD_BENCH | CMD_PERPLEXITY)
+#define MODELS (CMD_RUN | CMD_TOKENIZE | CMD_INSPECT | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY)
+#define COMPUTES (CMD_RUN | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY)
 #define EVERY (MODELS | CMD_BACKENDS)
 
 static const struct option_row table[] = {
@@ -37,7 +37,9 @@ static const struct option_row table[] = {
      "GGUF file (default: the model in models/)"},
     {"prompt", 'p', CMD_RUN, TEXT, F(prompt), 0, 0, "TEXT",
      "text to continue (default: start from BOS)"},
-    {"file", 'f', CMD_RUN | CMD_TOKENIZE | CMD_PERPLEXITY, TEXT, F(file), 0, 0, "FILE",
+    {"prompt", 'p', CMD_VERIFY, TEXT, F(prompt), 0, 0, "TEXT",
+     "the prompt, where the receipt's tokens do not give it back"},
+    {"file", 'f', CMD_RUN | CMD_TOKENIZE | CMD_PERPLEXITY | CMD_VERIFY, TEXT, F(file), 0, 0, "FILE",
      "read the text from FILE; - is stdin"},
     {"predict", 'n', CMD_RUN, UINT, F(n_predict), 0, 1e9, "N",
      "tokens to generate at most (default 128)"},
@@ -84,6 +86,9 @@ static const struct option_row table[] = {
     {"depth", 'd', CMD_BENCH, LIST, F(depths), 0, 1e6, "LIST",
      "tokens already in the context (default 0)"},
     {"repetitions", 'r', CMD_BENCH, UINT, F(repeat), 1, 1000, "N", "of each test (default 5)"},
+    {"receipt", 0, CMD_RUN, TEXT, F(receipt), 0, 0, "FILE",
+     "write what was computed, and how, for bitnet verify"},
+    {"fast", 0, CMD_VERIFY, FLAG, F(fast), 0, 0, NULL, "structure and hashes only, no computing"},
     {"csv", 0, CMD_BENCH, FLAG, F(csv), 0, 0, NULL, "print comma-separated values"},
     {"all", 0, CMD_INSPECT, FLAG, F(all), 0, 0, NULL, "list every key and tensor"},
     {"json", 0, EVERY, FLAG, F(json), 0, 0, NULL, "print one JSON object"},
@@ -263,7 +268,7 @@ int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
         return bnt_fail(err, BNT_E_USAGE, "one word too many: '%s'",
                         bnt_printable(shown, sizeof shown, argv[optind], strlen(argv[optind])));
     }
-    if (args->operand && !(command & (CMD_TOKENIZE | CMD_INSPECT))) {
+    if (args->operand && !(command & (CMD_TOKENIZE | CMD_INSPECT | CMD_VERIFY))) {
         char shown[64];
         return bnt_fail(err, BNT_E_USAGE, "what is '%s'? A prompt is given by -p",
                         bnt_printable(shown, sizeof shown, args->operand, strlen(args->operand)));

@@ -16,6 +16,7 @@ enum cmd_id { /* bits, since most options serve several commands */
               CMD_BACKENDS = 8,
               CMD_BENCH = 16,
               CMD_PERPLEXITY = 32,
+              CMD_VERIFY = 64,
 };
 
 enum { MAX_STOPS = 16, MAX_LIST = 16 };
@@ -27,7 +28,7 @@ struct cmd_list { /* "1,2,4" */
 
 struct cmd_args {
     enum cmd_id command;
-    const char *model, *prompt, *file;
+    const char *model, *prompt, *file, *receipt;
     const char *backend, *plugin_dir;
     const char *stops[MAX_STOPS];
     unsigned n_stops;
@@ -38,7 +39,8 @@ struct cmd_args {
     uint64_t seed;
     bool temp_given, truncation_given, seed_given, bind_none;
     bool json, csv, ids, decode, no_bos, parse_special, verbose_prompt, echo, ignore_eos, help, all;
-    const char *operand; /* the word that is no option: TEXT of tokenize, MODEL of inspect */
+    bool fast;
+    const char *operand; /* the word that is no option: TEXT of tokenize, MODEL of inspect, ... */
 };
 
 /* Fills *args with defaults, then the environment (BITNET_THREADS, BITNET_BACKEND, BITNET_SEED,

@@ -28,6 +28,8 @@ static const struct command commands[] = {
      "measure prefill and decode"},
     {"perplexity", CMD_PERPLEXITY, cmd_perplexity, "bitnet perplexity [-m MODEL] -f FILE [options]",
      "score a text"},
+    {"verify", CMD_VERIFY, cmd_verify, "bitnet verify RECEIPT [-m MODEL] [options]",
+     "check a receipt, and compute its run again"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "receipt.h"
 #include "run/generate.h"
 
 static volatile sig_atomic_t interrupted;
@@ -99,44 +100,86 @@ static void print_summary(const struct bnt_engine *engine, const struct bnt_sess
         bnt_session_threads(session), bnt_session_threads(session) == 1 ? "" : "s", seed);
 }
 
+/* What the command knows of its prompt. */
+struct prompt {
+    char *text;
+    size_t len;
+    unsigned flags; /* BNT_ENCODE_* */
+    struct bnt_token_list list;
+};
+
+static int write_receipt(const struct cmd_args *args, const struct bnt_engine *engine,
+                         const struct bnt_session *session, const struct prompt *p,
+                         const struct bnt_generate_options *options, const struct bnt_generation *g,
+                         struct bnt_err *err) {
+    json_t *receipt;
+    int status = bnt_receipt_build(&receipt, engine, session,
+                                   &(struct bnt_receipt_run){.model_path = cmd_model_path(args),
+                                                             .template_id = "raw",
+                                                             .prompt = p->text,
+                                                             .prompt_len = p->len,
+                                                             .encode_flags = p->flags,
+                                                             .ids = p->list.ids,
+                                                             .n_ids = p->list.count,
+                                                             .deterministic = args->seed_given,
+                                                             .options = options,
+                                                             .generation = g},
+                                   err);
+    if (status == BNT_OK) status = bnt_receipt_write(receipt, args->receipt, err);
+    json_decref(receipt);
+    return status;
+}
+
+/* Before a long run: what would keep its receipt from being written. */
+static int check_receipt(const struct cmd_args *args, struct bnt_err *err) {
+    for (unsigned i = 0; i < args->n_stops; i++) {
+        json_t *stop = json_string(args->stops[i]);
+        if (!stop)
+            return bnt_fail(err, BNT_E_USAGE,
+                            "stop string %u is not UTF-8 text, and a receipt cannot hold it",
+                            i + 1);
+        json_decref(stop);
+    }
+    return bnt_receipt_can_write(args->receipt, err);
+}
+
 /* The prompt as tokens; shows them where that is asked for. */
 static int encode_prompt(const struct cmd_args *args, const struct bnt_tokenizer *t,
-                         const char *text, size_t len, struct bnt_token_list *list,
-                         struct bnt_err *err) {
-    unsigned flags = (args->no_bos ? 0u : (unsigned)BNT_ENCODE_BOS) |
-                     (args->parse_special ? (unsigned)BNT_ENCODE_PARSE_SPECIAL : 0u);
-    int status = bnt_encode_prompt(t, text, len, flags, list, err);
+                         struct prompt *p, struct bnt_err *err) {
+    p->flags = (args->no_bos ? 0u : (unsigned)BNT_ENCODE_BOS) |
+               (args->parse_special ? (unsigned)BNT_ENCODE_PARSE_SPECIAL : 0u);
+    int status = bnt_encode_prompt(t, p->text, p->len, p->flags, &p->list, err);
     if (status != BNT_OK) return status;
-    if (args->verbose_prompt) cmd_debug_tokens(t, list, list->count);
-    if (args->debug_tokens) cmd_debug_tokens(t, list, args->debug_tokens);
+    if (args->verbose_prompt) cmd_debug_tokens(t, &p->list, p->list.count);
+    if (args->debug_tokens) cmd_debug_tokens(t, &p->list, args->debug_tokens);
     return BNT_OK;
 }
 
 static int generate(const struct cmd_args *args, struct bnt_engine *engine,
-                    struct bnt_session *session, const struct bnt_token_list *prompt,
-                    struct bnt_err *err) {
-    const struct bnt_sampling sampling = sampling_of(args);
+                    struct bnt_session *session, const struct prompt *prompt, struct bnt_err *err) {
+    const struct bnt_generate_options options = {
+        .sampling = sampling_of(args),
+        .n_predict = args->n_predict,
+        .ignore_eog = args->ignore_eos,
+        .digest_logits = args->json,
+        .stops = args->stops,
+        .n_stops = args->n_stops,
+        .on_text = args->json ? NULL : stream_text,
+        .interrupted = &interrupted,
+    };
     struct bnt_generation g;
-    int status = bnt_generate(&g, engine, session, prompt->ids, prompt->count,
-                              &(struct bnt_generate_options){
-                                  .sampling = sampling,
-                                  .n_predict = args->n_predict,
-                                  .ignore_eog = args->ignore_eos,
-                                  .digest_logits = args->json,
-                                  .stops = args->stops,
-                                  .n_stops = args->n_stops,
-                                  .on_text = args->json ? NULL : stream_text,
-                                  .interrupted = &interrupted,
-                              },
-                              err);
+    int status =
+        bnt_generate(&g, engine, session, prompt->list.ids, prompt->list.count, &options, err);
     if (status == BNT_OK && args->json)
-        status = print_json(args, engine, session, prompt, &sampling, &g, err);
+        status = print_json(args, engine, session, &prompt->list, &options.sampling, &g, err);
     if (!args->json && g.text_len && g.text[g.text_len - 1] != '\n' && status == BNT_OK) {
         status = cmd_write("\n", 1, err);
         if (status == BNT_OK) status = cmd_flush(err);
     }
+    if (status == BNT_OK && args->receipt)
+        status = write_receipt(args, engine, session, prompt, &options, &g, err);
     if (status == BNT_OK && isatty(STDERR_FILENO))
-        print_summary(engine, session, prompt, &sampling, &g);
+        print_summary(engine, session, &prompt->list, &options.sampling, &g);
     if (status == BNT_OK && g.reason == BNT_STOP_CONTEXT)
         fprintf(stderr, "bitnet: the context of %llu tokens is full (-c gives more)\n",
                 (unsigned long long)bnt_session_context(session));
@@ -149,24 +192,24 @@ static int generate(const struct cmd_args *args, struct bnt_engine *engine,
 int cmd_run(const struct cmd_args *args, struct bnt_err *err) {
     struct bnt_engine *engine = NULL;
     struct bnt_session *session = NULL;
-    struct bnt_token_list prompt = {0};
-    char *text = NULL;
-    size_t len = 0;
-    int status = read_prompt(args, &text, &len, err);
+    struct prompt prompt = {0};
+    int status = read_prompt(args, &prompt.text, &prompt.len, err);
     if (status != BNT_OK) goto out;
+    if (args->receipt && (status = check_receipt(args, err)) != BNT_OK) goto out;
     signal(SIGINT, on_sigint);
     if ((status = cmd_open_engine(&engine, args, err)) != BNT_OK) goto out;
-    status = encode_prompt(args, bnt_engine_tokenizer(engine), text, len, &prompt, err);
+    status = encode_prompt(args, bnt_engine_tokenizer(engine), &prompt, err);
     if (status != BNT_OK) goto out;
     status = cmd_open_session(&session, engine, args,
                               args->threads.count ? args->threads.values[0] : 0, err);
     if (status != BNT_OK) goto out;
-    if (args->echo && !args->json && (status = cmd_write(text, len, err)) != BNT_OK) goto out;
+    if (args->echo && !args->json && (status = cmd_write(prompt.text, prompt.len, err)) != BNT_OK)
+        goto out;
     status = generate(args, engine, session, &prompt, err);
 out:
     bnt_session_close(session);
-    bnt_token_list_free(&prompt);
+    bnt_token_list_free(&prompt.list);
     bnt_engine_close(engine);
-    free(text);
+    free(prompt.text);
     return status;
 }

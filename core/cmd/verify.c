@@ -1,0 +1,158 @@
+/*
+ * verify.c - `bitnet verify`: is what a receipt says true?
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/sha256.h"
+#include "cmd/cmd.h"
+#include "verify.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_sigint(int signum) {
+    (void)signum;
+    interrupted = 1;
+}
+
+static const char *text_in(const json_t *receipt, const char *part, const char *name) {
+    return json_string_value(json_object_get(json_object_get(receipt, part), name));
+}
+
+/* -m; or else of the recorded path and the default model the first that has the recorded hash, or
+ * the first that exists, so that the model check can say how it differs. */
+static int find_model(const struct cmd_args *args, const json_t *receipt, const char **path,
+                      struct bnt_err *err) {
+    const json_t *model = json_object_get(json_object_get(receipt, "result"), "model");
+    const char *wanted = json_string_value(json_object_get(model, "sha256"));
+    const char *places[] = {text_in(receipt, "circumstance", "model_path"), bnt_model_path};
+    char hex[65];
+    struct stat st;
+    *path = args->model;
+    if (*path) return BNT_OK;
+    for (size_t i = 0; i < 2; i++) {
+        if (stat(places[i], &st) != 0 || !S_ISREG(st.st_mode)) continue;
+        if (!*path) *path = places[i];
+        if (st.st_size != json_integer_value(json_object_get(model, "bytes"))) continue;
+        if (bnt_sha256_file(places[i], hex, NULL) != BNT_OK || strcmp(hex, wanted) != 0) continue;
+        *path = places[i];
+        return BNT_OK;
+    }
+    if (*path) return BNT_OK;
+    return bnt_fail(err, BNT_E_IO, "no model: '%.250s' is gone and so is '%.150s'; -m names it",
+                    places[0], places[1]);
+}
+
+/* Everything but the replay. */
+static int check_files(struct bnt_verification *v, const json_t *receipt, const struct bnt_gguf *g,
+                       const struct bnt_tokenizer *t, const char *text, size_t len,
+                       struct bnt_err *err) {
+    int status = bnt_verify_model(v, receipt, g, err);
+    if (status == BNT_OK) status = bnt_verify_tokenizer(v, receipt, t, err);
+    if (status == BNT_OK) status = bnt_verify_prompt(v, receipt, t, text, len, err);
+    return status;
+}
+
+static int check_fast(struct bnt_verification *v, const json_t *receipt, const char *model,
+                      const char *text, size_t len, struct bnt_err *err) {
+    struct bnt_gguf *g = NULL;
+    struct bnt_tokenizer *t = NULL;
+    int status = bnt_gguf_open(&g, model, err);
+    if (status == BNT_OK) status = bnt_tokenizer_open(&t, g, err);
+    if (status == BNT_OK) status = check_files(v, receipt, g, t, text, len, err);
+    if (status == BNT_OK)
+        snprintf(v->checks[BNT_CHECK_REPLAY].text, sizeof v->checks[0].text, "--fast");
+    bnt_tokenizer_close(t);
+    bnt_gguf_close(g);
+    return status;
+}
+
+static int check_all(struct bnt_verification *v, const json_t *receipt, const char *model,
+                     const struct cmd_args *args, const char *text, size_t len,
+                     struct bnt_err *err) {
+    struct cmd_args with_model = *args;
+    struct bnt_engine *e = NULL;
+    with_model.model = model;
+    int status = cmd_open_engine(&e, &with_model, err);
+    if (status == BNT_OK) status = check_files(v, receipt, e->gguf, e->tokenizer, text, len, err);
+    if (status == BNT_OK && v->checks[BNT_CHECK_MODEL].state == BNT_DIFFERS)
+        snprintf(v->checks[BNT_CHECK_REPLAY].text, sizeof v->checks[0].text,
+                 "the model is not the one of the receipt");
+    else if (status == BNT_OK)
+        status = bnt_verify_replay(v, receipt, e,
+                                   &(struct bnt_session_options){
+                                       .n_batch = args->batch,
+                                       .threads = args->threads.count ? args->threads.values[0] : 0,
+                                       .no_bind = args->bind_none},
+                                   &interrupted, err);
+    bnt_engine_close(e);
+    return status;
+}
+
+static void print_text(const struct bnt_verification *v) {
+    printf("%-11s  %-9s  schema and numerics are known, every field is in place\n", "ok",
+           "structure");
+    for (unsigned c = 0; c < BNT_CHECK_COUNT; c++)
+        printf("%-11s  %-9s  %s\n", bnt_check_state_name(v->checks[c].state),
+               bnt_check_name((enum bnt_check)c), v->checks[c].text);
+}
+
+static int print_json(const struct cmd_args *args, const struct bnt_verification *v,
+                      const char *model, struct bnt_err *err) {
+    const struct bnt_difference *d = &v->first;
+    bool ok = bnt_verify_outcome(v, NULL) == BNT_OK;
+    json_t *checks = json_object(), *first = NULL;
+    for (unsigned c = 0; c < BNT_CHECK_COUNT; c++)
+        json_object_set_new(checks, bnt_check_name((enum bnt_check)c),
+                            json_pack("{s:s, s:o}", "state",
+                                      bnt_check_state_name(v->checks[c].state), "text",
+                                      cmd_json_text(v->checks[c].text, strlen(v->checks[c].text))));
+    if (d->what)
+        first = json_pack("{s:I, s:s, s:s, s:s}", "step", (json_int_t)d->step, "what", d->what,
+                          "receipt", d->receipt, "replay", d->replay);
+    return cmd_write_json(json_pack("{s:o, s:o, s:s, s:I, s:o, s:o}", "receipt",
+                                    cmd_json_text(args->operand, strlen(args->operand)), "model",
+                                    cmd_json_text(model, strlen(model)), "status",
+                                    ok ? "ok" : "mismatch", "steps_replayed", (json_int_t)v->steps,
+                                    "checks", checks, "first_difference",
+                                    first ? first : json_null()),
+                          err);
+}
+
+int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
+    struct bnt_verification v = {0};
+    json_t *receipt = NULL;
+    const char *model = NULL;
+    char *file = NULL;
+    size_t len = args->prompt ? strlen(args->prompt) : 0;
+    int status;
+    if (!args->operand)
+        return bnt_fail(err, BNT_E_USAGE, "which receipt? bitnet verify RECEIPT [-m MODEL]");
+    if (args->prompt && args->file)
+        return bnt_fail(err, BNT_E_USAGE, "-p and -f both give a prompt");
+    if (args->file && (status = cmd_read_file(args->file, &file, &len, err)) != BNT_OK)
+        return status;
+    const char *text = args->prompt ? args->prompt : file;
+    signal(SIGINT, on_sigint);
+    status = bnt_receipt_read(&receipt, args->operand, err);
+    if (status == BNT_OK) status = bnt_verify_seals(&v, receipt, err);
+    if (status == BNT_OK) status = find_model(args, receipt, &model, err);
+    if (status == BNT_OK)
+        status = args->fast ? check_fast(&v, receipt, model, text, len, err)
+                            : check_all(&v, receipt, model, args, text, len, err);
+    if (status != BNT_OK) goto out;
+    if (args->json)
+        status = print_json(args, &v, model, err);
+    else
+        print_text(&v);
+    if (status == BNT_OK) status = cmd_flush(err);
+    if (status == BNT_OK) status = bnt_verify_outcome(&v, err);
+out:
+    json_decref(receipt);
+    free(file);
+    return status;
+}

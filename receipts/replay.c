@@ -1,0 +1,234 @@
+/*
+ * replay.c - computes a receipt's run again and stops at the first step that differs. See verify.h.
+ *
+ * The one idea: up to the first difference both runs were fed the same tokens, so generating freely
+ * and comparing step by step finds the same first step as feeding the recorded tokens would, and
+ * checks sampling and the reason to stop as well.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "verify.h"
+
+struct replay {
+    struct bnt_verification *v;
+    const json_t *output, *ids, *logits, *chain;
+    size_t n;
+    const struct bnt_sampling *sampling;
+};
+
+static const char *text_at(const json_t *list, size_t i) {
+    return json_string_value(json_array_get(list, i));
+}
+
+/* Whether there was a difference before. */
+static bool differs(struct replay *r, const char *what, size_t step, const char *a, const char *b) {
+    struct bnt_difference *d = &r->v->first;
+    if (d->what) return true;
+    d->what = what;
+    d->step = step;
+    snprintf(d->receipt, sizeof d->receipt, "%s", a);
+    snprintf(d->replay, sizeof d->replay, "%s", b);
+    return false;
+}
+
+/* All that differs in one step goes into one line; the first of it is kept as the difference. */
+static void compare_step(struct replay *r, const struct bnt_step *s) {
+    char *text = r->v->checks[BNT_CHECK_REPLAY].text, link[17], a[32], b[32], drawn[80] = "";
+    const size_t room = sizeof r->v->checks[BNT_CHECK_REPLAY].text;
+    json_int_t id = json_integer_value(json_array_get(r->ids, s->index));
+    size_t used = (size_t)snprintf(text, room, "step %zu: ", s->index), start = used;
+    snprintf(link, sizeof link, "%.16s", s->chain);
+    if (strcmp(link, text_at(r->chain, s->index)) != 0) {
+        differs(r, "hidden", s->index, text_at(r->chain, s->index), link);
+        used += (size_t)snprintf(text + used, room - used,
+                                 "hidden state: chain %s in the receipt, %s in the replay",
+                                 text_at(r->chain, s->index), link);
+    }
+    if (id != s->id) {
+        snprintf(a, sizeof a, "%" JSON_INTEGER_FORMAT, id);
+        snprintf(b, sizeof b, "%" PRId32, s->id);
+        differs(r, "token", s->index, a, b);
+        if (r->sampling->temperature > 0.0f)
+            snprintf(drawn, sizeof drawn, " (drawn with seed %" PRIu64 ")", r->sampling->seed);
+        used += (size_t)snprintf(text + used, room - used,
+                                 "%stoken: %s in the receipt, %s in the replay%s",
+                                 used > start ? "; " : "", a, b, drawn);
+    }
+    snprintf(b, sizeof b, "%08" PRIx32, bnt_f32_bits(s->logit));
+    if (strcmp(text_at(r->logits, s->index), b) != 0) {
+        differs(r, "logit", s->index, text_at(r->logits, s->index), b);
+        used += (size_t)snprintf(text + used, room - used,
+                                 "%schosen logit: %s in the receipt, %s in the replay",
+                                 used > start ? "; " : "", text_at(r->logits, s->index), b);
+    }
+    if (used == start) text[0] = '\0';
+}
+
+static int on_step(void *arg, const struct bnt_step *s, struct bnt_err *err) {
+    struct replay *r = arg;
+    char a[80];
+    if (s->index < r->n) {
+        compare_step(r, s);
+    } else {
+        snprintf(a, sizeof a, "%s", json_string_value(json_object_get(r->output, "stop_reason")));
+        differs(r, "end", s->index, a, "goes on");
+        snprintf(r->v->checks[BNT_CHECK_REPLAY].text, sizeof r->v->checks[BNT_CHECK_REPLAY].text,
+                 "step %zu: the receipt ends here (%s), the replay goes on", s->index, a);
+    }
+    if (r->v->first.what) return bnt_fail(err, BNT_E_MISMATCH, "the replay differs");
+    r->v->steps++;
+    return BNT_OK;
+}
+
+/* What no single step shows: how it ended, and the text. */
+static int compare_end(struct replay *r, const struct bnt_generation *g, bool interrupted,
+                       struct bnt_err *err) {
+    char *text = r->v->checks[BNT_CHECK_REPLAY].text, sha256[65];
+    const size_t room = sizeof r->v->checks[BNT_CHECK_REPLAY].text;
+    const char *there = json_string_value(json_object_get(r->output, "stop_reason"));
+    const char *here = bnt_stop_reason_name(g->reason);
+    if (interrupted && g->reason == BNT_STOP_LENGTH) here = there;
+    if (g->n_tokens < r->n || strcmp(here, there) != 0) {
+        differs(r, "end", g->n_tokens, there, here);
+        snprintf(text, room,
+                 "output.stop_reason: '%s' after %zu tokens in the receipt, '%s' after %zu in the "
+                 "replay",
+                 there, r->n, here, g->n_tokens);
+        return BNT_OK;
+    }
+    there = json_string_value(json_object_get(r->output, "hidden_sha256"));
+    if (strcmp(there, g->hidden_digest) != 0) {
+        differs(r, "hidden", r->n ? r->n - 1 : 0, there, g->hidden_digest);
+        snprintf(text, room, "output.hidden_sha256: %s in the receipt, %s in the replay", there,
+                 g->hidden_digest);
+        return BNT_OK;
+    }
+    int status = bnt_receipt_sha256(g->text, g->text_len, sha256, err);
+    if (status != BNT_OK) return status;
+    there = json_string_value(json_object_get(r->output, "text_sha256"));
+    json_int_t bytes = json_integer_value(json_object_get(r->output, "text_bytes"));
+    if (strcmp(there, sha256) != 0 || (size_t)bytes != g->text_len) {
+        differs(r, "text", r->n, there, sha256);
+        snprintf(text, room,
+                 "output.text_sha256: %s of %" JSON_INTEGER_FORMAT
+                 " bytes in the receipt, %s of %zu in the replay",
+                 there, bytes, sha256, g->text_len);
+    }
+    return BNT_OK;
+}
+
+/* ---- the recorded options ------------------------------------------------------------------- */
+
+static json_int_t number(const json_t *o, const char *name) {
+    return json_integer_value(json_object_get(o, name));
+}
+
+static struct bnt_sampling sampling_of(const json_t *o) {
+    return (struct bnt_sampling){
+        .temperature = bnt_receipt_float(json_object_get(o, "temperature")),
+        .top_k = (uint32_t)number(o, "top_k"),
+        .top_p = bnt_receipt_float(json_object_get(o, "top_p")),
+        .min_p = bnt_receipt_float(json_object_get(o, "min_p")),
+        .repeat_penalty = bnt_receipt_float(json_object_get(o, "repeat_penalty")),
+        .repeat_last = (uint32_t)number(o, "repeat_last"),
+        .seed = strtoull(json_string_value(json_object_get(o, "seed")), NULL, 10)};
+}
+
+/* Why this engine cannot even begin, in `text`; "" when it can. */
+static void find_misfit(char *text, size_t room, const struct bnt_engine_info *info,
+                        const int32_t *ids, size_t n, uint64_t context) {
+    text[0] = '\0';
+    if (context > info->n_ctx_train || n > context)
+        snprintf(text, room,
+                 "limits.context: %" PRIu64 " for a prompt of %zu tokens; the model has %" PRIu64,
+                 context, n, info->n_ctx_train);
+    for (size_t i = 0; i < n && !text[0]; i++) {
+        if ((uint32_t)ids[i] >= info->n_vocab)
+            snprintf(text, room, "prompt.ids[%zu]: %" PRId32 " is not in the vocabulary of %u", i,
+                     ids[i], info->n_vocab);
+    }
+}
+
+static int run_again(struct replay *r, const json_t *receipt, struct bnt_engine *engine,
+                     struct bnt_session *session, const int32_t *ids, size_t n,
+                     const volatile sig_atomic_t *interrupted, struct bnt_err *err) {
+    const json_t *limits = json_object_get(json_object_get(receipt, "result"), "limits");
+    const json_t *list = json_object_get(limits, "stops");
+    const char *reason = json_string_value(json_object_get(r->output, "stop_reason"));
+    bool cut = strcmp(reason, bnt_stop_reason_name(BNT_STOP_INTERRUPTED)) == 0;
+    unsigned n_stops = (unsigned)json_array_size(list);
+    const char **stops = calloc(n_stops + 1u, sizeof *stops);
+    struct bnt_generation g;
+    if (!stops) return bnt_fail_nomem(err, "stop strings", n_stops * sizeof *stops);
+    for (unsigned i = 0; i < n_stops; i++) stops[i] = text_at(list, i);
+    struct bnt_generate_options o = {.sampling = *r->sampling,
+                                     .n_predict = cut ? r->n : (size_t)number(limits, "predict"),
+                                     .ignore_eog =
+                                         json_is_true(json_object_get(limits, "ignore_eos")),
+                                     .stops = stops,
+                                     .n_stops = n_stops,
+                                     .on_step = on_step,
+                                     .on_step_arg = r,
+                                     .interrupted = interrupted};
+    int status = bnt_generate(&g, engine, session, ids, n, &o, err);
+    if (status == BNT_E_MISMATCH && r->v->first.what)
+        status = BNT_OK;
+    else if (status == BNT_OK && g.reason == BNT_STOP_INTERRUPTED)
+        status = bnt_fail(err, BNT_E_INTERRUPTED, "interrupted");
+    else if (status == BNT_OK)
+        status = compare_end(r, &g, cut, err);
+    bnt_generation_free(&g);
+    free(stops);
+    return status;
+}
+
+int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct bnt_engine *engine,
+                      const struct bnt_session_options *options,
+                      const volatile sig_atomic_t *interrupted, struct bnt_err *err) {
+    const json_t *result = json_object_get(receipt, "result");
+    const json_t *output = json_object_get(result, "output");
+    const json_t *prompt = json_object_get(json_object_get(result, "prompt"), "ids");
+    const struct bnt_sampling sampling = sampling_of(json_object_get(result, "sampling"));
+    const uint64_t context = (uint64_t)number(json_object_get(result, "limits"), "context");
+    struct replay r = {.v = v,
+                       .output = output,
+                       .ids = json_object_get(output, "ids"),
+                       .logits = json_object_get(output, "logits"),
+                       .chain = json_object_get(output, "hidden_chain"),
+                       .n = json_array_size(json_object_get(output, "ids")),
+                       .sampling = &sampling};
+    struct bnt_session_options so = *options;
+    struct bnt_session *session = NULL;
+    char *text = v->checks[BNT_CHECK_REPLAY].text;
+    const size_t room = sizeof v->checks[BNT_CHECK_REPLAY].text;
+    size_t n = json_array_size(prompt);
+    int status;
+    int32_t *ids = malloc((n + 1) * sizeof *ids);
+    if (!ids) return bnt_fail_nomem(err, "the prompt", n * sizeof *ids);
+    for (size_t i = 0; i < n; i++) ids[i] = (int32_t)json_integer_value(json_array_get(prompt, i));
+    find_misfit(text, room, bnt_engine_info(engine), ids, n, context);
+    if (text[0]) {
+        v->checks[BNT_CHECK_REPLAY].state = BNT_DIFFERS;
+        status = BNT_OK;
+        goto out;
+    }
+    /* Room for the recorded steps and one more shows every end, and costs less memory than 2^24
+     * positions that a stranger's receipt may ask for. */
+    so.n_ctx = context < n + r.n ? context : n + r.n;
+    status = bnt_session_open(&session, engine, &so, err);
+    if (status != BNT_OK) goto out;
+    status = run_again(&r, receipt, engine, session, ids, n, interrupted, err);
+    if (status != BNT_OK) goto out;
+    v->checks[BNT_CHECK_REPLAY].state = v->first.what ? BNT_DIFFERS : BNT_AGREES;
+    if (!v->first.what)
+        snprintf(text, room, "%zu steps on %s (%s), %u thread%s", r.n,
+                 bnt_engine_info(engine)->backend, bnt_engine_info(engine)->backend_variant,
+                 bnt_session_threads(session), bnt_session_threads(session) == 1 ? "" : "s");
+out:
+    bnt_session_close(session);
+    free(ids);
+    return status;
+}

@@ -1,0 +1,256 @@
+/*
+ * verify.c - the checks that need no computing: seals, model, tokenizer, prompt. See verify.h.
+ *
+ * The one idea: make the object that an honest receipt would hold, and name the members in which
+ * the two differ.
+ */
+#include "verify.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/blake3.h"
+
+const char *bnt_check_name(enum bnt_check c) {
+    static const char *const names[] = {"seals", "model", "tokenizer", "prompt", "replay"};
+    return (unsigned)c < BNT_CHECK_COUNT ? names[c] : "?";
+}
+
+const char *bnt_check_state_name(enum bnt_check_state s) {
+    static const char *const names[] = {"not checked", "ok", "differs"};
+    return (unsigned)s < 3 ? names[s] : "?";
+}
+
+/* Sets the state; a difference is never taken back, and its texts add up. */
+__attribute__((format(printf, 4, 5))) static void say(struct bnt_verification *v, enum bnt_check c,
+                                                      enum bnt_check_state state, const char *fmt,
+                                                      ...) {
+    char *text = v->checks[c].text;
+    size_t room = sizeof v->checks[c].text, used = 0;
+    va_list ap;
+    if (v->checks[c].state == BNT_DIFFERS) {
+        if (state != BNT_DIFFERS) return;
+        used = strlen(text);
+        used += (size_t)snprintf(text + used, room - used, "; ");
+        if (used >= room) return;
+    }
+    v->checks[c].state = state;
+    va_start(ap, fmt);
+    vsnprintf(text + used, room - used, fmt, ap);
+    va_end(ap);
+}
+
+/* ---- seals ---------------------------------------------------------------------------------- */
+
+static bool is_same(const json_t *a, const json_t *b, const char *key) {
+    return json_equal(json_object_get(a, key), json_object_get(b, key));
+}
+
+int bnt_verify_seals(struct bnt_verification *v, const json_t *receipt, struct bnt_err *err) {
+    const enum bnt_check c = BNT_CHECK_SEALS;
+    json_t *now, *value;
+    const char *key;
+    char shown[80];
+    int status = bnt_receipt_seals(receipt, &now, err);
+    if (status != BNT_OK) return status;
+    const json_t *old_fields = json_object_get(receipt, "field_sha256");
+    const json_t *new_fields = json_object_get(now, "field_sha256");
+    bool named = false;
+    json_object_foreach((json_t *)new_fields, key, value) {
+        const json_t *old = json_object_get(old_fields, key);
+        bool of_result = strncmp(key, "result.", 7) == 0;
+        if (old && json_equal(old, value)) continue;
+        /* The whole part still fits its seal: then it is the field's seal that was touched. */
+        if (is_same(receipt, now, of_result ? "result_sha256" : "circumstance_sha256"))
+            say(v, c, BNT_DIFFERS, "field_sha256: the seal of %.80s was %s", key,
+                old ? "changed" : "taken out");
+        else
+            say(v, c, BNT_DIFFERS, "%.80s was %s after the receipt was written", key,
+                old ? "changed" : "added");
+        named = true;
+    }
+    json_object_foreach((json_t *)old_fields, key, value) {
+        if (json_object_get(new_fields, key)) continue;
+        say(v, c, BNT_DIFFERS, "field_sha256: nothing is at %s",
+            bnt_printable(shown, sizeof shown, key, strlen(key)));
+        named = true;
+    }
+    if (!named && !is_same(receipt, now, "result_sha256"))
+        say(v, c, BNT_DIFFERS, "result_sha256 was changed");
+    if (!named && !is_same(receipt, now, "circumstance_sha256"))
+        say(v, c, BNT_DIFFERS, "circumstance_sha256 was changed");
+    say(v, c, BNT_AGREES, "result %.16s..., circumstance %.16s...",
+        json_string_value(json_object_get(receipt, "result_sha256")),
+        json_string_value(json_object_get(receipt, "circumstance_sha256")));
+    json_decref(now);
+    return BNT_OK;
+}
+
+/* ---- model and tokenizer ------------------------------------------------------------------------
+ */
+
+static const json_t *part_of(const json_t *receipt, const char *name) {
+    return json_object_get(json_object_get(receipt, "result"), name);
+}
+
+/* Each member in which the receipt's part differs from `here` by name and both values. Takes over
+ * `here`. */
+static int compare(struct bnt_verification *v, enum bnt_check c, const json_t *receipt,
+                   const char *part, json_t *here, struct bnt_err *err) {
+    const json_t *there = part_of(receipt, part);
+    const char *key;
+    json_t *value;
+    int status = BNT_OK;
+    json_object_foreach(here, key, value) {
+        const json_t *other = json_object_get(there, key);
+        if (json_equal(other, value)) continue;
+        char *a = bnt_receipt_canonical(other), *b = bnt_receipt_canonical(value);
+        if (a && b)
+            say(v, c, BNT_DIFFERS, "%s.%s: %.80s in the receipt, %.80s here", part, key, a, b);
+        else
+            status = bnt_fail_nomem(err, "a comparison", 0);
+        free(a);
+        free(b);
+    }
+    json_decref(here);
+    return status;
+}
+
+int bnt_verify_model(struct bnt_verification *v, const json_t *receipt, const struct bnt_gguf *g,
+                     struct bnt_err *err) {
+    struct bnt_err why = {.status = BNT_E_NOMEM, .text = "out of memory: facts of the model"};
+    json_t *here = bnt_receipt_model(g, &why);
+    if (!here) return bnt_fail(err, why.status, "%s", why.text);
+    int status = compare(v, BNT_CHECK_MODEL, receipt, "model", here, err);
+    say(v, BNT_CHECK_MODEL, BNT_AGREES, "sha256 %s",
+        json_string_value(json_object_get(part_of(receipt, "model"), "sha256")));
+    return status;
+}
+
+int bnt_verify_tokenizer(struct bnt_verification *v, const json_t *receipt,
+                         const struct bnt_tokenizer *t, struct bnt_err *err) {
+    struct bnt_err why = {.status = BNT_E_NOMEM, .text = "out of memory: facts of the tokenizer"};
+    json_t *here = bnt_receipt_tokenizer(t, &why);
+    if (!here) return bnt_fail(err, why.status, "%s", why.text);
+    int status = compare(v, BNT_CHECK_TOKENIZER, receipt, "tokenizer", here, err);
+    say(v, BNT_CHECK_TOKENIZER, BNT_AGREES, "digest %s",
+        json_string_value(json_object_get(part_of(receipt, "tokenizer"), "digest")));
+    return status;
+}
+
+/* ---- prompt --------------------------------------------------------------------------------- */
+
+static bool flag(const json_t *o, const char *name) {
+    return json_is_true(json_object_get(o, name));
+}
+
+static unsigned flags_of(const json_t *prompt) {
+    return (flag(prompt, "add_bos") ? (unsigned)BNT_ENCODE_BOS : 0u) |
+           (flag(prompt, "parse_special") ? (unsigned)BNT_ENCODE_PARSE_SPECIAL : 0u) |
+           (flag(prompt, "exact") ? (unsigned)BNT_ENCODE_EXACT : 0u);
+}
+
+/* The hashes are those of the text. */
+static int compare_hashes(struct bnt_verification *v, const json_t *receipt, const char *text,
+                          size_t len, struct bnt_err *err) {
+    char blake3[65], sha256[65];
+    bnt_blake3(text, len, blake3);
+    int status = bnt_receipt_sha256(text, len, sha256, err);
+    if (status != BNT_OK) return status;
+    json_t *here =
+        json_pack("{s:I, s:s, s:s}", "bytes", (json_int_t)len, "blake3", blake3, "sha256", sha256);
+    if (!here) return bnt_fail_nomem(err, "facts of the prompt", 0);
+    return compare(v, BNT_CHECK_PROMPT, receipt, "prompt", here, err);
+}
+
+/* The tokens are those of the text. */
+static int compare_ids(struct bnt_verification *v, const json_t *prompt,
+                       const struct bnt_tokenizer *t, const char *text, size_t len,
+                       struct bnt_err *err) {
+    struct bnt_token_list list = {0};
+    const json_t *ids = json_object_get(prompt, "ids");
+    size_t n = json_array_size(ids);
+    int status = bnt_encode_prompt(t, text, len, flags_of(prompt), &list, err);
+    for (size_t i = 0; i < n && i < list.count && status == BNT_OK; i++) {
+        int32_t id = (int32_t)json_integer_value(json_array_get(ids, i));
+        if (id == list.ids[i]) continue;
+        say(v, BNT_CHECK_PROMPT, BNT_DIFFERS, "prompt.ids[%zu]: %d in the receipt, %d here", i, id,
+            list.ids[i]);
+        break;
+    }
+    if (status == BNT_OK && n != list.count)
+        say(v, BNT_CHECK_PROMPT, BNT_DIFFERS, "prompt.ids: %zu tokens in the receipt, %zu here", n,
+            list.count);
+    bnt_token_list_free(&list);
+    return status;
+}
+
+/* The ids as an array, unless one is no token: *ids stays NULL then. */
+static int ids_of(struct bnt_verification *v, const json_t *prompt, uint32_t vocab_size,
+                  int32_t **ids, size_t *n, struct bnt_err *err) {
+    const json_t *list = json_object_get(prompt, "ids");
+    *n = json_array_size(list);
+    *ids = malloc(*n * sizeof **ids);
+    if (!*ids) return bnt_fail_nomem(err, "the prompt", *n * sizeof **ids);
+    for (size_t i = 0; i < *n; i++) {
+        json_int_t id = json_integer_value(json_array_get(list, i));
+        (*ids)[i] = (int32_t)id;
+        if (id < (json_int_t)vocab_size) continue;
+        say(v, BNT_CHECK_PROMPT, BNT_DIFFERS,
+            "prompt.ids[%zu]: %" JSON_INTEGER_FORMAT " is not in the vocabulary of %u", i, id,
+            vocab_size);
+        free(*ids);
+        *ids = NULL;
+        return BNT_OK;
+    }
+    return BNT_OK;
+}
+
+int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
+                      const struct bnt_tokenizer *t, const char *text, size_t len,
+                      struct bnt_err *err) {
+    const enum bnt_check c = BNT_CHECK_PROMPT;
+    const json_t *prompt = part_of(receipt, "prompt");
+    const char *how = "its text hashes and encodes to what the receipt says";
+    int32_t *ids = NULL;
+    char *own = NULL;
+    size_t n;
+    int status = ids_of(v, prompt, bnt_tokenizer_info(t)->vocab_size, &ids, &n, err);
+    if (status != BNT_OK || !ids) goto out;
+    if (strcmp(json_string_value(part_of(receipt, "template")), "raw") != 0) {
+        say(v, c, BNT_NOT_CHECKED, "it was made by a template, and only its tokens are used");
+        goto out;
+    }
+    if (!text && !flag(prompt, "recoverable")) {
+        say(v, c, BNT_NOT_CHECKED, "its text cannot be had from its tokens; -p or -f gives it");
+        goto out;
+    }
+    if (!text) {
+        status = bnt_receipt_prompt_text(t, ids, n, flags_of(prompt), &own, &len, err);
+        if (status != BNT_OK) goto out;
+        text = own;
+        how = "the text of its tokens hashes and encodes to what the receipt says";
+    }
+    status = compare_hashes(v, receipt, text, len, err);
+    if (status == BNT_OK) status = compare_ids(v, prompt, t, text, len, err);
+    if (status == BNT_OK) say(v, c, BNT_AGREES, "%s", how);
+out:
+    free(own);
+    free(ids);
+    return status;
+}
+
+/* ---- outcome -------------------------------------------------------------------------------- */
+
+int bnt_verify_outcome(const struct bnt_verification *v, struct bnt_err *err) {
+    char text[sizeof err->text] = "";
+    size_t used = 0;
+    for (unsigned c = 0; c < BNT_CHECK_COUNT && used < sizeof text; c++) {
+        if (v->checks[c].state != BNT_DIFFERS) continue;
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s: %s", used ? "; " : "",
+                                 bnt_check_name((enum bnt_check)c), v->checks[c].text);
+    }
+    return used ? bnt_fail(err, BNT_E_MISMATCH, "%s", text) : BNT_OK;
+}

@@ -1,0 +1,60 @@
+/*
+ * verify.h - is what a receipt says true? Its seals, the files it names, and the run itself, again.
+ *
+ * Each check fills its row of a bnt_verification and returns BNT_OK when it could be made, whatever
+ * it found; another status means that it could not (no memory, a file that cannot be read). The
+ * receipt has passed bnt_receipt_check. bnt_verify_replay keeps the first step that differs, so
+ * that who wants to know where in that step the difference arose can start from there.
+ */
+#ifndef BNT_VERIFY_H
+#define BNT_VERIFY_H
+
+#include "receipt.h"
+
+enum bnt_check {
+    BNT_CHECK_SEALS,     /* nothing was edited since the receipt was written */
+    BNT_CHECK_MODEL,     /* the model file is the one that was used */
+    BNT_CHECK_TOKENIZER, /* ... and its tokenizer */
+    BNT_CHECK_PROMPT,    /* hashes, text and tokens of the prompt fit together */
+    BNT_CHECK_REPLAY,    /* computing it again gives the same */
+    BNT_CHECK_COUNT,
+};
+enum bnt_check_state { BNT_NOT_CHECKED, BNT_AGREES, BNT_DIFFERS };
+
+struct bnt_difference {
+    size_t step;
+    const char *what; /* "hidden", "token", "logit", "end"; NULL while there is none */
+    char receipt[80], replay[80];
+};
+
+struct bnt_verification { /* zero-initialised */
+    struct {
+        enum bnt_check_state state;
+        char text[400]; /* one line: what was found */
+    } checks[BNT_CHECK_COUNT];
+    struct bnt_difference first;
+    size_t steps; /* replayed and equal */
+};
+
+const char *bnt_check_name(enum bnt_check c);             /* "seals" */
+const char *bnt_check_state_name(enum bnt_check_state s); /* "ok", "differs", "not checked" */
+
+int bnt_verify_seals(struct bnt_verification *v, const json_t *receipt, struct bnt_err *err);
+int bnt_verify_model(struct bnt_verification *v, const json_t *receipt, const struct bnt_gguf *g,
+                     struct bnt_err *err);
+int bnt_verify_tokenizer(struct bnt_verification *v, const json_t *receipt,
+                         const struct bnt_tokenizer *t, struct bnt_err *err);
+/* text: the prompt, or NULL: then it is had from the tokens where the receipt says it can be. */
+int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
+                      const struct bnt_tokenizer *t, const char *text, size_t len,
+                      struct bnt_err *err);
+/* Of `options` everything but n_ctx counts, which the receipt gives. BNT_E_INTERRUPTED when
+ * *interrupted (may be NULL) became true. */
+int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct bnt_engine *engine,
+                      const struct bnt_session_options *options,
+                      const volatile sig_atomic_t *interrupted, struct bnt_err *err);
+
+/* BNT_OK, or BNT_E_MISMATCH with the texts of all checks that differ. */
+int bnt_verify_outcome(const struct bnt_verification *v, struct bnt_err *err);
+
+#endif
