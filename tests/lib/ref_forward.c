@@ -114,7 +114,10 @@ static void read_rope(struct reader *r, struct ref_model *m) {
     char name[96];
     snprintf(name, sizeof name, "%s.rope.scaling.type", r->arch);
     bnt_gguf_str(r->g, name, &type);
-    m->rope_linear = bnt_str_eq(type, "linear") ? get_real(r, "rope.scaling.factor", 1) : 1;
+    if (type.len && !bnt_str_eq(type, "linear") && !bnt_str_eq(type, "none"))
+        r->why = "unknown kind of rope scaling";
+    /* A factor without a type is linear: so llama.cpp, measured. */
+    m->rope_linear = bnt_str_eq(type, "none") ? 1 : get_real(r, "rope.scaling.factor", 1);
     get_tensor(r, "rope_freqs.weight", m->n_rot / 2, 1, &m->rope_freqs);
 }
 
