@@ -16,6 +16,9 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
+# One short line a command; V=1 shows the commands.
+run = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $(2);)
+
 # ---- flags ------------------------------------------------------------------------------------
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 LIBS := hwloc jansson libcrypto libutf8proc
@@ -62,33 +65,33 @@ include tests/tests.mk
 # ---- core -------------------------------------------------------------------------------------
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
+	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
 
 # The judge is linked into the program under a name of its own: nobody replaces it by a file.
 $(BUILD)/obj/judge/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(OPT) -O3 $(WARN) -Icore/include -Dbitnet_plugin_v1=bnt_judge_plugin \
+	$(call run,CC,$@)$(CC) $(STD) $(OPT) -O3 $(WARN) -Icore/include -Dbitnet_plugin_v1=bnt_judge_plugin \
 	    $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
 
 # The only file that knows where things lie: in the tree for build/, below PREFIX when installed.
 $(PATHS): core/plugin/paths.c
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) \
+	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) \
 	    -DBNT_PLUGIN_DIR='"$(abspath $(BUILD))/plugins"' -DBNT_MODEL='"$(abspath $(MODEL))"' \
 	    -c -o $@ $<
 
 $(BUILD)/obj/core/plugin/paths-installed.o: core/plugin/paths.c
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) \
+	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) \
 	    -DBNT_PLUGIN_DIR='"$(PREFIX)/lib/bitnet/plugins"' \
 	    -DBNT_MODEL='"$(PREFIX)/share/bitnet/$(notdir $(MODEL))"' -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call run,AR,$@)$(AR) rcs $@ $^
 
 $(BITNET): $(CMD_OBJ) $(PATHS) $(LIB)
-	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -113,7 +116,7 @@ check: deps-test
 
 # ---- installing ---------------------------------------------------------------------------------
 $(BUILD)/bitnet-installed: $(CMD_OBJ) $(BUILD)/obj/core/plugin/paths-installed.o $(LIB)
-	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 INSTALL_ROOT := $(DESTDIR)$(PREFIX)
 install: $(BUILD)/bitnet-installed plugins

@@ -12,11 +12,11 @@ plugins: $(PLUGIN_FILES)
 define plugin_rules
 $(BUILD)/obj/plugins/$(1)/%.o: plugins/$(1)/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(STD) $$(OPT) -O3 $$(WARN) $$($(1)_CFLAGS) -Icore/include $$(CPPFLAGS) $$(CFLAGS) \
+	$$(call run,CC,$$@)$$(CC) $$(STD) $$(OPT) -O3 $$(WARN) $$($(1)_CFLAGS) -Icore/include $$(CPPFLAGS) $$(CFLAGS) \
 	    $$(DEPGEN) -c -o $$@ $$<
 
 $(BUILD)/plugins/$(1).so: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/$(1)/*.c))
 	@mkdir -p $$(@D)
-	$$(CC) $$(OPT) -shared $$(LINK_HARDEN) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^
+	$$(call run,LD,$$@)$$(CC) $$(OPT) -shared $$(LINK_HARDEN) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^
 endef
 $(foreach p,$(PLUGIN_NAMES),$(eval $(call plugin_rules,$(p))))

@@ -2,6 +2,7 @@
 # tests/unit/test_*.c are libcheck programs of one module each; tests/lib is shared by them.
 
 TEST_LIB_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/lib/*.c))
+TOOL_LIB_OBJ := $(filter-out %/ktest.o,$(TEST_LIB_OBJ)) # without libcheck
 UNIT_NAMES   := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 UNIT_BIN     := $(UNIT_NAMES:%=$(BUILD)/tests/%)
 TOOL_NAMES   := $(basename $(notdir $(wildcard tests/tools/*.c)))
@@ -25,12 +26,12 @@ run-tests: all $(UNIT_BIN) $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
 
 $(BUILD)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(TEST_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
+	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(TEST_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
 
 $(UNIT_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIB_OBJ) $(PATHS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
 
-$(TOOL_BIN): $(BUILD)/%: $(BUILD)/obj/tests/tools/%.o $(TEST_LIB_OBJ) $(PATHS) $(LIB)
+$(TOOL_BIN): $(BUILD)/%: $(BUILD)/obj/tests/tools/%.o $(TOOL_LIB_OBJ) $(PATHS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)

@@ -14,7 +14,7 @@ fuzz: $(FUZZ_BIN)
 ifeq ($(VARIANT),fuzz)
 $(FUZZ_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_LIB_OBJ) $(PATHS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
 
 fuzz-run: $(FUZZ_BIN)
 	@for f in $(FUZZ_NAMES); do \

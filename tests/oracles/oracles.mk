@@ -25,7 +25,7 @@ $(ORACLES)/vocab.stamp: tests/oracles/make_vocab.mjs $(ORACLES)/npm.stamp
 
 $(GOLDEN_BIN): $(BUILD)/obj/tests/golden/test_golden.o $(PATHS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 golden: $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
 	$(GOLDEN_BIN) $(VOCAB_GGUF)
@@ -36,7 +36,7 @@ DIFF_SEED  ?= 1
 
 $(LINES_BIN): $(BUILD)/obj/tests/oracles/tokenize_lines.o $(PATHS) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 tokenizer-diff: $(LINES_BIN) $(ORACLES)/vocab.stamp tests/oracles/differ.mjs
 	$(NODE) tests/oracles/differ.mjs $(ORACLES) $(LINES_BIN) $(DIFF_TEXTS) $(DIFF_SEED)

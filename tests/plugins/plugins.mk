@@ -10,13 +10,13 @@ test-plugins: $(TEST_PLUGINS)
 
 $(BUILD)/obj/tests/plugins/%.o: tests/plugins/%.c
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(OPT) $(WARN) -Icore/include -Iplugins/ref-scalar $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
+	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) -Icore/include -Iplugins/ref-scalar $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
 
 # gcc before 13 links start-up code that turns on flush-to-zero into such a shared object.
 $(BUILD)/test-plugins/fast-math.so: TEST_PLUGIN_LINK := -ffast-math
 
 $(BUILD)/test-plugins/%.so: $(BUILD)/obj/tests/plugins/%.o $(REF_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) -shared $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) $(TEST_PLUGIN_LINK) -o $@ $^ -lm
+	$(call run,LD,$@)$(CC) $(OPT) -shared $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) $(TEST_PLUGIN_LINK) -o $@ $^ -lm
 
 $(BUILD)/tests/test_backend: | $(TEST_PLUGINS)
