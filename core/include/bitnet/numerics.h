@@ -76,7 +76,13 @@ static inline float bnt_rint(float x) {
     return t - magic;
 }
 
-/* exp(x), clause 9. NaN gives NaN. Selects instead of branches, so that loops vectorise. */
+/* All ones when c holds, else 0: selecting by masks, where a branch would keep loops from
+ * vectorising (compilers do not move float operations across one). */
+static inline uint32_t bnt_mask(int c) {
+    return 0u - (uint32_t)(c != 0);
+}
+
+/* exp(x), clause 9. NaN gives NaN. */
 static inline float bnt_exp(float x) {
     float z = x >= BNT_EXP_MIN ? x : BNT_EXP_MIN;
     z = z <= BNT_EXP_MAX ? z : BNT_EXP_MAX;
@@ -90,19 +96,19 @@ static inline float bnt_exp(float x) {
     p = bnt_fma(p, r, BNT_EXP_C2);
     p = bnt_fma(p, r, BNT_EXP_C1);
     p = bnt_fma(p, r, BNT_EXP_C0);
-    float y = bnt_f32_from_bits(bnt_f32_bits(p) + ((uint32_t)(int32_t)n << 23));
-    y = x < BNT_EXP_MIN ? 0.0f : y;
-    y = x > BNT_EXP_MAX ? bnt_f32_from_bits(0x7f800000u) : y;
-    return x == x ? y : x;
+    uint32_t y = bnt_f32_bits(p) + ((uint32_t)(int32_t)n << 23);
+    uint32_t high = bnt_mask(x > BNT_EXP_MAX), nan = bnt_mask(x != x);
+    y &= bnt_mask(x >= BNT_EXP_MIN) & ~high;
+    return bnt_f32_from_bits(y | (high & 0x7f800000u) | (nan & bnt_f32_bits(x)));
 }
 
 /* binary16 to binary32, exact; NaN comes out quiet. The exponent is moved by a multiplication,
- * which subnormals survive, and without a branch, so that loops vectorise. */
+ * which subnormals survive; infinities and NaN then get the exponent they need. */
 static inline float bnt_f16_to_f32(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000u) << 16, mag = (uint32_t)(h & 0x7fffu) << 13;
-    uint32_t finite = bnt_f32_bits(bnt_f32_from_bits(mag) * 0x1p112f);
-    uint32_t special = mag | 0x7f800000u | (mag > 0x0f800000u ? 0x400000u : 0u);
-    return bnt_f32_from_bits(sign | (mag >= 0x0f800000u ? special : finite));
+    uint32_t u = bnt_f32_bits(bnt_f32_from_bits(mag) * 0x1p112f);
+    u |= (bnt_mask(mag >= 0x0f800000u) & 0x7f800000u) | (bnt_mask(mag > 0x0f800000u) & 0x400000u);
+    return bnt_f32_from_bits(sign | u);
 }
 
 /* binary32 to binary16, round to nearest even; overflow gives infinity, NaN a quiet NaN. */
