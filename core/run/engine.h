@@ -32,5 +32,7 @@ uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e);
  */
 uint64_t bnt_session_bytes(const struct bnt_session *s);
 uint64_t bnt_session_calls(const struct bnt_session *s, size_t slot);
+/* For checks of its operations (core/parity); it belongs to the session. */
+struct bnt_exec *bnt_session_exec(struct bnt_session *s);
 
 #endif

@@ -7,12 +7,11 @@
  */
 #include "run/exec.h"
 
-#include <stdalign.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
+#include "run/exec_state.h"
 #include "run/rope.h"
 
 enum {
@@ -20,42 +19,10 @@ enum {
     FLAT_STEP = 64,   /* elementwise slices begin on a cache line */
 };
 
-/* How often a thread called each slot, in the order of bnt_kernels: receipts report what ran, so it
- * is counted where it is called. Each thread has cache lines of its own. */
+/* Calls are counted where they are made: receipts report what ran. */
 #define SLOT_INDEX(slot)                                                                           \
     ((offsetof(bnt_kernels, slot) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void (*)(void)))
-enum { SLOTS = (sizeof(bnt_kernels) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void *) };
-struct calls {
-    alignas(128) uint64_t n[SLOTS];
-};
 #define CALL(e, thread, slot, args) ((e)->calls[thread].n[SLOT_INDEX(slot)]++, (e)->k->slot(args))
-
-struct bnt_exec {
-    const struct bnt_model *m;
-    const struct bnt_weights *weights;
-    const bnt_kernels *k;
-    struct bnt_pool *pool;
-    struct bnt_plan plan;
-    struct bnt_exec_options options;
-
-    struct bnt_mem memory;        /* all that follows lies in it */
-    float *buffer[BNT_BUF_COUNT]; /* [n_batch or n_wanted][width] */
-    void *acts;                   /* quantized activations, large enough for every shape */
-    uint8_t *cache;               /* [n_layer] KV objects, layer_bytes apart */
-    uint64_t layer_bytes;
-    float *cos, *sin;          /* [n_batch][n_rot / 2] */
-    double *freq;              /* [n_rot / 2] */
-    float *part;               /* attention partials, see attention() */
-    uint64_t part_floats;      /* per thread and for the shared ones: one token's */
-    _Atomic uint32_t *tickets; /* [n_ops]: next work item of an ATTENTION */
-    struct calls *calls;       /* [threads] */
-    bnt_kv_shape kv;
-
-    /* the run in progress */
-    const int32_t *ids;
-    uint32_t n, wanted;
-    uint64_t pos;
-};
 
 /* ---- one operation, slice i of n threads ---------------------------------------------------- */
 
@@ -280,18 +247,25 @@ static op_fn *const op_fns[BNT_OP_COUNT] = {
     [BNT_OP_ADD] = add,
 };
 
+void bnt_exec_slice(struct bnt_exec *e, uint32_t op, unsigned i, unsigned n) {
+    op_fns[e->plan.ops[op].kind](e, &e->plan.ops[op], i, n);
+}
+
 static void walk(void *arg, unsigned i, unsigned n) {
     struct bnt_exec *e = arg;
     for (uint32_t k = 0; k < e->plan.n_ops; k++) {
         const struct bnt_op *op = &e->plan.ops[k];
         if (op->on_wanted && e->wanted == 0) break; /* the head and what leads to it come last */
         if (op->wait) bnt_pool_barrier(e->pool);
-        op_fns[op->kind](e, op, i, n);
+        if (e->hook.slice)
+            e->hook.slice(e->hook.arg, k, i, n);
+        else
+            bnt_exec_slice(e, k, i, n);
     }
 }
 
-void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
-                  uint32_t wanted) {
+static void prepare(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
+                    uint32_t wanted) {
     e->ids = ids;
     e->n = n;
     e->pos = pos;
@@ -299,7 +273,25 @@ void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t p
     for (uint32_t k = 0; k < e->plan.n_ops; k++)
         atomic_store_explicit(&e->tickets[k], 0, memory_order_relaxed);
     bnt_rope_table(e->cos, e->sin, e->freq, e->m->hp.n_rot, pos, n);
+}
+
+void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
+                  uint32_t wanted) {
+    prepare(e, ids, n, pos, wanted);
+    if (e->hook.begin) e->hook.begin(e->hook.arg);
     bnt_pool_run(e->pool, walk, e);
+}
+
+void bnt_exec_follow(struct bnt_exec *e, const struct bnt_exec *from) {
+    prepare(e, from->ids, from->n, from->pos, from->wanted);
+}
+
+void bnt_exec_hook(struct bnt_exec *e, const struct bnt_exec_hook *hook) {
+    e->hook = hook ? *hook : (struct bnt_exec_hook){0};
+}
+
+int bnt_exec_verdict(const struct bnt_exec *e, struct bnt_err *err) {
+    return e->hook.verdict ? e->hook.verdict(e->hook.arg, err) : BNT_OK;
 }
 
 /* ---- memory --------------------------------------------------------------------------------- */
@@ -403,6 +395,11 @@ int bnt_exec_open(struct bnt_exec **out, const struct bnt_model *m, const struct
     return BNT_OK;
 }
 
+int bnt_exec_open_beside(struct bnt_exec **out, const struct bnt_exec *e,
+                         const struct bnt_weights *w, const bnt_kernels *k, struct bnt_err *err) {
+    return bnt_exec_open(out, e->m, w, k, e->pool, &e->options, err);
+}
+
 void bnt_exec_close(struct bnt_exec *e) {
     if (!e) return;
     bnt_plan_free(&e->plan);
@@ -424,7 +421,7 @@ uint64_t bnt_exec_bytes(const struct bnt_exec *e) {
 
 uint64_t bnt_exec_calls(const struct bnt_exec *e, size_t slot) {
     uint64_t calls = 0;
-    for (unsigned i = 0; i < bnt_pool_threads(e->pool) && slot < SLOTS; i++)
+    for (unsigned i = 0; i < bnt_pool_threads(e->pool) && slot < BNT_SLOTS; i++)
         calls += e->calls[i].n[slot];
     return calls;
 }

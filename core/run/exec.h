@@ -35,6 +35,29 @@ void bnt_exec_close(struct bnt_exec *e);
 void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
                   uint32_t wanted);
 
+/*
+ * Checking: somebody else takes the place of the executor's own call for each operation. `slice` is
+ * called by every member of the team, where the plan stands, to get slice i of n of operation `op`
+ * done (bnt_exec_slice does it, on any executor with the same plan); it may let the team meet.
+ * Members may be in different operations wherever the plan has no `wait`.
+ */
+struct bnt_exec_hook {
+    void *arg;
+    void (*begin)(void *arg); /* before each run, by its caller; may be NULL */
+    void (*slice)(void *arg, uint32_t op, unsigned i, unsigned n);
+    int (*verdict)(void *arg, struct bnt_err *err); /* see bnt_exec_verdict; may be NULL */
+};
+void bnt_exec_hook(struct bnt_exec *e, const struct bnt_exec_hook *hook); /* copied; NULL: none */
+void bnt_exec_slice(struct bnt_exec *e, uint32_t op, unsigned i, unsigned n);
+/* What the hook says of the runs so far: whoever uses their results asks. BNT_OK without a hook. */
+int bnt_exec_verdict(const struct bnt_exec *e, struct bnt_err *err);
+
+/* An executor like e (model, team, sizes) on another backend, with weights packed for that. */
+int bnt_exec_open_beside(struct bnt_exec **out, const struct bnt_exec *e,
+                         const struct bnt_weights *w, const bnt_kernels *k, struct bnt_err *err);
+/* Puts e at the run that `from` is in, so that slices of it can be asked for. */
+void bnt_exec_follow(struct bnt_exec *e, const struct bnt_exec *from);
+
 /* [wanted][n_vocab] of the last run. */
 const float *bnt_exec_logits(const struct bnt_exec *e);
 /* [wanted][n_embd] of the last run: what the head was applied to, after the output norm. */

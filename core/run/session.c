@@ -128,7 +128,9 @@ int bnt_session_feed(struct bnt_session *s, const int32_t *ids, size_t count, en
         if (want == BNT_WANT_LAST && at + n == count) wanted = 1;
         bnt_exec_run(s->exec, ids + at, n, s->position, wanted);
         const float *logits = bnt_exec_logits(s->exec);
-        status = check_finite(logits, wanted, n_vocab, s->position + n - wanted, err);
+        status = bnt_exec_verdict(s->exec, err);
+        if (status == BNT_OK)
+            status = check_finite(logits, wanted, n_vocab, s->position + n - wanted, err);
         if (want == BNT_WANT_ALL)
             memcpy(s->all_logits + at * n_vocab, logits, (size_t)n * n_vocab * sizeof *logits);
         if (wanted)
@@ -171,6 +173,10 @@ void bnt_session_truncate(struct bnt_session *s, uint64_t n) {
 
 uint64_t bnt_session_bytes(const struct bnt_session *s) {
     return bnt_exec_bytes(s->exec);
+}
+
+struct bnt_exec *bnt_session_exec(struct bnt_session *s) {
+    return s->exec;
 }
 
 uint64_t bnt_session_calls(const struct bnt_session *s, size_t slot) {

@@ -1,0 +1,49 @@
+/*
+ * exec_state.h - the inside of an executor, for exec.c and for those who check it (core/parity).
+ *
+ * Buffers, caches and what is being run, as exec.c lays them out. Nobody else includes it: what an
+ * executor promises is in exec.h.
+ */
+#ifndef BNT_RUN_EXEC_STATE_H
+#define BNT_RUN_EXEC_STATE_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "run/exec.h"
+
+/* How often a thread called each slot, in the order of bnt_kernels, on cache lines of its own. */
+enum { BNT_SLOTS = (sizeof(bnt_kernels) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void *) };
+struct bnt_exec_calls {
+    alignas(128) uint64_t n[BNT_SLOTS];
+};
+
+struct bnt_exec {
+    const struct bnt_model *m;
+    const struct bnt_weights *weights;
+    const bnt_kernels *k;
+    struct bnt_pool *pool;
+    struct bnt_plan plan;
+    struct bnt_exec_options options;
+    struct bnt_exec_hook hook;
+
+    struct bnt_mem memory;        /* all that follows lies in it */
+    float *buffer[BNT_BUF_COUNT]; /* [n_batch or n_wanted][width] */
+    void *acts;                   /* quantized activations, large enough for every shape */
+    uint8_t *cache;               /* [n_layer] KV objects, layer_bytes apart */
+    uint64_t layer_bytes;
+    float *cos, *sin;             /* [n_batch][n_rot / 2] */
+    double *freq;                 /* [n_rot / 2] */
+    float *part;                  /* attention partials, see attention() */
+    uint64_t part_floats;         /* per thread and for the shared ones: one token's */
+    _Atomic uint32_t *tickets;    /* [n_ops]: next work item of an ATTENTION */
+    struct bnt_exec_calls *calls; /* [threads] */
+    bnt_kv_shape kv;
+
+    /* the run in progress */
+    const int32_t *ids;
+    uint32_t n, wanted;
+    uint64_t pos;
+};
+
+#endif
