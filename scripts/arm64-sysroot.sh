@@ -42,7 +42,7 @@ esac
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 work="$folder.apt"
-mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
+mkdir -p "$work/none" "$work/lists/partial" "$work/cache/archives/partial"
 echo "deb [arch=arm64 signed-by=$keyring] $mirror ${VERSION_CODENAME:?} $sections" >"$work/sources.list"
 : >"$work/status"
 
@@ -51,7 +51,7 @@ private_apt() {
         -oAPT::Architecture=arm64 -oAPT::Architectures=arm64 -oAPT::Sandbox::User=root \
         -oDir::State="$work" -oDir::State::Lists="$work/lists" -oDir::State::status="$work/status" \
         -oDir::Cache="$work/cache" -oDir::Etc::sourcelist="$work/sources.list" \
-        -oDir::Etc::sourceparts=- -oDir::Etc::preferencesparts=- -oDebug::NoLocking=1 "$@"
+        -oDir::Etc::sourceparts="$work/none" -oDir::Etc::preferencesparts="$work/none" -oDebug::NoLocking=1 "$@"
 }
 
 echo "arm64-sysroot: fetching $packages" >&2
