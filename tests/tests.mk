@@ -20,7 +20,7 @@ include tests/oracles/oracles.mk
 include tests/fuzz/fuzz.mk
 
 # Everything `make check` runs; each program reports how many tests passed.
-run-tests: all $(UNIT_BIN) $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
+run-tests: all test-plugins $(UNIT_BIN) $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
 	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" "tests/cli.sh $(BUILD)" \
 	    "tests/model.sh $(BUILD) $(MODEL)"
 

@@ -111,17 +111,19 @@ static int read_rope(struct reader *r, struct bnt_hparams *hp) {
         return bnt_fail(r->err, BNT_E_FORMAT, "%s is %u, an odd number", r->key, hp->n_rot);
     status = read_f64(r, "rope.freq_base", 1.0, 1e12, 10000.0, &hp->rope_base);
     if (status != BNT_OK) return status;
+    /* A factor without a type is linear, as the field reads it; the old key is rope.scale_linear.
+     */
     double linear = 1.0;
-    if (bnt_gguf_str(r->g, arch_key(r, "rope.scaling.type"), &type) && !bnt_str_eq(type, "none")) {
-        if (!bnt_str_eq(type, "linear")) {
-            char name[64];
-            return bnt_fail(r->err, BNT_E_UNSUPPORTED,
-                            "%s '%s': only none and linear are supported", r->key,
-                            bnt_printable(name, sizeof name, type.ptr, type.len));
-        }
-        status = read_f64(r, "rope.scaling.factor", 1e-3, 1e6, 1.0, &linear);
-    } else {
-        status = read_f64(r, "rope.scale_linear", 1e-3, 1e6, 1.0, &linear);
+    bool typed = bnt_gguf_str(r->g, arch_key(r, "rope.scaling.type"), &type);
+    if (typed && !bnt_str_eq(type, "none") && !bnt_str_eq(type, "linear")) {
+        char name[64];
+        return bnt_fail(r->err, BNT_E_UNSUPPORTED, "%s '%s': only none and linear are supported",
+                        r->key, bnt_printable(name, sizeof name, type.ptr, type.len));
+    }
+    if (!typed || bnt_str_eq(type, "linear")) {
+        bool new_key = bnt_gguf_find(r->g, arch_key(r, "rope.scaling.factor")) != NULL;
+        status = read_f64(r, new_key ? "rope.scaling.factor" : "rope.scale_linear", 1e-3, 1e6, 1.0,
+                          &linear);
     }
     hp->rope_scale = 1.0 / linear;
     return status;

@@ -109,6 +109,27 @@ START_TEST(hyperparameters_arrive) {
 }
 END_TEST
 
+/* A file with a factor but no type: the factor counts, and is not silently dropped. */
+START_TEST(a_rope_factor_without_a_type_is_linear) {
+    struct synth s = tiny("llama");
+    struct bnt_gguf *g = NULL;
+    struct bnt_model *m = NULL;
+    static const char type_key[] = "rope.scaling.type";
+    size_t size;
+    s.rope_linear = 4;
+    uint8_t *data = synth_memory(&s, &size);
+    uint8_t *key = memmem(data, size, type_key, sizeof type_key - 1);
+    ck_assert_ptr_nonnull(key);
+    key[0] = 'x'; /* now a key nobody knows */
+    ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, NULL), BNT_OK);
+    ck_assert_int_eq(bnt_model_open(&m, g, NULL), BNT_OK);
+    ck_assert(m->hp.rope_scale == 0.25);
+    bnt_model_close(m);
+    bnt_gguf_close(g);
+    free(data);
+}
+END_TEST
+
 /* ---- tensors --------------------------------------------------------------------------------- */
 
 START_TEST(missing_tensors) {
@@ -358,6 +379,7 @@ int main(void) {
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, good_ones_open);
     tcase_add_test(tc, hyperparameters_arrive);
+    tcase_add_test(tc, a_rope_factor_without_a_type_is_linear);
     tcase_add_test(tc, missing_tensors);
     tcase_add_test(tc, tensors_without_a_place);
     tcase_add_test(tc, shapes_that_disagree);
