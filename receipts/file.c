@@ -19,9 +19,8 @@
 
 enum { MAX_BYTES = 256 << 20, TRIES = 100 };
 
-static int failed(struct bnt_err *err, const char *what, const char *path, int why) {
-    return bnt_fail(err, BNT_E_IO, "cannot write the receipt '%.400s': %s%s", path, what,
-                    strerror(why));
+static int failed(struct bnt_err *err, const char *path, int why) {
+    return bnt_fail(err, BNT_E_IO, "cannot write the receipt '%.400s': %s", path, strerror(why));
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -56,20 +55,19 @@ static int write_all(int fd, const char *text, size_t len) {
     return 0;
 }
 
-/* Where the file really goes: a link is followed, so that it stays a link. *special: no regular
- * file, to be written in place; renaming over /dev/full would replace the device. */
+/* Where the file really goes: a link is followed, so that it stays a link. *special: a device or
+ * pipe, to be written in place; renaming over /dev/full would replace the device, and what is
+ * behind /dev/stdout is somebody's open file. */
 static int resolve(const char *path, char *target, bool *special, struct bnt_err *err) {
     struct stat st;
-    *special = false;
-    if (stat(path, &st) == 0) {
-        if (S_ISDIR(st.st_mode)) return failed(err, "", path, EISDIR);
-        *special = !S_ISREG(st.st_mode);
-        if (!realpath(path, target)) return failed(err, "", path, errno);
-        return BNT_OK;
-    }
-    if (errno != ENOENT) return failed(err, "", path, errno);
-    if (!path[0] || path[strlen(path) - 1] == '/' || strlen(path) >= PATH_MAX)
-        return failed(err, "", path, path[0] ? EINVAL : ENOENT);
+    bool exists = stat(path, &st) == 0;
+    *special = exists && (!S_ISREG(st.st_mode) || strncmp(path, "/dev/", 5) == 0);
+    if (!exists && errno != ENOENT) return failed(err, path, errno);
+    if (exists && S_ISDIR(st.st_mode)) return failed(err, path, EISDIR);
+    if (exists && !*special) return realpath(path, target) ? BNT_OK : failed(err, path, errno);
+    if (!path[0]) return failed(err, path, ENOENT);
+    if (path[strlen(path) - 1] == '/') return failed(err, path, EISDIR);
+    if (strlen(path) >= PATH_MAX) return failed(err, path, ENAMETOOLONG);
     memcpy(target, path, strlen(path) + 1);
     return BNT_OK;
 }
@@ -102,10 +100,10 @@ int bnt_receipt_can_write(const char *path, struct bnt_err *err) {
     bool special;
     int status = resolve(path, target, &special, err);
     if (status != BNT_OK) return status;
-    int fd = special ? open(target, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
+    int fd = special ? open(target, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK)
                      : open_beside(target, name, sizeof name);
     if (fd < 0 && special && errno == ENXIO) return BNT_OK; /* a pipe nobody reads yet */
-    if (fd < 0) return failed(err, "", path, errno);
+    if (fd < 0) return failed(err, path, errno);
     close(fd);
     if (!special) unlink(name);
     return BNT_OK;
@@ -126,14 +124,15 @@ static int write_text(const char *path, const char *text, size_t len, struct bnt
     bool special;
     int why = 0, status = resolve(path, target, &special, err);
     if (status != BNT_OK) return status;
-    int fd = special ? open(target, O_WRONLY | O_CLOEXEC) : open_beside(target, name, sizeof name);
-    if (fd < 0) return failed(err, "", path, errno);
+    int fd = special ? open(target, O_WRONLY | O_APPEND | O_CLOEXEC)
+                     : open_beside(target, name, sizeof name);
+    if (fd < 0) return failed(err, path, errno);
     why = write_all(fd, text, len);
     if (!why && !special && fsync(fd) != 0) why = errno;
     if (close(fd) != 0 && !why) why = errno;
     if (!why && !special && rename(name, target) != 0) why = errno;
     if (why && !special) unlink(name);
-    if (why) return failed(err, "", path, why);
+    if (why) return failed(err, path, why);
     if (!special) sync_folder(target);
     return BNT_OK;
 }

@@ -223,6 +223,12 @@ int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
         say(v, c, BNT_NOT_CHECKED, "it was made by a template, and only its tokens are used");
         goto out;
     }
+    if (!text && !flag(prompt, "recoverable") && !flag(prompt, "parse_special") &&
+        strcmp(bnt_tokenizer_info(t)->kind, "gpt2") == 0) {
+        say(v, c, BNT_DIFFERS,
+            "prompt.recoverable: false, but byte-level tokens always give back their text");
+        goto out;
+    }
     if (!text && !flag(prompt, "recoverable")) {
         say(v, c, BNT_NOT_CHECKED, "its text cannot be had from its tokens; -p or -f gives it");
         goto out;
