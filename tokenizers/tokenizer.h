@@ -24,13 +24,14 @@
 #include "base/err.h"
 #include "file/gguf.h"
 
-enum bnt_token_type { /* tokenizer.ggml.token_type */
-                      BNT_TOKEN_NORMAL = 1,
-                      BNT_TOKEN_UNKNOWN = 2,
-                      BNT_TOKEN_CONTROL = 3,
-                      BNT_TOKEN_USER_DEFINED = 4,
-                      BNT_TOKEN_UNUSED = 5,
-                      BNT_TOKEN_BYTE = 6,
+/* Tokenizer.ggml.token_type. */
+enum bnt_token_type {
+    BNT_TOKEN_NORMAL = 1,
+    BNT_TOKEN_UNKNOWN = 2,
+    BNT_TOKEN_CONTROL = 3,
+    BNT_TOKEN_USER_DEFINED = 4,
+    BNT_TOKEN_UNUSED = 5,
+    BNT_TOKEN_BYTE = 6,
 };
 
 enum bnt_encode_flags {

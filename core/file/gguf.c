@@ -5,7 +5,7 @@
  * checks the remaining length first and remembers what was being read for the error message; after
  * the walk, the directory is checked as a whole (sizes, bounds, overlaps, duplicate names).
  */
-#include "file/gguf.h"
+#include "file/gguf_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,19 +24,6 @@
 #endif
 
 enum { MAX_DIMS = 4, DEFAULT_ALIGNMENT = 32 };
-
-struct bnt_gguf {
-    const uint8_t *bytes;
-    size_t size;
-    bool mapped;
-    uint32_t version;
-    uint64_t alignment;
-    struct bnt_gguf_kv *kv;
-    size_t n_kv;
-    struct bnt_gguf_tensor *tensors;
-    size_t n_tensors;
-    uint32_t *kv_order, *tensor_order; /* indices sorted by name, for look-up */
-};
 
 struct cursor {
     const uint8_t *bytes;
@@ -79,24 +66,6 @@ static bool take_str(struct cursor *c, struct bnt_str *out, const char *what) {
     return p != NULL;
 }
 
-/* Bytes of a fixed-size value; 0 for STRING, ARRAY and unknown types. */
-static unsigned value_size(uint32_t type) {
-    switch (type) {
-    case BNT_GGUF_U8:
-    case BNT_GGUF_I8:
-    case BNT_GGUF_BOOL: return 1;
-    case BNT_GGUF_U16:
-    case BNT_GGUF_I16: return 2;
-    case BNT_GGUF_U32:
-    case BNT_GGUF_I32:
-    case BNT_GGUF_F32: return 4;
-    case BNT_GGUF_U64:
-    case BNT_GGUF_I64:
-    case BNT_GGUF_F64: return 8;
-    default: return 0;
-    }
-}
-
 static const char *printable(struct bnt_str s, char buf[96]) {
     return bnt_printable(buf, 96, s.ptr, s.len);
 }
@@ -112,7 +81,7 @@ static bool take_values(struct cursor *c, const struct bnt_gguf_kv *kv, uint32_t
         }
         return true;
     }
-    uint64_t size = value_size(type), total;
+    uint64_t size = bnt_gguf_value_size(type), total;
     if (size == 0) {
         bnt_fail(c->err, BNT_E_FORMAT, "key '%s': unknown value type %" PRIu32,
                  printable(kv->key, name), type);
@@ -183,20 +152,14 @@ static bool take_tensor_info(struct cursor *c, struct bnt_gguf_tensor *t) {
 
 /* ---- checks over the whole directory -------------------------------------------------------- */
 
-static int str_cmp(struct bnt_str a, struct bnt_str b) {
-    size_t n = a.len < b.len ? a.len : b.len;
-    int c = n ? memcmp(a.ptr, b.ptr, n) : 0;
-    return c ? c : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_key(const void *a, const void *b, void *kv) {
     const struct bnt_gguf_kv *k = kv;
-    return str_cmp(k[*(const uint32_t *)a].key, k[*(const uint32_t *)b].key);
+    return bnt_str_cmp(k[*(const uint32_t *)a].key, k[*(const uint32_t *)b].key);
 }
 
 static int by_name(const void *a, const void *b, void *tensors) {
     const struct bnt_gguf_tensor *t = tensors;
-    return str_cmp(t[*(const uint32_t *)a].name, t[*(const uint32_t *)b].name);
+    return bnt_str_cmp(t[*(const uint32_t *)a].name, t[*(const uint32_t *)b].name);
 }
 
 static int by_offset(const void *a, const void *b, void *tensors) {
@@ -290,6 +253,52 @@ static int check_overlaps(struct bnt_gguf *g, struct bnt_err *err) {
     return status;
 }
 
+/* True when every Q2_0 tensor, taken as `type`, ends where the next tensor begins or the file ends,
+ * up to alignment. Offsets are still relative to data_start. */
+static bool q2_0_fits(const struct bnt_gguf *g, const uint32_t *order, uint64_t data_start,
+                      uint32_t type) {
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        const struct bnt_gguf_tensor *t = &g->tensors[order[i]];
+        uint64_t bytes, end, next;
+        if (t->type != BNT_Q2_0) continue;
+        if (!bnt_type_bytes(type, t->dims[0], t->elements, &bytes) ||
+            !bnt_add_u64(t->offset, bytes, &end) || !bnt_align_u64(end, g->alignment, &next))
+            return false;
+        if (i + 1 < g->n_tensors) {
+            if (g->tensors[order[i + 1]].offset != next) return false;
+        } else {
+            uint64_t left = g->size - data_start; /* data_start is inside the file */
+            if (left < end || left - end >= g->alignment) return false;
+        }
+    }
+    return true;
+}
+
+/* Id 42 stands for blocks of 64 or of 128: see types.h. A file that fits both or neither is
+ * refused, never guessed at. */
+static int resolve_q2_0(struct bnt_gguf *g, uint64_t data_start, struct bnt_err *err) {
+    bool present = false;
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        present |= g->tensors[i].type == BNT_Q2_0;
+        if (g->tensors[i].type == BNT_Q2_0_128) g->tensors[i].type = UINT32_MAX; /* unknown */
+    }
+    if (!present) return BNT_OK;
+    uint32_t *order = sorted_order(g->n_tensors, g->tensors, by_offset);
+    if (!order) return bnt_fail_nomem(err, "the tensor order", g->n_tensors * sizeof *order);
+    bool inside = data_start <= g->size;
+    bool fits_64 = inside && q2_0_fits(g, order, data_start, BNT_Q2_0);
+    bool fits_128 = inside && q2_0_fits(g, order, data_start, BNT_Q2_0_128);
+    free(order);
+    if (fits_64 == fits_128)
+        return bnt_fail(err, BNT_E_FORMAT,
+                        "the places of the Q2_0 tensors fit %s: blocks of 64 or of 128 weights",
+                        fits_64 ? "both layouts of that type" : "neither layout of that type");
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        if (g->tensors[i].type == BNT_Q2_0 && fits_128) g->tensors[i].type = BNT_Q2_0_128;
+    }
+    return BNT_OK;
+}
+
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /* Reads the header's counts and allocates the directory. A key takes at least 13 bytes and a tensor
@@ -343,6 +352,7 @@ static int read_all(struct bnt_gguf *g, struct bnt_err *err) {
     if ((status = find_alignment(g, err)) != BNT_OK) return status;
     if (!bnt_align_u64(c.at, g->alignment, &data_start))
         return bnt_fail(err, BNT_E_FORMAT, "the header is too long");
+    if ((status = resolve_q2_0(g, data_start, err)) != BNT_OK) return status;
     for (size_t i = 0; i < g->n_tensors; i++) {
         if ((status = place_tensor(g, &g->tensors[i], data_start, err)) != BNT_OK) return status;
     }
@@ -409,169 +419,4 @@ void bnt_gguf_close(struct bnt_gguf *g) {
     free(g->kv_order);
     free(g->tensor_order);
     free(g);
-}
-
-/* ---- looking up ----------------------------------------------------------------------------- */
-
-uint32_t bnt_gguf_version(const struct bnt_gguf *g) {
-    return g->version;
-}
-
-uint64_t bnt_gguf_alignment(const struct bnt_gguf *g) {
-    return g->alignment;
-}
-
-const uint8_t *bnt_gguf_bytes(const struct bnt_gguf *g, size_t *size) {
-    if (size) *size = g->size;
-    return g->bytes;
-}
-
-size_t bnt_gguf_kv_count(const struct bnt_gguf *g) {
-    return g->n_kv;
-}
-
-const struct bnt_gguf_kv *bnt_gguf_kv_at(const struct bnt_gguf *g, size_t i) {
-    return &g->kv[i];
-}
-
-size_t bnt_gguf_tensor_count(const struct bnt_gguf *g) {
-    return g->n_tensors;
-}
-
-const struct bnt_gguf_tensor *bnt_gguf_tensor_at(const struct bnt_gguf *g, size_t i) {
-    return &g->tensors[i];
-}
-
-bool bnt_str_eq(struct bnt_str s, const char *z) {
-    return s.len == strlen(z) && memcmp(s.ptr, z, s.len) == 0;
-}
-
-const struct bnt_gguf_kv *bnt_gguf_find(const struct bnt_gguf *g, const char *key) {
-    struct bnt_str want = {key, strlen(key)};
-    for (size_t lo = 0, hi = g->n_kv; lo < hi;) {
-        size_t mid = lo + (hi - lo) / 2;
-        const struct bnt_gguf_kv *kv = &g->kv[g->kv_order[mid]];
-        int c = str_cmp(want, kv->key);
-        if (c == 0) return kv;
-        if (c < 0)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return NULL;
-}
-
-const struct bnt_gguf_tensor *bnt_gguf_tensor(const struct bnt_gguf *g, const char *name) {
-    struct bnt_str want = {name, strlen(name)};
-    for (size_t lo = 0, hi = g->n_tensors; lo < hi;) {
-        size_t mid = lo + (hi - lo) / 2;
-        const struct bnt_gguf_tensor *t = &g->tensors[g->tensor_order[mid]];
-        int c = str_cmp(want, t->name);
-        if (c == 0) return t;
-        if (c < 0)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return NULL;
-}
-
-/* ---- values --------------------------------------------------------------------------------- */
-
-#define READ(type)                                                                                 \
-    type v;                                                                                        \
-    memcpy(&v, kv->data + i * sizeof v, sizeof v)
-
-int64_t bnt_gguf_int_at(const struct bnt_gguf_kv *kv, uint64_t i) {
-    switch (kv->elem_type) {
-    case BNT_GGUF_BOOL:
-    case BNT_GGUF_U8: return kv->data[i];
-    case BNT_GGUF_I8: return (int8_t)kv->data[i];
-    case BNT_GGUF_U16: {
-        READ(uint16_t);
-        return v;
-    }
-    case BNT_GGUF_I16: {
-        READ(int16_t);
-        return v;
-    }
-    case BNT_GGUF_U32: {
-        READ(uint32_t);
-        return v;
-    }
-    case BNT_GGUF_I32: {
-        READ(int32_t);
-        return v;
-    }
-    case BNT_GGUF_U64: {
-        READ(uint64_t);
-        return v > INT64_MAX ? INT64_MAX : (int64_t)v;
-    }
-    case BNT_GGUF_I64: {
-        READ(int64_t);
-        return v;
-    }
-    case BNT_GGUF_F32:
-    case BNT_GGUF_F64:
-    case BNT_GGUF_STRING:
-    case BNT_GGUF_ARRAY: break;
-    }
-    return 0;
-}
-
-double bnt_gguf_float_at(const struct bnt_gguf_kv *kv, uint64_t i) {
-    if (kv->elem_type == BNT_GGUF_F32) {
-        READ(float);
-        return (double)v;
-    }
-    if (kv->elem_type == BNT_GGUF_F64) {
-        READ(double);
-        return v;
-    }
-    return (double)bnt_gguf_int_at(kv, i);
-}
-
-bool bnt_gguf_u64(const struct bnt_gguf *g, const char *key, uint64_t *out) {
-    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
-    if (!kv || value_size(kv->type) == 0 || kv->type == BNT_GGUF_BOOL || kv->type == BNT_GGUF_F32 ||
-        kv->type == BNT_GGUF_F64)
-        return false;
-    if (kv->type == BNT_GGUF_U64) { /* the only one that int_at would clamp */
-        memcpy(out, kv->data, sizeof *out);
-        return true;
-    }
-    int64_t v = bnt_gguf_int_at(kv, 0);
-    if (v < 0) return false;
-    *out = (uint64_t)v;
-    return true;
-}
-
-bool bnt_gguf_f64(const struct bnt_gguf *g, const char *key, double *out) {
-    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
-    if (!kv || (kv->type != BNT_GGUF_F32 && kv->type != BNT_GGUF_F64)) return false;
-    *out = bnt_gguf_float_at(kv, 0);
-    return true;
-}
-
-bool bnt_gguf_bool(const struct bnt_gguf *g, const char *key, bool *out) {
-    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
-    if (!kv || kv->type != BNT_GGUF_BOOL) return false;
-    *out = kv->data[0] != 0;
-    return true;
-}
-
-bool bnt_gguf_str(const struct bnt_gguf *g, const char *key, struct bnt_str *out) {
-    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
-    uint64_t cursor = 0;
-    if (!kv || kv->type != BNT_GGUF_STRING) return false;
-    *out = bnt_gguf_next_string(kv, &cursor);
-    return true;
-}
-
-struct bnt_str bnt_gguf_next_string(const struct bnt_gguf_kv *kv, uint64_t *cursor) {
-    uint64_t len; /* checked when the file was opened */
-    memcpy(&len, kv->data + *cursor, sizeof len);
-    struct bnt_str s = {(const char *)kv->data + *cursor + sizeof len, (size_t)len};
-    *cursor += sizeof len + len;
-    return s;
 }

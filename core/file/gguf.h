@@ -15,20 +15,21 @@
 
 #include "base/err.h"
 
-enum bnt_gguf_type { /* value types of the format */
-                     BNT_GGUF_U8,
-                     BNT_GGUF_I8,
-                     BNT_GGUF_U16,
-                     BNT_GGUF_I16,
-                     BNT_GGUF_U32,
-                     BNT_GGUF_I32,
-                     BNT_GGUF_F32,
-                     BNT_GGUF_BOOL,
-                     BNT_GGUF_STRING,
-                     BNT_GGUF_ARRAY,
-                     BNT_GGUF_U64,
-                     BNT_GGUF_I64,
-                     BNT_GGUF_F64,
+/* Value types of the format. */
+enum bnt_gguf_type {
+    BNT_GGUF_U8,
+    BNT_GGUF_I8,
+    BNT_GGUF_U16,
+    BNT_GGUF_I16,
+    BNT_GGUF_U32,
+    BNT_GGUF_I32,
+    BNT_GGUF_F32,
+    BNT_GGUF_BOOL,
+    BNT_GGUF_STRING,
+    BNT_GGUF_ARRAY,
+    BNT_GGUF_U64,
+    BNT_GGUF_I64,
+    BNT_GGUF_F64,
 };
 
 /* Bytes in the mapping; not terminated, any encoding. */
@@ -47,7 +48,7 @@ struct bnt_gguf_kv {
 
 struct bnt_gguf_tensor {
     struct bnt_str name;
-    uint32_t type; /* id, see types.h */
+    uint32_t type; /* BNT_*, types.h: the file's id, but for Q2_0 */
     uint32_t n_dims;
     uint64_t dims[4]; /* dims[0] is the row length; unused ones are 1 */
     uint64_t elements;

@@ -33,6 +33,8 @@ static const struct bnt_type_info table[] = {
     {BNT_I2_S, "I2_S", BNT_KIND_TERNARY, 128, 32, 32},
     {BNT_TL1, "TL1", BNT_KIND_UNSUPPORTED, 1, 0, 0},
     {BNT_TL2, "TL2", BNT_KIND_UNSUPPORTED, 1, 0, 0},
+    {BNT_Q2_0, "Q2_0", BNT_KIND_TERNARY, 64, 18, 0},
+    {BNT_Q2_0_128, "Q2_0/128", BNT_KIND_TERNARY, 128, 34, 0},
 };
 
 const struct bnt_type_info *bnt_type(uint32_t id) {
@@ -79,9 +81,9 @@ static bool i2s_has_bad_code(const uint8_t *p, uint64_t n) {
     return bad != 0;
 }
 
-/* ---- TQ1_0, TQ2_0: blocks of 256 along a row ------------------------------------------------ */
+/* ---- TQ1_0, TQ2_0, Q2_0: blocks with a binary16 scale along a row --------------------------- */
 
-enum { TQ_BLOCK = 256, TQ1_BYTES = 54, TQ2_BYTES = 66 };
+enum { MAX_BLOCK = 256 };
 
 /* Digit n (0 = most significant of five) of a byte that holds ceil(value * 256 / 243). */
 static int8_t trit_of(uint8_t byte, unsigned n) {
@@ -90,48 +92,56 @@ static int8_t trit_of(uint8_t byte, unsigned n) {
     return (int8_t)((unsigned)q * 3 >> 8);
 }
 
-/* Both give codes 0, 1, 2 (3 only from a damaged TQ2_0 block). */
-static void tq1_codes(const uint8_t *b, int8_t *out) {
+/* Each writes the codes 0, 1, 2 of a block (3 only from a damaged one) and returns the place of the
+ * scale. */
+static const uint8_t *tq1_codes(const uint8_t *b, int8_t *out) {
     for (unsigned n = 0; n < 5; n++)
         for (unsigned m = 0; m < 32; m++) *out++ = trit_of(b[m], n);
     for (unsigned n = 0; n < 5; n++)
         for (unsigned m = 0; m < 16; m++) *out++ = trit_of(b[32 + m], n);
     for (unsigned n = 0; n < 4; n++)
         for (unsigned m = 0; m < 4; m++) *out++ = trit_of(b[48 + m], n);
+    return b + 52;
 }
 
-static void tq2_codes(const uint8_t *b, int8_t *out) {
+static const uint8_t *tq2_codes(const uint8_t *b, int8_t *out) {
     for (unsigned half = 0; half < 64; half += 32)
         for (unsigned l = 0; l < 4; l++)
             for (unsigned m = 0; m < 32; m++) *out++ = (int8_t)(b[half + m] >> (2 * l) & 3);
+    return b + 64;
+}
+
+static const uint8_t *q2_0_codes(const uint8_t *b, unsigned block, int8_t *out) {
+    for (unsigned i = 0; i < block; i++) out[i] = (int8_t)(b[2 + i / 4] >> (2 * (i % 4)) & 3);
+    return b;
 }
 
 /* One block: trits and scale, canonical. Returns false on a code 3. */
-static bool tq_block(uint32_t type, const uint8_t *b, int8_t *trits, float *scale) {
+static bool decode_block(const struct bnt_type_info *type, const uint8_t *b, int8_t *trits,
+                         float *scale) {
+    const uint8_t *d;
     uint16_t h;
     int8_t or_all = 0;
     bool ok = true;
-    if (type == BNT_TQ1_0)
-        tq1_codes(b, trits);
+    if (type->id == BNT_TQ1_0)
+        d = tq1_codes(b, trits);
+    else if (type->id == BNT_TQ2_0)
+        d = tq2_codes(b, trits);
     else
-        tq2_codes(b, trits);
-    memcpy(&h, b + (type == BNT_TQ1_0 ? TQ1_BYTES : TQ2_BYTES) - 2, sizeof h);
+        d = q2_0_codes(b, type->block, trits);
+    memcpy(&h, d, sizeof h);
     *scale = bnt_f16_to_f32(h);
-    for (unsigned i = 0; i < TQ_BLOCK; i++) {
+    for (unsigned i = 0; i < type->block; i++) {
         ok &= trits[i] != 3;
         trits[i] = (int8_t)(trits[i] - 1);
         or_all |= trits[i];
     }
-    if (*scale == 0.0f) memset(trits, 0, TQ_BLOCK);
+    if (*scale == 0.0f) memset(trits, 0, type->block);
     if (or_all == 0) *scale = 0.0f;
     return ok;
 }
 
-static uint64_t tq_row_bytes(const struct bnt_ternary_src *src) {
-    return src->cols / TQ_BLOCK * (src->type == BNT_TQ1_0 ? TQ1_BYTES : TQ2_BYTES);
-}
-
-/* ---- the three together --------------------------------------------------------------------- */
+/* ---- all together --------------------------------------------------------------------------- */
 
 static void scan_scale(struct bnt_ternary_scan *s, float scale, uint64_t row) {
     if (!(scale - scale == 0.0f)) {
@@ -159,12 +169,14 @@ void bnt_ternary_scan_rows(const struct bnt_ternary_src *src, uint64_t lo, uint6
         }
         return;
     }
-    uint64_t row_bytes = tq_row_bytes(src), block_bytes = row_bytes / (src->cols / TQ_BLOCK);
+    const struct bnt_type_info *type = bnt_type(src->type);
+    uint64_t row_blocks = src->cols / type->block;
+    const uint8_t *b = src->data + lo * row_blocks * type->block_bytes;
     for (uint64_t r = lo; r < hi; r++) {
-        for (uint64_t at = 0; at < row_bytes; at += block_bytes) {
-            int8_t trits[TQ_BLOCK];
+        for (uint64_t k = 0; k < row_blocks; k++, b += type->block_bytes) {
+            int8_t trits[MAX_BLOCK];
             float scale;
-            if (!tq_block(src->type, src->data + r * row_bytes + at, trits, &scale)) {
+            if (!decode_block(type, b, trits, &scale)) {
                 if (!scan->bad_code) scan->bad_row = r;
                 scan->bad_code = true;
             }
@@ -200,7 +212,7 @@ int bnt_ternary_scan_finish(struct bnt_ternary_src *src, const struct bnt_ternar
     if (scan->bad_scale)
         return bnt_fail(err, BNT_E_FORMAT, "tensor '%s': scale in row %llu is not finite", name,
                         (unsigned long long)scan->bad_row);
-    src->block = scan->differ ? TQ_BLOCK : 0;
+    src->block = scan->differ ? bnt_type(src->type)->block : 0;
     src->scale = scan->any && !scan->differ ? scan->scale : 0.0f;
     return BNT_OK;
 }
@@ -211,13 +223,13 @@ void bnt_ternary_decode(const struct bnt_ternary_src *src, uint64_t lo, uint64_t
         i2s_decode(src->data, lo * src->cols, (hi - lo) * src->cols, trits);
         return;
     }
-    uint64_t row_bytes = tq_row_bytes(src), block_bytes = row_bytes / (src->cols / TQ_BLOCK);
-    for (uint64_t r = lo; r < hi; r++) {
-        for (uint64_t at = 0; at < row_bytes; at += block_bytes) {
-            float scale;
-            tq_block(src->type, src->data + r * row_bytes + at, trits, &scale);
-            trits += TQ_BLOCK;
-            if (scales) *scales++ = scale;
-        }
+    const struct bnt_type_info *type = bnt_type(src->type);
+    uint64_t row_blocks = src->cols / type->block;
+    const uint8_t *b = src->data + lo * row_blocks * type->block_bytes;
+    for (uint64_t k = 0; k < (hi - lo) * row_blocks; k++, b += type->block_bytes) {
+        float scale;
+        decode_block(type, b, trits, &scale);
+        trits += type->block;
+        if (scales) *scales++ = scale;
     }
 }

@@ -1,8 +1,8 @@
 /*
  * types.h - the tensor types of GGUF files: names, block sizes, bytes, and ternary decoding.
  *
- * Ternary types (I2_S, TQ1_0, TQ2_0) are decoded here, once, to plain trits (int8 -1, 0, +1) and
- * block scales, so that no plugin needs to know a file format. Dense types stay as they are.
+ * Ternary types (I2_S, TQ1_0, TQ2_0, Q2_0) are decoded here, once, to plain trits (int8 -1, 0, +1)
+ * and block scales, so that no plugin needs to know a file format. Dense types stay as they are.
  * Layouts: docs/FORMATS.md.
  */
 #ifndef BNT_FILE_TYPES_H
@@ -13,27 +13,33 @@
 
 #include "base/err.h"
 
-enum bnt_tensor_type { /* ids of the file format */
-                       BNT_F32 = 0,
-                       BNT_F16 = 1,
-                       BNT_Q4_0 = 2,
-                       BNT_Q4_1 = 3,
-                       BNT_Q5_0 = 6,
-                       BNT_Q5_1 = 7,
-                       BNT_Q8_0 = 8,
-                       BNT_Q8_1 = 9,
-                       BNT_Q2_K = 10,
-                       BNT_Q3_K = 11,
-                       BNT_Q4_K = 12,
-                       BNT_Q5_K = 13,
-                       BNT_Q6_K = 14,
-                       BNT_Q8_K = 15,
-                       BNT_BF16 = 30,
-                       BNT_TQ1_0 = 34,
-                       BNT_TQ2_0 = 35,
-                       BNT_I2_S = 36,
-                       BNT_TL1 = 38,
-                       BNT_TL2 = 39,
+/* Ids of the file format. */
+enum bnt_tensor_type {
+    BNT_F32 = 0,
+    BNT_F16 = 1,
+    BNT_Q4_0 = 2,
+    BNT_Q4_1 = 3,
+    BNT_Q5_0 = 6,
+    BNT_Q5_1 = 7,
+    BNT_Q8_0 = 8,
+    BNT_Q8_1 = 9,
+    BNT_Q2_K = 10,
+    BNT_Q3_K = 11,
+    BNT_Q4_K = 12,
+    BNT_Q5_K = 13,
+    BNT_Q6_K = 14,
+    BNT_Q8_K = 15,
+    BNT_BF16 = 30,
+    BNT_TQ1_0 = 34,
+    BNT_TQ2_0 = 35,
+    BNT_I2_S = 36,
+    BNT_TL1 = 38,
+    BNT_TL2 = 39,
+    BNT_Q2_0 = 42, /* blocks of 64 */
+    /* Two programs gave id 42 to blocks of different size. gguf.c tells them
+     * apart by the tensors' places in the file and gives the second one this id,
+     * which no file may hold. */
+    BNT_Q2_0_128 = 0x10000 + 42,
 };
 
 enum bnt_type_kind {

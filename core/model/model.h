@@ -40,7 +40,8 @@ struct bnt_matrix {
     uint64_t bytes;
 };
 
-struct bnt_layer { /* indices into bnt_model.matrices; norms are owned copies */
+/* Indices into bnt_model.matrices; norms are owned copies. */
+struct bnt_layer {
     uint32_t wq, wk, wv, wo, gate, up, down;
     float *attn_norm, *attn_sub_norm, *ffn_norm, *ffn_sub_norm; /* sub-norms NULL without */
 };

@@ -16,26 +16,27 @@
 #include "base/err.h"
 #include "bitnet/plugin.h"
 
-enum bnt_verdict { /* X-macro table in backend.c gives the names: "ok", "world-writable", ... */
-                   BNT_VERDICT_OK,
-                   BNT_VERDICT_UNREADABLE, /* cannot open or stat */
-                   BNT_VERDICT_UNSAFE,  /* file or folder writable by others, or owned by a stranger
-                                         */
-                   BNT_VERDICT_NOT_ELF, /* not a 64-bit shared object for this machine, or damaged
-                                         */
-                   BNT_VERDICT_NO_NOTE, /* no .note.bitnet */
-                   BNT_VERDICT_ABI,     /* another ABI major */
-                   BNT_VERDICT_CPU,     /* the CPU lacks something */
-                   BNT_VERDICT_DLOPEN,  /* dlopen failed */
-                   BNT_VERDICT_NO_SYMBOL,      /* bitnet_plugin_v1 missing */
-                   BNT_VERDICT_NOTE_MISMATCH,  /* descriptor differs from the note */
-                   BNT_VERDICT_FP_ENVIRONMENT, /* loading changed rounding or flush-to-zero
-                                                  (-ffast-math) */
-                   BNT_VERDICT_NO_KERNELS,     /* no kernel set for this CPU */
-                   BNT_VERDICT_SELF_CHECK,     /* disagrees with ref-scalar */
-                   BNT_VERDICT_DUPLICATE,      /* a plugin of this name was found earlier */
-                   BNT_VERDICT_NOT_TRIED, /* another one was chosen before its code had to be mapped
-                                           */
+/* X-macro table in backend.c gives the names: "ok", "world-writable", .... */
+enum bnt_verdict {
+    BNT_VERDICT_OK,
+    BNT_VERDICT_UNREADABLE,     /* cannot open or stat */
+    BNT_VERDICT_UNSAFE,         /* file or folder writable by others, or owned by a stranger
+                                 */
+    BNT_VERDICT_NOT_ELF,        /* not a 64-bit shared object for this machine, or damaged
+                                 */
+    BNT_VERDICT_NO_NOTE,        /* no .note.bitnet */
+    BNT_VERDICT_ABI,            /* another ABI major */
+    BNT_VERDICT_CPU,            /* the CPU lacks something */
+    BNT_VERDICT_DLOPEN,         /* dlopen failed */
+    BNT_VERDICT_NO_SYMBOL,      /* bitnet_plugin_v1 missing */
+    BNT_VERDICT_NOTE_MISMATCH,  /* descriptor differs from the note */
+    BNT_VERDICT_FP_ENVIRONMENT, /* loading changed rounding or flush-to-zero
+                                   (-ffast-math) */
+    BNT_VERDICT_NO_KERNELS,     /* no kernel set for this CPU */
+    BNT_VERDICT_SELF_CHECK,     /* disagrees with ref-scalar */
+    BNT_VERDICT_DUPLICATE,      /* a plugin of this name was found earlier */
+    BNT_VERDICT_NOT_TRIED,      /* another one was chosen before its code had to be mapped
+                                 */
 };
 
 /* A usable set of kernels. All slots but the optional ones are set. */

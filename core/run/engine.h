@@ -13,7 +13,8 @@
 #include "run/weights.h"
 #include "tokenizer.h"
 
-struct bnt_engine { /* immutable once open */
+/* Immutable once open. */
+struct bnt_engine {
     struct bnt_gguf *gguf;
     struct bnt_model *model;
     struct bnt_tokenizer *tokenizer;
