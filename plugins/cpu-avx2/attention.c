@@ -101,24 +101,23 @@ INLINE void score_tile(party *g, unsigned i0, const unsigned nq, const uint16_t 
                        uint64_t b, const unsigned np, float scale) {
     __m256 acc[QUERIES][8];
     k += b * LANES * dim;
-#pragma GCC unroll 6
-    for (unsigned i = 0; i < nq; i++)
-#pragma GCC unroll 8
-        for (unsigned p = 0; p < 2 * np; p++) acc[i][p] = _mm256_setzero_ps();
+    UNROLL(6)
+    for (unsigned i = 0; i < nq; i++) UNROLL(8)
+    for (unsigned p = 0; p < 2 * np; p++) acc[i][p] = _mm256_setzero_ps();
     for (uint64_t d = 0; d < dim; d++) {
         if (np > 1) { /* few queries stay in registers, keys pass by; else the other way round */
             __m256 q[QUERIES];
-#pragma GCC unroll 6
+            UNROLL(6)
             for (unsigned i = 0; i < nq; i++) q[i] = _mm256_broadcast_ss(g->q[i0 + i] + d);
-#pragma GCC unroll 8
+            UNROLL(8)
             for (unsigned p = 0; p < 2 * np; p++) {
                 __m256 key = load_f16(k + (p / 2 * dim + d) * LANES + p % 2 * HALF);
-#pragma GCC unroll 6
+                UNROLL(6)
                 for (unsigned i = 0; i < nq; i++) acc[i][p] = _mm256_fmadd_ps(q[i], key, acc[i][p]);
             }
         } else {
             __m256 low = load_f16(k + d * LANES), high = load_f16(k + d * LANES + HALF);
-#pragma GCC unroll 6
+            UNROLL(6)
             for (unsigned i = 0; i < nq; i++) {
                 __m256 q = _mm256_broadcast_ss(g->q[i0 + i] + d);
                 acc[i][0] = _mm256_fmadd_ps(q, low, acc[i][0]);
@@ -126,12 +125,11 @@ INLINE void score_tile(party *g, unsigned i0, const unsigned nq, const uint16_t 
             }
         }
     }
-#pragma GCC unroll 6
-    for (unsigned i = 0; i < nq; i++)
-#pragma GCC unroll 8
-        for (unsigned p = 0; p < 2 * np; p++)
-            _mm256_storeu_ps(g->e[i0 + i] + b * LANES + p * HALF,
-                             _mm256_mul_ps(acc[i][p], _mm256_set1_ps(scale)));
+    UNROLL(6)
+    for (unsigned i = 0; i < nq; i++) UNROLL(8)
+    for (unsigned p = 0; p < 2 * np; p++)
+        _mm256_storeu_ps(g->e[i0 + i] + b * LANES + p * HALF,
+                         _mm256_mul_ps(acc[i][p], _mm256_set1_ps(scale)));
 }
 
 INLINE void score_queries(party *g, const unsigned nq, const unsigned np, const uint16_t *k,
@@ -167,7 +165,7 @@ static void weigh(float *e, uint64_t n, float *m, float *l) {
     x = _mm_max_ss(x, _mm_movehdup_ps(x));
     *m = _mm_cvtss_f32(x) + 0.0f; /* clause 8: a maximum of zero is +0 */
     for (uint64_t i = 0; i < end; i += LANES) {
-#pragma GCC unroll 2
+        UNROLL(2)
         for (unsigned h = 0; h < 2; h++) {
             float *at = e + i + h * HALF;
             __m256 w = exp8(_mm256_sub_ps(_mm256_loadu_ps(at), _mm256_set1_ps(*m)));
@@ -185,35 +183,35 @@ INLINE void value_tile(const party *g, unsigned i0, const unsigned nq, const uin
     __m256 acc[QUERIES][8];
     uint64_t common = g->seen[i0];
     v += d0;
-#pragma GCC unroll 6
+    UNROLL(6)
     for (unsigned i = 0; i < nq; i++) {
         if (g->seen[i0 + i] < common) common = g->seen[i0 + i];
-#pragma GCC unroll 8
+        UNROLL(8)
         for (unsigned j = 0; j < nd; j++) acc[i][j] = _mm256_setzero_ps();
     }
     for (uint64_t t = 0; t < common; t++) {
         __m256 value[8];
-#pragma GCC unroll 8
+        UNROLL(8)
         for (unsigned j = 0; j < nd; j++) value[j] = load_f16(v + t * stride + j * HALF);
-#pragma GCC unroll 6
+        UNROLL(6)
         for (unsigned i = 0; i < nq; i++) {
             __m256 e = _mm256_broadcast_ss(g->e[i0 + i] + t);
-#pragma GCC unroll 8
+            UNROLL(8)
             for (unsigned j = 0; j < nd; j++) acc[i][j] = _mm256_fmadd_ps(e, value[j], acc[i][j]);
         }
     }
-#pragma GCC unroll 6
+    UNROLL(6)
     for (unsigned i = 0; i < nq; i++) {
         const party *one = g;
         unsigned at = i0 + i;
         if (!one->seen[at]) continue;
         for (uint64_t t = common; t < one->seen[at]; t++) {
             __m256 e = _mm256_broadcast_ss(one->e[at] + t);
-#pragma GCC unroll 8
+            UNROLL(8)
             for (unsigned j = 0; j < nd; j++)
                 acc[i][j] = _mm256_fmadd_ps(e, load_f16(v + t * stride + j * HALF), acc[i][j]);
         }
-#pragma GCC unroll 8
+        UNROLL(8)
         for (unsigned j = 0; j < nd; j++) {
             uint64_t d = d0 + j * HALF;
             float *out = one->out[at] + d;

@@ -138,48 +138,44 @@ INLINE void tile(const bnt_dense_gemm_args *a, const uint32_t type, uint64_t r, 
     const uint8_t *row = (const uint8_t *)a->w + r * bytes;
     const float *x = a->x + t * a->ldx;
     __m256 acc[ROWS][TOKENS][2];
-#pragma GCC unroll 4
-    for (unsigned k = 0; k < nr; k++)
-#pragma GCC unroll 3
-        for (unsigned j = 0; j < nt; j++) acc[k][j][0] = acc[k][j][1] = _mm256_setzero_ps();
+    UNROLL(4)
+    for (unsigned k = 0; k < nr; k++) UNROLL(3)
+    for (unsigned j = 0; j < nt; j++) acc[k][j][0] = acc[k][j][1] = _mm256_setzero_ps();
     for (; i + LANES <= cols; i += LANES) {
-#pragma GCC unroll 4
+        UNROLL(4)
         for (unsigned k = 0; k < nr; k++) {
             const uint8_t *p = row + k * bytes;
             pair w = weights16(type, p, i);
             _mm_prefetch((const char *)p + nr * bytes + row_bytes(type, i), _MM_HINT_T0);
-#pragma GCC unroll 3
-            for (unsigned j = 0; j < nt; j++)
-#pragma GCC unroll 2
-                for (unsigned h = 0; h < 2; h++) {
-                    __m256 v = _mm256_loadu_ps(x + j * a->ldx + i + h * HALF);
-                    acc[k][j][h] = _mm256_fmadd_ps(w.v[h], v, acc[k][j][h]);
-                }
+            UNROLL(3)
+            for (unsigned j = 0; j < nt; j++) UNROLL(2)
+            for (unsigned h = 0; h < 2; h++) {
+                __m256 v = _mm256_loadu_ps(x + j * a->ldx + i + h * HALF);
+                acc[k][j][h] = _mm256_fmadd_ps(w.v[h], v, acc[k][j][h]);
+            }
         }
     }
     if (i < cols) {
         uint64_t n = cols - i;
         __m256 keep[2] = {_mm256_castsi256_ps(first8(n)),
                           _mm256_castsi256_ps(first8(n < HALF ? 0 : n - HALF))};
-#pragma GCC unroll 4
+        UNROLL(4)
         for (unsigned k = 0; k < nr; k++) {
             pair w = weights_end(type, row + k * bytes, i, n);
-#pragma GCC unroll 3
-            for (unsigned j = 0; j < nt; j++)
-#pragma GCC unroll 2
-                for (unsigned h = 0; h < 2; h++) {
-                    const float *at = x + j * a->ldx + i + h * HALF;
-                    __m256 v = _mm256_maskload_ps(at, _mm256_castps_si256(keep[h]));
-                    v = _mm256_fmadd_ps(w.v[h], v, acc[k][j][h]);
-                    acc[k][j][h] = _mm256_blendv_ps(acc[k][j][h], v, keep[h]);
-                }
+            UNROLL(3)
+            for (unsigned j = 0; j < nt; j++) UNROLL(2)
+            for (unsigned h = 0; h < 2; h++) {
+                const float *at = x + j * a->ldx + i + h * HALF;
+                __m256 v = _mm256_maskload_ps(at, _mm256_castps_si256(keep[h]));
+                v = _mm256_fmadd_ps(w.v[h], v, acc[k][j][h]);
+                acc[k][j][h] = _mm256_blendv_ps(acc[k][j][h], v, keep[h]);
+            }
         }
     }
-#pragma GCC unroll 4
-    for (unsigned k = 0; k < nr; k++)
-#pragma GCC unroll 3
-        for (unsigned j = 0; j < nt; j++)
-            a->y[(t + j) * a->ldy + r + k] = fold16(acc[k][j][0], acc[k][j][1]);
+    UNROLL(4)
+    for (unsigned k = 0; k < nr; k++) UNROLL(3)
+    for (unsigned j = 0; j < nt; j++)
+        a->y[(t + j) * a->ldy + r + k] = fold16(acc[k][j][0], acc[k][j][1]);
 }
 
 INLINE void slice(const bnt_dense_gemm_args *a, const uint32_t type) {

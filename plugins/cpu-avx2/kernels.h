@@ -21,6 +21,14 @@
 #define HALF 8u /* lanes of one register */
 #define INLINE static inline __attribute__((always_inline))
 
+/* In front of a loop over registers, whose trip count is a constant of at most n: gcc leaves arrays
+ * in memory without being told; clang, told a number that is not the count itself, does as well. */
+#if defined(__clang__)
+#define UNROLL(n) _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL(n) _Pragma(BNT_STR(GCC unroll n))
+#endif
+
 int32_t ternary_layout(const bnt_ternary_shape *shape, bnt_layout *out);
 void ternary_pack(const bnt_ternary_pack_args *a);
 void ternary_unpack(const bnt_ternary_unpack_args *a);

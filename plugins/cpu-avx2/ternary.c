@@ -14,7 +14,7 @@
 enum {
     VECTOR = 64,         /* bytes of a vector of codes */
     STREAM_TOKENS = 2,   /* most tokens the stream kernel takes */
-    CHUNK = 64,          /* vectors opened at a time: 16 KiB of bytes, half of an L1 cache */
+    CHUNK = 32,          /* vectors opened at a time: 8 KiB of bytes, a quarter of an L1 cache */
     TILES = 16,          /* tiles of tokens that share an opened chunk */
     AHEAD_L2 = 20 << 10, /* how far ahead codes are fetched to L2 and L1: found by measuring */
     AHEAD_L1 = 4 << 10
@@ -132,7 +132,7 @@ void ternary_unpack(const bnt_ternary_unpack_args *a) {
 /* ---- byte products ------------------------------------------------------------------------ */
 
 /* Adds u x q, u unsigned: four products to 32 bits, or two to 16. widen() makes 32 bits of either;
- * a quarter() undoes codes that were left at four times their value. */
+ * join_quarter() adds sums over codes that were left at four times their value. */
 #if defined(AVX2_VNNI)
 INLINE __m256i mac(__m256i acc, __m256i u, __m256i q) {
     return _mm256_dpbusd_avx_epi32(acc, u, q);
@@ -145,7 +145,9 @@ INLINE __m256i join_quarter(__m256i acc, __m256i by4) {
 }
 #else
 INLINE __m256i mac(__m256i acc, __m256i u, __m256i q) {
-    return _mm256_add_epi16(acc, _mm256_maddubs_epi16(u, q));
+    acc = _mm256_add_epi16(acc, _mm256_maddubs_epi16(u, q));
+    __asm__("" : "+x"(acc)); /* keeps compilers from making trees of the sums, which then spill */
+    return acc;
 }
 INLINE __m256i widen(__m256i acc) {
     return _mm256_madd_epi16(acc, _mm256_set1_epi16(1));
@@ -163,6 +165,25 @@ INLINE __m256i broadcast4(const int8_t *q) {
     int32_t four;
     memcpy(&four, q, sizeof four);
     return _mm256_set1_epi32(four);
+}
+
+/* Four columns of sixteen rows x one token. A full tile needs all sixteen registers, two of them
+ * only inside this step: written as one piece, it leaves compilers nothing to move and spill. */
+INLINE void mac_rows(__m256i acc[2], __m256i u0, __m256i u1, const int8_t *q) {
+#if defined(AVX2_VNNI)
+    __m256i x = broadcast4(q);
+    acc[0] = mac(acc[0], u0, x);
+    acc[1] = mac(acc[1], u1, x);
+#else
+    __m256i x, t;
+    __asm__("vpbroadcastd %[q], %[x]\n\t"
+            "vpmaddubsw %[x], %[u0], %[t]\n\t"
+            "vpmaddubsw %[x], %[u1], %[x]\n\t"
+            "vpaddw %[t], %[a0], %[a0]\n\t"
+            "vpaddw %[x], %[a1], %[a1]"
+            : [a0] "+x"(acc[0]), [a1] "+x"(acc[1]), [x] "=&x"(x), [t] "=&x"(t)
+            : [u0] "x"(u0), [u1] "x"(u1), [q] "m"(*(const int8_t(*)[4])q));
+#endif
 }
 
 /* ---- results ------------------------------------------------------------------------------ */
@@ -192,12 +213,12 @@ INLINE void finish_span(const job *j, const uint8_t *group, uint64_t b, uint64_t
         w[0] = _mm256_loadu_ps((const float *)(const void *)(group + b * LANES * 4));
         w[1] = _mm256_loadu_ps((const float *)(const void *)(group + b * LANES * 4) + HALF);
     }
-#pragma GCC unroll 6
+    UNROLL(6)
     for (unsigned t = 0; t < n; t++) {
         uint64_t at = (token + t) * j->v.span.count + b;
         __m256i sum = _mm256_set1_epi32(j->v.sum[at]);
         __m256 act = _mm256_set1_ps(j->v.a[at]);
-#pragma GCC unroll 2
+        UNROLL(2)
         for (unsigned h = 0; h < 2; h++) {
             __m256 d = _mm256_cvtepi32_ps(_mm256_sub_epi32(s->d[t][h], sum));
             __m256 both = _mm256_mul_ps(w[h], act);
@@ -209,20 +230,18 @@ INLINE void finish_span(const job *j, const uint8_t *group, uint64_t b, uint64_t
 /* Lanes of y that are rows of the slice, to the tokens of it. */
 INLINE void store_rows(const job *j, uint64_t g, uint64_t token, const unsigned n, const sums *s) {
     const bnt_ternary_gemm_args *a = j->a;
-#pragma GCC unroll 2
     for (unsigned h = 0; h < 2; h++) {
         uint64_t first = g * LANES + h * HALF;
         if (first >= a->row_hi) return;
         int all = first >= a->row_lo && first + HALF <= a->row_hi;
         __m256i rows = _mm256_andnot_si256(first8(a->row_lo > first ? a->row_lo - first : 0),
                                            first8(a->row_hi - first));
-#pragma GCC unroll 6
         for (unsigned t = 0; t < n; t++) {
-            if (token + t < a->tok_lo || token + t >= a->tok_hi) continue;
             float *y = a->y + (token + t) * a->ldy + first;
-            if (all)
+            int within = token + t >= a->tok_lo && token + t < a->tok_hi;
+            if (within && all)
                 _mm256_storeu_ps(y, s->y[t][h]);
-            else
+            else if (within)
                 _mm256_maskstore_ps(y, rows, s->y[t][h]);
         }
     }
@@ -240,23 +259,23 @@ INLINE void stream_span(const uint8_t *codes, uint64_t vectors, const int8_t *q,
                         sums *s) {
     const __m256i by1 = _mm256_set1_epi8(3), by4 = _mm256_set1_epi8(12);
     __m256i d[STREAM_TOKENS][2];
-#pragma GCC unroll 2
+    UNROLL(2)
     for (unsigned t = 0; t < n; t++) d[t][0] = d[t][1] = _mm256_setzero_si256();
     for (uint64_t i = 0; i < vectors;) {
         uint64_t end = vectors - i < BURST ? vectors : i + BURST;
         __m256i acc[STREAM_TOKENS][2], acc4[STREAM_TOKENS][2];
-#pragma GCC unroll 2
+        UNROLL(2)
         for (unsigned t = 0; t < n; t++)
             acc[t][0] = acc[t][1] = acc4[t][0] = acc4[t][1] = _mm256_setzero_si256();
         for (; i < end; i++, codes += VECTOR, q += 16 * n) {
             _mm_prefetch((const char *)codes + AHEAD_L2, _MM_HINT_T1);
             _mm_prefetch((const char *)codes + AHEAD_L1, _MM_HINT_T0);
-#pragma GCC unroll 2
+            UNROLL(2)
             for (unsigned h = 0; h < 2; h++) {
                 __m256i low = load(codes + 32 * h), high = _mm256_srli_epi16(low, 4);
                 __m256i u[4] = {_mm256_and_si256(low, by1), _mm256_and_si256(low, by4),
                                 _mm256_and_si256(high, by1), _mm256_and_si256(high, by4)};
-#pragma GCC unroll 2
+                UNROLL(2)
                 for (unsigned t = 0; t < n; t++) {
                     acc[t][h] = mac(acc[t][h], u[0], broadcast4(q + 4 * t));
                     acc4[t][h] = mac(acc4[t][h], u[1], broadcast4(q + 4 * (n + t)));
@@ -265,13 +284,12 @@ INLINE void stream_span(const uint8_t *codes, uint64_t vectors, const int8_t *q,
                 }
             }
         }
-#pragma GCC unroll 2
-        for (unsigned t = 0; t < n; t++)
-#pragma GCC unroll 2
-            for (unsigned h = 0; h < 2; h++)
-                d[t][h] = _mm256_add_epi32(d[t][h], widen(join_quarter(acc[t][h], acc4[t][h])));
+        UNROLL(2)
+        for (unsigned t = 0; t < n; t++) UNROLL(2)
+        for (unsigned h = 0; h < 2; h++)
+            d[t][h] = _mm256_add_epi32(d[t][h], widen(join_quarter(acc[t][h], acc4[t][h])));
     }
-#pragma GCC unroll 2
+    UNROLL(2)
     for (unsigned t = 0; t < n; t++) s->d[t][0] = d[t][0], s->d[t][1] = d[t][1];
 }
 
@@ -281,7 +299,7 @@ INLINE void stream_rows(const job *j, const unsigned n) {
         const uint8_t *codes = group + j->m.scale_bytes;
         const int8_t *q = j->v.q;
         sums s;
-#pragma GCC unroll 2
+        UNROLL(2)
         for (unsigned t = 0; t < n; t++) s.y[t][0] = s.y[t][1] = _mm256_setzero_ps();
         for (uint64_t b = 0; b < j->m.span.count; b++) {
             if (j->a->shape.block) /* the stream of codes does not run over the scales */
@@ -305,13 +323,12 @@ static void open_chunk(const uint8_t *codes, uint64_t vectors, uint8_t *bytes) {
     for (uint64_t i = 0; i < vectors; i++, codes += VECTOR, bytes += 4 * VECTOR) {
         _mm_prefetch((const char *)codes + CHUNK * VECTOR, _MM_HINT_T0);
         __m256i w[2] = {load(codes), load(codes + 32)};
-#pragma GCC unroll 4
-        for (unsigned k = 0; k < 4; k++)
-#pragma GCC unroll 2
-            for (unsigned h = 0; h < 2; h++) {
-                __m256i u = _mm256_and_si256(_mm256_srli_epi16(w[h], (int)(2 * k)), mask);
-                _mm256_store_si256((__m256i *)(void *)(bytes + (2 * k + h) * 32), u);
-            }
+        UNROLL(4)
+        for (unsigned k = 0; k < 4; k++) UNROLL(2)
+        for (unsigned h = 0; h < 2; h++) {
+            __m256i u = _mm256_and_si256(_mm256_srli_epi16(w[h], (int)(2 * k)), mask);
+            _mm256_store_si256((__m256i *)(void *)(bytes + (2 * k + h) * 32), u);
+        }
     }
 }
 
@@ -319,24 +336,19 @@ static void open_chunk(const uint8_t *codes, uint64_t vectors, uint8_t *bytes) {
 INLINE void segment(const uint8_t *bytes, uint64_t vectors, const int8_t *q, const unsigned n,
                     __m256i d[TILE][2]) {
     __m256i acc[TILE][2];
-#pragma GCC unroll 6
+    UNROLL(6)
     for (unsigned t = 0; t < n; t++) acc[t][0] = acc[t][1] = _mm256_setzero_si256();
     for (const uint8_t *end = bytes + vectors * 4 * VECTOR; bytes != end;) {
-#pragma GCC unroll 4
+        UNROLL(4)
         for (unsigned k = 0; k < 4; k++, bytes += VECTOR, q += 4 * n) {
             __m256i u0 = load(bytes), u1 = load(bytes + 32);
-#pragma GCC unroll 6
-            for (unsigned t = 0; t < n; t++) {
-                __m256i x = broadcast4(q + 4 * t);
-                acc[t][0] = mac(acc[t][0], u0, x);
-                acc[t][1] = mac(acc[t][1], u1, x);
-            }
+            UNROLL(6)
+            for (unsigned t = 0; t < n; t++) mac_rows(acc[t], u0, u1, q + 4 * t);
         }
     }
-#pragma GCC unroll 6
-    for (unsigned t = 0; t < n; t++)
-#pragma GCC unroll 2
-        for (unsigned h = 0; h < 2; h++) d[t][h] = _mm256_add_epi32(d[t][h], widen(acc[t][h]));
+    UNROLL(6)
+    for (unsigned t = 0; t < n; t++) UNROLL(2)
+    for (unsigned h = 0; h < 2; h++) d[t][h] = _mm256_add_epi32(d[t][h], widen(acc[t][h]));
 }
 
 /* Vectors [i, end) of the row of group g, opened in `bytes`, x the n tokens of a tile. */
@@ -352,7 +364,7 @@ INLINE void chunk_tile(const job *j, const uint8_t *group, const uint8_t *bytes,
         i += take;
         if (i < span_end) continue;
         finish_span(j, group, b++, tile * TILE, n, s);
-#pragma GCC unroll 6
+        UNROLL(6)
         for (unsigned t = 0; t < n; t++) s->d[t][0] = s->d[t][1] = _mm256_setzero_si256();
     }
 }
