@@ -119,7 +119,7 @@ static void sync_folder(const char *target) {
     close(fd);
 }
 
-static int write_text(const char *path, const char *text, size_t len, struct bnt_err *err) {
+int bnt_receipt_write_text(const char *path, const char *text, size_t len, struct bnt_err *err) {
     char target[PATH_MAX], name[PATH_MAX];
     bool special;
     int why = 0, status = resolve(path, target, &special, err);
@@ -146,7 +146,7 @@ int bnt_receipt_write(const json_t *receipt, const char *path, struct bnt_err *e
         status = bnt_fail(err, BNT_E_LIMIT, "a receipt of %zu bytes; at most %d can be read", len,
                           MAX_BYTES);
     else
-        status = write_text(path, text, len, err);
+        status = bnt_receipt_write_text(path, text, len, err);
     free(text);
     return status;
 }

@@ -43,6 +43,8 @@ int bnt_receipt_can_write(const char *path, struct bnt_err *err);
 /* Written beside `path`, synced, then renamed: at `path` stands a whole receipt or what stood there
  * before. A device or pipe is written to as it is. */
 int bnt_receipt_write(const json_t *receipt, const char *path, struct bnt_err *err);
+/* The same care for a receipt of another kind (parity). */
+int bnt_receipt_write_text(const char *path, const char *text, size_t len, struct bnt_err *err);
 
 /* Reads and checks structure: BNT_E_FORMAT names the field, BNT_E_UNSUPPORTED the version. The
  * seals are not compared: bnt_receipt_verify (verify.h) does. */

@@ -28,8 +28,9 @@ struct option_row {
 };
 
 #define F(member) offsetof(struct cmd_args, member)
-#define MODELS (CMD_RUN | CMD_TOKENIZE | CMD_INSPECT | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY)
-#define COMPUTES (CMD_RUN | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY)
+#define MODELS                                                                                     \
+    (CMD_RUN | CMD_TOKENIZE | CMD_INSPECT | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY | CMD_PARITY)
+#define COMPUTES (CMD_RUN | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY | CMD_PARITY)
 #define EVERY (MODELS | CMD_BACKENDS)
 
 static const struct option_row table[] = {
@@ -43,6 +44,7 @@ static const struct option_row table[] = {
      "read the text from FILE; - is stdin"},
     {"predict", 'n', CMD_RUN, UINT, F(n_predict), 0, 1e9, "N",
      "tokens to generate at most (default 128)"},
+    {"predict", 'n', CMD_PARITY, UINT, F(n_predict), 1, 1000, "N", "greedy steps (default 4)"},
     {"threads", 't', COMPUTES, LIST, F(threads), 1, 1024, "N",
      "threads (default: one per physical core)"},
     {"ctx", 'c', CMD_RUN | CMD_PERPLEXITY, UINT, F(ctx), 1, 16777216, "N",
@@ -63,7 +65,8 @@ static const struct option_row table[] = {
      "... at least P times as likely as the likeliest"},
     {"repeat-penalty", 0, CMD_RUN, REAL, F(repeat_penalty), 1e-3, 1e3, "X",
      "make the last 64 tokens X times less likely (default 1)"},
-    {"seed", 0, CMD_RUN, SEED, F(seed), 0, 0, "N", "of the random numbers (default: a new one)"},
+    {"seed", 0, CMD_RUN | CMD_PARITY, SEED, F(seed), 0, 0, "N",
+     "of the random numbers (default: a new one)"},
     {"greedy", 0, CMD_RUN, GREEDY, F(temp), 0, 0, NULL, "always the likeliest token (the default)"},
     {"stop", 0, CMD_RUN, STOP, F(stops), 0, 0, "TEXT", "stop before TEXT; may be given 16 times"},
     {"ignore-eos", 0, CMD_RUN, FLAG, F(ignore_eos), 0, 0, NULL, "go on after an end-of-text token"},
@@ -89,6 +92,23 @@ static const struct option_row table[] = {
     {"receipt", 0, CMD_RUN, TEXT, F(receipt), 0, 0, "FILE",
      "write what was computed, and how, for bitnet verify"},
     {"fast", 0, CMD_VERIFY, FLAG, F(fast), 0, 0, NULL, "structure and hashes only, no computing"},
+    {"spot-check", 0, CMD_RUN, REAL, F(spot_check), 0, 1, "P",
+     "recompute a row in a share P of the products; a difference ends the run"},
+    {"against", 0, CMD_PARITY, TEXT, F(against), 0, 0, "NAME",
+     "the backend that judges (default ref-scalar)"},
+    {"prompt-set", 0, CMD_PARITY, TEXT, F(prompt_set), 0, 0, "SET",
+     "math (default), chat, or all: both"},
+    {"free", 0, CMD_PARITY, FLAG, F(free_run), 0, 0, NULL, "free-running only: tokens and logits"},
+    {"lockstep", 0, CMD_PARITY, FLAG, F(lockstep), 0, 0, NULL,
+     "lock-step only: each operation, from the same inputs"},
+    {"first-only", 0, CMD_PARITY, FLAG, F(first_only), 0, 0, NULL,
+     "lock-step judges up to the first difference"},
+    {"chaos", 0, CMD_RUN | CMD_PARITY, SEED, F(chaos), 0, 0, "SEED",
+     "every slice on a backend drawn at random: no token may change"},
+    {"timeout", 0, CMD_PARITY, UINT, F(timeout), 1, 86400, "S",
+     "seconds until it is given up (default 120)"},
+    {"output", 'o', CMD_PARITY, TEXT, F(output), 0, 0, "FILE",
+     "where the receipt goes (default docs/baselines/DATE/parity-NAME.json)"},
     {"csv", 0, CMD_BENCH, FLAG, F(csv), 0, 0, NULL, "print comma-separated values"},
     {"all", 0, CMD_INSPECT, FLAG, F(all), 0, 0, NULL, "list every key and tensor"},
     {"json", 0, EVERY, FLAG, F(json), 0, 0, NULL, "print one JSON object"},
@@ -167,7 +187,7 @@ static int store(struct cmd_args *args, const struct option_row *row, const char
     case LIST: bad = parse_list(value, row, field); break;
     case SEED:
         bad = parse_u64(value, field);
-        args->seed_given = true;
+        *(row->field == F(seed) ? &args->seed_given : &args->chaos_given) = true;
         break;
     case REAL:
         bad = parse_real(value, row->lo, row->hi, &real);
@@ -203,12 +223,17 @@ static const struct option_row *find_row(enum cmd_id command, const char *name, 
 static int read_environment(struct cmd_args *args, struct bnt_err *err) {
     static const struct {
         const char *variable, *option;
-    } map[] = {
-        {"BITNET_THREADS", "threads"}, {"BITNET_BACKEND", "backend"}, {"BITNET_SEED", "seed"}};
+        unsigned commands;
+    } map[] = {{"BITNET_THREADS", "threads", ~0u},
+               {"BITNET_BACKEND", "backend", ~0u},
+               {"BITNET_SEED", "seed", ~0u},
+               {"CROSSVAL_GGUF", "model", CMD_PARITY},
+               {"CROSSVAL_PROMPT_SET", "prompt-set", CMD_PARITY},
+               {"PARITY_TEST_TIMEOUT_SECS", "timeout", CMD_PARITY}};
     for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
         const char *value = getenv(map[i].variable);
         const struct option_row *row = find_row(args->command, map[i].option, 0);
-        if (!value || !*value || !row) continue;
+        if (!value || !*value || !row || !(map[i].commands & args->command)) continue;
         int status = store(args, row, map[i].variable, value, err);
         if (status != BNT_OK) return status;
     }
@@ -241,8 +266,12 @@ int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
               struct bnt_err *err) {
     struct option longs[ROWS + 1];
     char shorts[2 * ROWS + 2];
-    *args = (struct cmd_args){
-        .command = command, .n_predict = 128, .top_p = 1.0f, .repeat_penalty = 1.0f, .repeat = 5};
+    *args = (struct cmd_args){.command = command,
+                              .n_predict = command == CMD_PARITY ? 4 : 128,
+                              .timeout = 120,
+                              .top_p = 1.0f,
+                              .repeat_penalty = 1.0f,
+                              .repeat = 5};
     int c, status = read_environment(args, err);
     if (status != BNT_OK) return status;
     build_getopt(command, longs, shorts);

@@ -20,6 +20,7 @@ int cmd_inspect(const struct cmd_args *args, struct bnt_err *err);
 int cmd_backends(const struct cmd_args *args, struct bnt_err *err);
 int cmd_bench(const struct cmd_args *args, struct bnt_err *err);
 int cmd_perplexity(const struct cmd_args *args, struct bnt_err *err);
+int cmd_parity(const struct cmd_args *args, struct bnt_err *err);
 int cmd_verify(const struct cmd_args *args, struct bnt_err *err);
 
 /* args->model, or the model in models/. */

@@ -30,6 +30,8 @@ static const struct command commands[] = {
      "score a text"},
     {"verify", CMD_VERIFY, cmd_verify, "bitnet verify RECEIPT [-m MODEL] [options]",
      "check a receipt, and compute its run again"},
+    {"parity", CMD_PARITY, cmd_parity, "bitnet parity [-m MODEL] --backend=NAME [options]",
+     "prove a backend's bits against the judge's, and write a receipt"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 

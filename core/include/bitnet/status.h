@@ -19,7 +19,8 @@
     X(BNT_E_LIMIT, -7, 8, "limit reached")                                                         \
     X(BNT_E_NUMERIC, -8, 9, "not a finite number")                                                 \
     X(BNT_E_MISMATCH, -9, 10, "results differ")                                                    \
-    X(BNT_E_INTERRUPTED, -10, 130, "interrupted")
+    X(BNT_E_INTERRUPTED, -10, 130, "interrupted")                                                  \
+    X(BNT_E_TIMEOUT, -11, 11, "time limit reached")
 
 enum bnt_status {
 #define X(name, value, exit_status, text) name = value,
