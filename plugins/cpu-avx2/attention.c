@@ -96,19 +96,23 @@ typedef struct party {
     float e[QUERIES][CHUNK];
 } party;
 
-/* Scores of nq queries from i0 x np blocks of sixteen positions from number b. */
-INLINE void score_tile(party *g, unsigned i0, const unsigned nq, const uint16_t *k, uint64_t dim,
-                       uint64_t b, const unsigned np, float scale) {
+/* Scores of nq queries x np blocks of sixteen positions from number b. */
+INLINE void score_tile(party *g, const unsigned nq, const uint16_t *k, const uint16_t *v,
+                       uint64_t dim, uint64_t b, const unsigned np, float scale) {
     __m256 acc[QUERIES][8];
     k += b * LANES * dim;
     UNROLL(6)
     for (unsigned i = 0; i < nq; i++) UNROLL(8)
     for (unsigned p = 0; p < 2 * np; p++) acc[i][p] = _mm256_setzero_ps();
     for (uint64_t d = 0; d < dim; d++) {
+        for (unsigned p = 0; p < np; p++) { /* the next keys, and the values that follow them */
+            _mm_prefetch((const char *)(k + ((np + p) * dim + d) * LANES), _MM_HINT_T0);
+            _mm_prefetch((const char *)(v + ((b + p) * dim + d) * LANES), _MM_HINT_T1);
+        }
         if (np > 1) { /* few queries stay in registers, keys pass by; else the other way round */
             __m256 q[QUERIES];
             UNROLL(6)
-            for (unsigned i = 0; i < nq; i++) q[i] = _mm256_broadcast_ss(g->q[i0 + i] + d);
+            for (unsigned i = 0; i < nq; i++) q[i] = _mm256_broadcast_ss(g->q[i] + d);
             UNROLL(8)
             for (unsigned p = 0; p < 2 * np; p++) {
                 __m256 key = load_f16(k + (p / 2 * dim + d) * LANES + p % 2 * HALF);
@@ -119,7 +123,7 @@ INLINE void score_tile(party *g, unsigned i0, const unsigned nq, const uint16_t 
             __m256 low = load_f16(k + d * LANES), high = load_f16(k + d * LANES + HALF);
             UNROLL(6)
             for (unsigned i = 0; i < nq; i++) {
-                __m256 q = _mm256_broadcast_ss(g->q[i0 + i] + d);
+                __m256 q = _mm256_broadcast_ss(g->q[i] + d);
                 acc[i][0] = _mm256_fmadd_ps(q, low, acc[i][0]);
                 acc[i][1] = _mm256_fmadd_ps(q, high, acc[i][1]);
             }
@@ -128,27 +132,28 @@ INLINE void score_tile(party *g, unsigned i0, const unsigned nq, const uint16_t 
     UNROLL(6)
     for (unsigned i = 0; i < nq; i++) UNROLL(8)
     for (unsigned p = 0; p < 2 * np; p++)
-        _mm256_storeu_ps(g->e[i0 + i] + b * LANES + p * HALF,
+        _mm256_storeu_ps(g->e[i] + b * LANES + p * HALF,
                          _mm256_mul_ps(acc[i][p], _mm256_set1_ps(scale)));
 }
 
 INLINE void score_queries(party *g, const unsigned nq, const unsigned np, const uint16_t *k,
-                          uint64_t dim, uint64_t blocks, float scale) {
+                          const uint16_t *v, uint64_t dim, uint64_t blocks, float scale) {
     uint64_t b = 0;
-    for (; b + np <= blocks; b += np) score_tile(g, 0, nq, k, dim, b, np, scale);
-    for (; np > 1 && b < blocks; b++) score_tile(g, 0, nq, k, dim, b, 1, scale);
+    for (; b + np <= blocks; b += np) score_tile(g, nq, k, v, dim, b, np, scale);
+    for (; np > 1 && b < blocks; b++) score_tile(g, nq, k, v, dim, b, 1, scale);
 }
 
 /* Scores of a chunk; those a query does not see, or that nobody has stored yet, are computed with
  * the rest and never used. Eight to twelve chains at a time keep the fma units busy. */
-static void score(party *g, const uint16_t *k, uint64_t dim, uint64_t blocks, float scale) {
+static void score(party *g, const uint16_t *k, const uint16_t *v, uint64_t dim, uint64_t blocks,
+                  float scale) {
     switch (g->n) {
-    case 1: score_queries(g, 1, 4, k, dim, blocks, scale); break;
-    case 2: score_queries(g, 2, 2, k, dim, blocks, scale); break;
-    case 3: score_queries(g, 3, 2, k, dim, blocks, scale); break;
-    case 4: score_queries(g, 4, 1, k, dim, blocks, scale); break;
-    case 5: score_queries(g, 5, 1, k, dim, blocks, scale); break;
-    default: score_queries(g, QUERIES, 1, k, dim, blocks, scale); break;
+    case 1: score_queries(g, 1, 4, k, v, dim, blocks, scale); break;
+    case 2: score_queries(g, 2, 2, k, v, dim, blocks, scale); break;
+    case 3: score_queries(g, 3, 2, k, v, dim, blocks, scale); break;
+    case 4: score_queries(g, 4, 1, k, v, dim, blocks, scale); break;
+    case 5: score_queries(g, 5, 1, k, v, dim, blocks, scale); break;
+    default: score_queries(g, QUERIES, 1, k, v, dim, blocks, scale); break;
     }
 }
 
@@ -176,16 +181,16 @@ static void weigh(float *e, uint64_t n, float *m, float *l) {
     *l = fold16(acc[0], acc[1]);
 }
 
-/* o[d] of nq queries from i0 for nd registers of dimensions from d0. A chain ends where its query's
+/* o[d] of nq queries for nd registers of dimensions from d0. A chain ends where its query's
  * sight does: what follows in the cache may be anything. */
-INLINE void value_tile(const party *g, unsigned i0, const unsigned nq, const uint16_t *v,
-                       uint64_t stride, uint64_t dim, uint64_t d0, const unsigned nd) {
+INLINE void value_tile(const party *g, const unsigned nq, const uint16_t *v, uint64_t stride,
+                       uint64_t dim, uint64_t d0, const unsigned nd) {
     __m256 acc[QUERIES][8];
-    uint64_t common = g->seen[i0];
+    uint64_t common = g->seen[0];
     v += d0;
     UNROLL(6)
     for (unsigned i = 0; i < nq; i++) {
-        if (g->seen[i0 + i] < common) common = g->seen[i0 + i];
+        if (g->seen[i] < common) common = g->seen[i];
         UNROLL(8)
         for (unsigned j = 0; j < nd; j++) acc[i][j] = _mm256_setzero_ps();
     }
@@ -195,18 +200,16 @@ INLINE void value_tile(const party *g, unsigned i0, const unsigned nq, const uin
         for (unsigned j = 0; j < nd; j++) value[j] = load_f16(v + t * stride + j * HALF);
         UNROLL(6)
         for (unsigned i = 0; i < nq; i++) {
-            __m256 e = _mm256_broadcast_ss(g->e[i0 + i] + t);
+            __m256 e = _mm256_broadcast_ss(g->e[i] + t);
             UNROLL(8)
             for (unsigned j = 0; j < nd; j++) acc[i][j] = _mm256_fmadd_ps(e, value[j], acc[i][j]);
         }
     }
     UNROLL(6)
     for (unsigned i = 0; i < nq; i++) {
-        const party *one = g;
-        unsigned at = i0 + i;
-        if (!one->seen[at]) continue;
-        for (uint64_t t = common; t < one->seen[at]; t++) {
-            __m256 e = _mm256_broadcast_ss(one->e[at] + t);
+        if (!g->seen[i]) continue;
+        for (uint64_t t = common; t < g->seen[i]; t++) {
+            __m256 e = _mm256_broadcast_ss(g->e[i] + t);
             UNROLL(8)
             for (unsigned j = 0; j < nd; j++)
                 acc[i][j] = _mm256_fmadd_ps(e, load_f16(v + t * stride + j * HALF), acc[i][j]);
@@ -214,11 +217,11 @@ INLINE void value_tile(const party *g, unsigned i0, const unsigned nq, const uin
         UNROLL(8)
         for (unsigned j = 0; j < nd; j++) {
             uint64_t d = d0 + j * HALF;
-            float *out = one->out[at] + d;
-            if (one->joins) {
-                __m256 fresh = _mm256_mul_ps(acc[i][j], _mm256_set1_ps(one->new[at]));
+            float *out = g->out[i] + d;
+            if (g->joins) {
+                __m256 fresh = _mm256_mul_ps(acc[i][j], _mm256_set1_ps(g->new[i]));
                 __m256 before = load_first(out, dim - d);
-                acc[i][j] = _mm256_fmadd_ps(before, _mm256_set1_ps(one->old[at]), fresh);
+                acc[i][j] = _mm256_fmadd_ps(before, _mm256_set1_ps(g->old[i]), fresh);
             }
             store_first(out, dim - d, acc[i][j]);
         }
@@ -228,8 +231,8 @@ INLINE void value_tile(const party *g, unsigned i0, const unsigned nq, const uin
 INLINE void value_queries(const party *g, const unsigned nq, const unsigned nd, const uint16_t *v,
                           uint64_t stride, uint64_t dim) {
     uint64_t d = 0;
-    for (; d + nd * HALF <= dim; d += nd * HALF) value_tile(g, 0, nq, v, stride, dim, d, nd);
-    for (; d < dim; d += HALF) value_tile(g, 0, nq, v, stride, dim, d, 1);
+    for (; d + nd * HALF <= dim; d += nd * HALF) value_tile(g, nq, v, stride, dim, d, nd);
+    for (; d < dim; d += HALF) value_tile(g, nq, v, stride, dim, d, 1);
 }
 
 static void value(const party *g, const uint16_t *v, uint64_t stride, uint64_t dim) {
@@ -252,8 +255,8 @@ static int open_chunk(const bnt_attn_args *a, party *g, uint32_t kv_head, uint64
         if (g->seen[i] > most) most = g->seen[i];
     }
     if (!most) return 0;
-    score(g, k_at(&a->shape, a->kv, kv_head, first), a->shape.head_dim, (most + LANES - 1) / LANES,
-          a->scale);
+    score(g, k_at(&a->shape, a->kv, kv_head, first), v_at(&a->shape, a->kv, kv_head, first),
+          a->shape.head_dim, (most + LANES - 1) / LANES, a->scale);
     for (unsigned i = 0; i < g->n; i++)
         if (g->seen[i]) weigh(g->e[i], g->seen[i], &g->m[i], &g->l[i]);
     return 1;

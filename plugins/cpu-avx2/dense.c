@@ -65,21 +65,34 @@ INLINE pair from_int8(__m128i q, float scale) {
         {_mm256_mul_ps(d, _mm256_cvtepi32_ps(low)), _mm256_mul_ps(d, _mm256_cvtepi32_ps(high))}};
 }
 
+/* Weights are taken a unit at a time: a block, or sixteen of a type that has none. */
+INLINE uint64_t unit_values(uint32_t type) {
+    return type == BNT_TYPE_Q6_K ? 256 : type == BNT_TYPE_Q8_0 ? 32 : 16;
+}
+
+/* The scales of a block: one of Q8_0, (d * scale) of every sixteen weights of Q6_K. */
+INLINE void unit_scales(uint32_t type, const uint8_t *unit, float scale[16]) {
+    if (type == BNT_TYPE_Q8_0) scale[0] = one_f16(unit);
+    if (type != BNT_TYPE_Q6_K) return;
+    __m128i small = _mm_loadu_si128((const __m128i *)(const void *)(unit + 192));
+    pair p = from_int8(small, one_f16(unit + 208));
+    _mm256_storeu_ps(scale, p.v[0]);
+    _mm256_storeu_ps(scale + HALF, p.v[1]);
+}
+
 /* Weights 16s .. 16s + 15 of a Q6_K block, (d * scale) * (q - 32). Of each 128 weights there are 64
  * bytes of low nibbles and 32 of high pairs; the 32 weights of quarter `part` take the nibbles
  * part / 2 of one half of the former and the pairs `part` of the latter. */
-INLINE pair from_q6_k(const uint8_t *block, uint64_t s) {
-    uint64_t half = s / 8, part = s / 2 % 4, side = s % 2 * 16;
+INLINE pair from_q6_k(const uint8_t *block, const unsigned s, float scale) {
+    const unsigned half = s / 8, part = s / 2 % 4, side = s % 2 * 16;
     const uint8_t *low_at = block + 64 * half + part % 2 * 32 + side;
     const uint8_t *high_at = block + 128 + 32 * half + side;
     __m128i low = _mm_loadu_si128((const __m128i *)(const void *)low_at);
     __m128i high = _mm_loadu_si128((const __m128i *)(const void *)high_at);
-    low = _mm_srl_epi16(low, _mm_cvtsi32_si128(part < 2 ? 0 : 4));
-    high = _mm_srl_epi16(high, _mm_cvtsi32_si128((int)(2 * part)));
-    low = _mm_and_si128(low, _mm_set1_epi8(15));
-    high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4);
-    float scale = one_f16(block + 208) * (float)(int8_t)block[192 + s];
-    return from_int8(_mm_sub_epi8(_mm_or_si128(low, high), _mm_set1_epi8(32)), scale);
+    low = _mm_and_si128(_mm_srli_epi16(low, part < 2 ? 0 : 4), _mm_set1_epi8(15));
+    high = _mm_and_si128(_mm_srli_epi16(high, (int)(2 * part)), _mm_set1_epi8(3));
+    low = _mm_or_si128(low, _mm_slli_epi16(high, 4));
+    return from_int8(_mm_sub_epi8(low, _mm_set1_epi8(32)), scale);
 }
 
 /* Sixteen weights at p of a type that has no blocks. */
@@ -91,15 +104,14 @@ INLINE pair plain16(uint32_t type, const uint8_t *p) {
     return from_bf16(p);
 }
 
-/* Weights [i, i + 16) of a row, i a multiple of 16. */
-INLINE pair weights16(uint32_t type, const uint8_t *row, uint64_t i) {
-    if (type == BNT_TYPE_Q6_K) return from_q6_k(row + i / 256 * 210, i / 16 % 16);
+/* Weights 16s .. 16s + 15 of a unit. */
+INLINE pair weights16(uint32_t type, const uint8_t *unit, const unsigned s, const float scale[16]) {
+    if (type == BNT_TYPE_Q6_K) return from_q6_k(unit, s, scale[s]);
     if (type == BNT_TYPE_Q8_0) {
-        const uint8_t *block = row + i / 32 * 34;
-        const void *q = block + 2 + i % 32;
-        return from_int8(_mm_loadu_si128((const __m128i *)q), one_f16(block));
+        const void *q = unit + 2 + 16 * s;
+        return from_int8(_mm_loadu_si128((const __m128i *)q), scale[0]);
     }
-    return plain16(type, row + row_bytes(type, i));
+    return plain16(type, unit);
 }
 
 /* The n < 16 weights at the end of a row, then zeros; only types without blocks have such an end.
@@ -110,21 +122,38 @@ INLINE pair weights_end(uint32_t type, const uint8_t *row, uint64_t i, uint64_t 
     return plain16(type, some);
 }
 
+INLINE void unpack_row(const uint32_t type, const uint8_t *row, uint64_t cols, float *out) {
+    const unsigned unit = (unsigned)unit_values(type);
+    float scale[16];
+    uint64_t i = 0;
+    for (; i + unit <= cols; i += unit) {
+        const uint8_t *p = row + row_bytes(type, i);
+        unit_scales(type, p, scale);
+        UNROLL(16)
+        for (unsigned s = 0; s < unit / LANES; s++) {
+            pair w = weights16(type, p, s, scale);
+            _mm256_storeu_ps(out + i + s * LANES, w.v[0]);
+            _mm256_storeu_ps(out + i + s * LANES + HALF, w.v[1]);
+        }
+    }
+    if (i == cols) return;
+    pair w = weights_end(type, row, i, cols - i);
+    store_first(out + i, cols - i, w.v[0]);
+    if (cols - i > HALF) store_first(out + i + HALF, cols - i - HALF, w.v[1]);
+}
+
 void dense_unpack(const bnt_dense_unpack_args *a) {
     uint64_t cols = a->shape.cols, bytes = row_bytes(a->shape.type, cols);
-    float *out = a->out;
-    for (uint64_t r = a->row_lo; r < a->row_hi; r++, out += cols) {
+    for (uint64_t r = a->row_lo; r < a->row_hi; r++) {
         const uint8_t *row = (const uint8_t *)a->w + r * bytes;
-        uint64_t i = 0;
-        for (; i + LANES <= cols; i += LANES) {
-            pair w = weights16(a->shape.type, row, i);
-            _mm256_storeu_ps(out + i, w.v[0]);
-            _mm256_storeu_ps(out + i + HALF, w.v[1]);
+        float *out = a->out + (r - a->row_lo) * cols;
+        switch (a->shape.type) {
+        case BNT_TYPE_F32: unpack_row(BNT_TYPE_F32, row, cols, out); break;
+        case BNT_TYPE_F16: unpack_row(BNT_TYPE_F16, row, cols, out); break;
+        case BNT_TYPE_BF16: unpack_row(BNT_TYPE_BF16, row, cols, out); break;
+        case BNT_TYPE_Q8_0: unpack_row(BNT_TYPE_Q8_0, row, cols, out); break;
+        default: unpack_row(BNT_TYPE_Q6_K, row, cols, out); break;
         }
-        if (i == cols) continue;
-        pair w = weights_end(a->shape.type, row, i, cols - i);
-        store_first(out + i, cols - i, w.v[0]);
-        if (cols - i > HALF) store_first(out + i + HALF, cols - i - HALF, w.v[1]);
     }
 }
 
@@ -137,21 +166,33 @@ INLINE void tile(const bnt_dense_gemm_args *a, const uint32_t type, uint64_t r, 
     uint64_t cols = a->shape.cols, bytes = row_bytes(type, cols), i = 0;
     const uint8_t *row = (const uint8_t *)a->w + r * bytes;
     const float *x = a->x + t * a->ldx;
+    const unsigned unit = (unsigned)unit_values(type);
     __m256 acc[ROWS][TOKENS][2];
     UNROLL(4)
     for (unsigned k = 0; k < nr; k++) UNROLL(3)
     for (unsigned j = 0; j < nt; j++) acc[k][j][0] = acc[k][j][1] = _mm256_setzero_ps();
-    for (; i + LANES <= cols; i += LANES) {
+    for (; i + unit <= cols; i += unit) {
+        const uint8_t *p = row + row_bytes(type, i);
+        float scale[ROWS][16];
         UNROLL(4)
         for (unsigned k = 0; k < nr; k++) {
-            const uint8_t *p = row + k * bytes;
-            pair w = weights16(type, p, i);
-            _mm_prefetch((const char *)p + nr * bytes + row_bytes(type, i), _MM_HINT_T0);
-            UNROLL(3)
-            for (unsigned j = 0; j < nt; j++) UNROLL(2)
-            for (unsigned h = 0; h < 2; h++) {
-                __m256 v = _mm256_loadu_ps(x + j * a->ldx + i + h * HALF);
-                acc[k][j][h] = _mm256_fmadd_ps(w.v[h], v, acc[k][j][h]);
+            unit_scales(type, p + k * bytes, scale[k]);
+            for (unsigned at = 0; at < row_bytes(type, unit); at += 64) {
+                _mm_prefetch((const char *)p + (nr + k) * bytes + at, _MM_HINT_T0);
+                _mm_prefetch((const char *)p + (2 * nr + k) * bytes + at, _MM_HINT_T1);
+            }
+        }
+        UNROLL(16)
+        for (unsigned s = 0; s < unit / LANES; s++) {
+            UNROLL(4)
+            for (unsigned k = 0; k < nr; k++) {
+                pair w = weights16(type, p + k * bytes, s, scale[k]);
+                UNROLL(3)
+                for (unsigned j = 0; j < nt; j++) {
+                    const float *v = x + j * a->ldx + i + s * LANES;
+                    acc[k][j][0] = _mm256_fmadd_ps(w.v[0], _mm256_loadu_ps(v), acc[k][j][0]);
+                    acc[k][j][1] = _mm256_fmadd_ps(w.v[1], _mm256_loadu_ps(v + HALF), acc[k][j][1]);
+                }
             }
         }
     }
