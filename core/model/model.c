@@ -28,15 +28,16 @@ enum {
 
 struct arch {
     const char *name;
-    bool sub_norms;
+    bool sub_norms, qk_norms;
     uint32_t gate, rope_style;
 };
 
 static const struct arch archs[] = {
-    {"bitnet-b1.58", true, BNT_GATE_RELU2, BNT_ROPE_NEOX},
-    {"bitnet-25", true, BNT_GATE_RELU2, BNT_ROPE_NEOX},
-    {"bitnet", true, BNT_GATE_SILU, BNT_ROPE_NEOX},
-    {"llama", false, BNT_GATE_SILU, BNT_ROPE_NORM},
+    {"bitnet-b1.58", true, false, BNT_GATE_RELU2, BNT_ROPE_NEOX},
+    {"bitnet-25", true, false, BNT_GATE_RELU2, BNT_ROPE_NEOX},
+    {"bitnet", true, false, BNT_GATE_SILU, BNT_ROPE_NEOX},
+    {"llama", false, false, BNT_GATE_SILU, BNT_ROPE_NORM},
+    {"qwen3", false, true, BNT_GATE_SILU, BNT_ROPE_NEOX},
 };
 
 /* ---- metadata ------------------------------------------------------------------------------- */
@@ -103,30 +104,65 @@ static int refuse_unknown_features(struct reader *r) {
     return BNT_OK;
 }
 
+/* YaRN has knobs that published models leave at their defaults; other values are refused. */
+static int refuse_unusual_yarn(struct reader *r) {
+    static const struct {
+        const char *key;
+        double value;
+    } knobs[] = {{"rope.scaling.attn_factor", 1.0},
+                 {"rope.scaling.yarn_ext_factor", 1.0},
+                 {"rope.scaling.yarn_attn_factor", 1.0},
+                 {"rope.scaling.yarn_log_multiplier", 0.0}};
+    for (size_t i = 0; i < sizeof knobs / sizeof knobs[0]; i++) {
+        double v = knobs[i].value;
+        int status = read_f64(r, knobs[i].key, -1e9, 1e9, v, &v);
+        if (status != BNT_OK) return status;
+        if (v != knobs[i].value)
+            return bnt_fail(r->err, BNT_E_UNSUPPORTED, "%s is %g; only %g is supported", r->key, v,
+                            knobs[i].value);
+    }
+    return BNT_OK;
+}
+
+/* A factor without a type is linear, as the field reads it; the old key is rope.scale_linear. */
+static int read_rope_scaling(struct reader *r, struct bnt_hparams *hp) {
+    struct bnt_rope_scaling *s = &hp->rope_scaling;
+    struct bnt_str type = {"linear", 6};
+    uint32_t original = (uint32_t)hp->n_ctx_train;
+    int status;
+    *s = (struct bnt_rope_scaling){.factor = 1.0};
+    bnt_gguf_str(r->g, arch_key(r, "rope.scaling.type"), &type);
+    if (bnt_str_eq(type, "none")) return BNT_OK;
+    s->yarn = bnt_str_eq(type, "yarn");
+    if (!s->yarn && !bnt_str_eq(type, "linear")) {
+        char name[64];
+        return bnt_fail(r->err, BNT_E_UNSUPPORTED,
+                        "%s '%s': only none, linear and yarn are supported", r->key,
+                        bnt_printable(name, sizeof name, type.ptr, type.len));
+    }
+    bool new_key = bnt_gguf_find(r->g, arch_key(r, "rope.scaling.factor")) != NULL;
+    status = read_f64(r, new_key ? "rope.scaling.factor" : "rope.scale_linear", 1e-3, 1e6, 1.0,
+                      &s->factor);
+    if (status != BNT_OK || !s->yarn) return status;
+    if ((status = read_u32(r, "rope.scaling.original_context_length", MAX_CONTEXT, original,
+                           &original)) != BNT_OK ||
+        (status = read_f64(r, "rope.scaling.yarn_beta_fast", 0.01, 1e4, 32.0, &s->beta_fast)) !=
+            BNT_OK ||
+        (status = read_f64(r, "rope.scaling.yarn_beta_slow", 0.01, 1e4, 1.0, &s->beta_slow)) !=
+            BNT_OK)
+        return status;
+    s->original_context = original;
+    return refuse_unusual_yarn(r);
+}
+
 static int read_rope(struct reader *r, struct bnt_hparams *hp) {
-    struct bnt_str type;
     int status = read_u32(r, "rope.dimension_count", hp->head_dim, hp->head_dim, &hp->n_rot);
     if (status != BNT_OK) return status;
     if (hp->n_rot % 2)
         return bnt_fail(r->err, BNT_E_FORMAT, "%s is %u, an odd number", r->key, hp->n_rot);
     status = read_f64(r, "rope.freq_base", 1.0, 1e12, 10000.0, &hp->rope_base);
     if (status != BNT_OK) return status;
-    /* A factor without a type is linear, as the field reads it; the old key is rope.scale_linear.
-     */
-    double linear = 1.0;
-    bool typed = bnt_gguf_str(r->g, arch_key(r, "rope.scaling.type"), &type);
-    if (typed && !bnt_str_eq(type, "none") && !bnt_str_eq(type, "linear")) {
-        char name[64];
-        return bnt_fail(r->err, BNT_E_UNSUPPORTED, "%s '%s': only none and linear are supported",
-                        r->key, bnt_printable(name, sizeof name, type.ptr, type.len));
-    }
-    if (!typed || bnt_str_eq(type, "linear")) {
-        bool new_key = bnt_gguf_find(r->g, arch_key(r, "rope.scaling.factor")) != NULL;
-        status = read_f64(r, new_key ? "rope.scaling.factor" : "rope.scale_linear", 1e-3, 1e6, 1.0,
-                          &linear);
-    }
-    hp->rope_scale = 1.0 / linear;
-    return status;
+    return read_rope_scaling(r, hp);
 }
 
 static int read_hparams(struct bnt_model *m, struct bnt_err *err) {
@@ -142,10 +178,12 @@ static int read_hparams(struct bnt_model *m, struct bnt_err *err) {
     if (!arch)
         return bnt_fail(
             err, BNT_E_UNSUPPORTED,
-            "architecture '%s'; supported are bitnet-b1.58, bitnet-25, bitnet and llama", hp->arch);
+            "architecture '%s'; supported are bitnet-b1.58, bitnet-25, bitnet, llama and qwen3",
+            hp->arch);
     if (bnt_gguf_str(m->gguf, "general.name", &s))
         bnt_printable(hp->name, sizeof hp->name, s.ptr, s.len);
     hp->sub_norms = arch->sub_norms;
+    hp->qk_norms = arch->qk_norms;
     hp->gate = arch->gate;
     hp->rope_style = arch->rope_style;
 
@@ -261,7 +299,7 @@ static int refuse_type(struct bnt_err *err, const char *name, uint32_t type) {
                         name, bnt_type(type)->name);
     return bnt_fail(
         err, BNT_E_UNSUPPORTED,
-        "tensor '%s' has type %s (%u); supported are I2_S, TQ1_0, TQ2_0, F32, F16, BF16, "
+        "tensor '%s' has type %s (%u); supported are I2_S, TQ1_0, TQ2_0, Q2_0, F32, F16, BF16, "
         "Q8_0 and Q6_K",
         name, bnt_type(type)->name, type);
 }
@@ -325,6 +363,8 @@ static int bind_layer(struct binder *b, unsigned i) {
         {"attn_sub_norm", q, &l->attn_sub_norm, hp->sub_norms},
         {"ffn_norm", hp->n_embd, &l->ffn_norm, true},
         {"ffn_sub_norm", hp->n_ff, &l->ffn_sub_norm, hp->sub_norms},
+        {"attn_q_norm", hp->head_dim, &l->q_norm, hp->qk_norms},
+        {"attn_k_norm", hp->head_dim, &l->k_norm, hp->qk_norms},
     };
     char name[64];
     for (size_t k = 0; k < sizeof norms / sizeof norms[0]; k++) {
@@ -345,9 +385,6 @@ static int bind_embedding_and_head(struct binder *b) {
     int status = bind_matrix(b, "token_embd.weight", 0, m->hp.n_embd, &m->embedding);
     if (status != BNT_OK) return status;
     const struct bnt_matrix *e = &m->matrices[m->embedding];
-    if (e->ternary)
-        return bnt_fail(b->err, BNT_E_UNSUPPORTED, "tensor '%s' is ternary (%s)", e->name,
-                        bnt_type(e->src.type)->name);
     if (e->rows > MAX_VOCAB)
         return bnt_fail(b->err, BNT_E_LIMIT, "a vocabulary of %" PRIu64 " tokens", e->rows);
     m->hp.n_vocab = (uint32_t)e->rows;
@@ -428,6 +465,8 @@ void bnt_model_close(struct bnt_model *m) {
         free(m->layers[i].attn_sub_norm);
         free(m->layers[i].ffn_norm);
         free(m->layers[i].ffn_sub_norm);
+        free(m->layers[i].q_norm);
+        free(m->layers[i].k_norm);
     }
     free(m->layers);
     free(m->matrices);

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "file/gguf.h"
 #include "file/types.h"
+#include "model/rope.h"
 
 struct bnt_hparams {
     char arch[32];
@@ -21,11 +22,13 @@ struct bnt_hparams {
     uint32_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab;
     uint64_t n_ctx_train;
     float norm_eps;
-    uint32_t n_rot, rope_style;   /* BNT_ROPE_* */
-    double rope_base, rope_scale; /* angle = position * rope_scale * base^(-2i / n_rot) */
-    uint32_t gate;                /* BNT_GATE_* */
-    bool sub_norms;               /* attn_sub_norm and ffn_sub_norm */
-    float attn_scale;             /* 1 / sqrt(head_dim) */
+    uint32_t n_rot, rope_style; /* BNT_ROPE_* */
+    double rope_base;
+    struct bnt_rope_scaling rope_scaling;
+    uint32_t gate;    /* BNT_GATE_* */
+    bool sub_norms;   /* attn_sub_norm and ffn_sub_norm */
+    bool qk_norms;    /* RMSNorm over each head of q and k */
+    float attn_scale; /* 1 / sqrt(head_dim) */
 };
 
 /* A weight matrix as it lies in the file, [rows][cols]. */
@@ -44,6 +47,7 @@ struct bnt_matrix {
 struct bnt_layer {
     uint32_t wq, wk, wv, wo, gate, up, down;
     float *attn_norm, *attn_sub_norm, *ffn_norm, *ffn_sub_norm; /* sub-norms NULL without */
+    float *q_norm, *k_norm;                                     /* [head_dim]; NULL without */
 };
 
 struct bnt_model {

@@ -1,9 +1,9 @@
 /*
  * plan.c - see plan.h.
  *
- * The graphs of bitnet-b1.58, bitnet and llama are one: sub-norms, the gate and the RoPE style are
- * what differs. Each block:
- *   norm -> q, k, v -> rope -> cache -> attention [-> sub-norm] -> o -> +
+ * The graphs of bitnet-b1.58, bitnet, llama and qwen3 are one: norms, the gate and the RoPE style
+ * are what differs. Each block:
+ *   norm -> q, k, v [-> q and k norm] -> rope -> cache -> attention [-> sub-norm] -> o -> +
  *   norm -> gate, up -> act(gate) * up [-> sub-norm] -> down -> +
  */
 #include "model/plan.h"
@@ -33,7 +33,17 @@ static struct bnt_op *push(struct builder *b, enum bnt_op_kind kind, enum bnt_bu
 }
 
 static void norm(struct builder *b, enum bnt_buffer in, const float *gain, uint32_t width) {
-    push(b, BNT_OP_NORM, in, BNT_BUF_NORM, width)->gain = gain;
+    struct bnt_op *op = push(b, BNT_OP_NORM, in, BNT_BUF_NORM, width);
+    op->gain = gain;
+    op->heads = 1;
+}
+
+/* In place, over each head by itself. */
+static void head_norm(struct builder *b, enum bnt_buffer buffer, const float *gain,
+                      uint32_t heads) {
+    struct bnt_op *op = push(b, BNT_OP_NORM, buffer, buffer, b->m->hp.head_dim);
+    op->gain = gain;
+    op->heads = heads;
 }
 
 /* Up to three products of the same input. It is quantized once for each block size that the
@@ -70,6 +80,8 @@ static void layer(struct builder *b) {
     norm(b, BNT_BUF_X, l->attn_norm, hp->n_embd);
     linears(b, BNT_BUF_NORM, hp->n_embd, 3, (const uint32_t[]){l->wq, l->wk, l->wv},
             (const enum bnt_buffer[]){BNT_BUF_Q, BNT_BUF_K, BNT_BUF_V});
+    if (l->q_norm) head_norm(b, BNT_BUF_Q, l->q_norm, hp->n_head);
+    if (l->k_norm) head_norm(b, BNT_BUF_K, l->k_norm, hp->n_head_kv);
     push(b, BNT_OP_ROPE, BNT_BUF_NONE, BNT_BUF_Q, q)->heads = hp->n_head;
     push(b, BNT_OP_ROPE, BNT_BUF_NONE, BNT_BUF_K, kv)->heads = hp->n_head_kv;
     struct bnt_op *store = push(b, BNT_OP_KV_STORE, BNT_BUF_K, BNT_BUF_CACHE, kv);

@@ -55,11 +55,11 @@ struct bnt_op {
     uint32_t matrix;   /* LINEAR, EMBED */
     uint32_t layer;    /* the block it belongs to; n_layer for the parts around the blocks */
     const float *gain; /* NORM */
-    uint32_t width;    /* values per token of `out`; of `in` for QUANTIZE and KV_STORE */
-    uint32_t heads;    /* ROPE, KV_STORE */
-    uint32_t block;    /* QUANTIZE */
-    bool wait;         /* threads meet before this operation */
-    bool on_wanted;    /* runs over the wanted tokens, not all of the batch */
+    uint32_t width; /* values per token (NORM: and head) of `out`; of `in` for QUANTIZE, KV_STORE */
+    uint32_t heads; /* ROPE, KV_STORE; NORM: of width values each, per token (1 but for q, k) */
+    uint32_t block; /* QUANTIZE */
+    bool wait;      /* threads meet before this operation */
+    bool on_wanted; /* runs over the wanted tokens, not all of the batch */
 };
 
 struct bnt_plan {

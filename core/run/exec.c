@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "model/rope.h"
 #include "run/exec_state.h"
-#include "run/rope.h"
 
 enum {
     ATTN_TOKENS = 32, /* query tokens per work item of attention in prefill */
@@ -30,17 +30,36 @@ static uint32_t tokens_of(const struct bnt_exec *e, const struct bnt_op *op) {
     return op->on_wanted ? e->wanted : e->n;
 }
 
+/* A ternary embedding: weight times scale is exact. */
+static void embed_ternary(struct bnt_exec *e, const struct bnt_weight *w, uint64_t row, float *out,
+                          unsigned i) {
+    uint64_t cols = w->tshape.cols, block = w->tshape.block;
+    int8_t *trits = e->embed_trits + i * cols;
+    float *scales = e->embed_scales + i * cols;
+    bnt_ternary_unpack_args a = {.shape = w->tshape,
+                                 .row_lo = row,
+                                 .row_hi = row + 1,
+                                 .packed = w->w,
+                                 .trits = trits,
+                                 .scales = block ? scales : NULL};
+    CALL(e, i, ternary_unpack, &a);
+    for (uint64_t c = 0; c < cols; c++)
+        out[c] = (float)trits[c] * (block ? scales[c / block] : w->scale);
+}
+
 static void embed(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
     const struct bnt_weight *w = &e->weights->w[op->matrix];
     uint64_t lo, hi;
     bnt_slice(e->n, 1, i, n, &lo, &hi);
     for (uint64_t t = lo; t < hi; t++) {
         uint64_t row = (uint64_t)e->ids[t];
-        bnt_dense_unpack_args a = {.shape = w->dshape,
-                                   .row_lo = row,
-                                   .row_hi = row + 1,
-                                   .w = w->w,
-                                   .out = e->buffer[op->out] + t * op->width};
+        float *out = e->buffer[op->out] + t * op->width;
+        if (w->ternary) {
+            embed_ternary(e, w, row, out, i);
+            continue;
+        }
+        bnt_dense_unpack_args a = {
+            .shape = w->dshape, .row_lo = row, .row_hi = row + 1, .w = w->w, .out = out};
         CALL(e, i, dense_unpack, &a);
     }
 }
@@ -61,7 +80,7 @@ static void norm(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsign
                           .eps = e->m->hp.norm_eps,
                           .y = e->buffer[op->out],
                           .ldy = op->width};
-    bnt_slice(tokens_of(e, op), 1, i, n, &a.tok_lo, &a.tok_hi);
+    bnt_slice((uint64_t)tokens_of(e, op) * op->heads, 1, i, n, &a.tok_lo, &a.tok_hi);
     if (a.tok_lo < a.tok_hi) CALL(e, i, rmsnorm, &a);
 }
 
@@ -272,7 +291,8 @@ static void prepare(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t
     e->wanted = wanted;
     for (uint32_t k = 0; k < e->plan.n_ops; k++)
         atomic_store_explicit(&e->tickets[k], 0, memory_order_relaxed);
-    bnt_rope_table(e->cos, e->sin, e->freq, e->m->hp.n_rot, pos, n);
+    bnt_rope_table(e->cos, e->sin, e->freq, e->m->hp.n_rot,
+                   bnt_rope_magnitude(&e->m->hp.rope_scaling), pos, n);
 }
 
 void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
@@ -344,6 +364,10 @@ static void carve_all(struct bnt_exec *e, uint64_t acts, struct carver *c) {
     e->cos = carve(c, n_batch * (hp->n_rot / 2), sizeof(float));
     e->sin = carve(c, n_batch * (hp->n_rot / 2), sizeof(float));
     e->freq = carve(c, hp->n_rot / 2, sizeof(double));
+    if (e->weights->w[e->m->embedding].ternary) { /* a row each, per thread */
+        e->embed_trits = carve(c, parts, hp->n_embd);
+        e->embed_scales = carve(c, parts, hp->n_embd * sizeof(float));
+    }
     e->tickets = carve(c, e->plan.n_ops, sizeof *e->tickets);
     e->part = carve(c, parts, e->part_floats * sizeof(float));
     e->calls = carve(c, bnt_pool_threads(e->pool), sizeof *e->calls);
@@ -390,7 +414,8 @@ int bnt_exec_open(struct bnt_exec **out, const struct bnt_model *m, const struct
         bnt_exec_close(e);
         return status;
     }
-    bnt_rope_frequencies(e->freq, m->hp.n_rot, m->hp.rope_base, m->hp.rope_scale, m->rope_factors);
+    bnt_rope_frequencies(e->freq, m->hp.n_rot, m->hp.rope_base, &m->hp.rope_scaling,
+                         m->rope_factors);
     *out = e;
     return BNT_OK;
 }

@@ -32,10 +32,12 @@ struct bnt_exec {
     void *acts;                   /* quantized activations, large enough for every shape */
     uint8_t *cache;               /* [n_layer] KV objects, layer_bytes apart */
     uint64_t layer_bytes;
-    float *cos, *sin;             /* [n_batch][n_rot / 2] */
-    double *freq;                 /* [n_rot / 2] */
-    float *part;                  /* attention partials, see attention() */
-    uint64_t part_floats;         /* per thread and for the shared ones: one token's */
+    float *cos, *sin;     /* [n_batch][n_rot / 2] */
+    double *freq;         /* [n_rot / 2] */
+    float *part;          /* attention partials, see attention() */
+    uint64_t part_floats; /* per thread and for the shared ones: one token's */
+    int8_t *embed_trits;  /* [threads + 1][n_embd] each, for a ternary embedding */
+    float *embed_scales;
     _Atomic uint32_t *tickets;    /* [n_ops]: next work item of an ATTENTION */
     struct bnt_exec_calls *calls; /* [threads] */
     bnt_kv_shape kv;

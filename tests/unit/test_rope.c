@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "run/rope.h"
+#include "model/rope.h"
 
 START_TEST(exp_and_log_are_within_an_ulp_or_two) {
     for (double x = -700.0; x < 700.0; x += 0.0537)
@@ -35,8 +35,9 @@ START_TEST(tables_hold_the_angles_of_the_formula) {
     float cosines[COUNT * ROT / 2], sines[COUNT * ROT / 2], factors[ROT / 2];
     for (int i = 0; i < ROT / 2; i++) factors[i] = 1.0f + (float)i / 8;
     for (int with_factors = 0; with_factors < 2; with_factors++) {
-        bnt_rope_frequencies(freq, ROT, 500000.0, 0.25, with_factors ? factors : NULL);
-        bnt_rope_table(cosines, sines, freq, ROT, 4000, COUNT);
+        bnt_rope_frequencies(freq, ROT, 500000.0, &(struct bnt_rope_scaling){.factor = 4.0},
+                             with_factors ? factors : NULL);
+        bnt_rope_table(cosines, sines, freq, ROT, 1.0, 4000, COUNT);
         for (int t = 0; t < COUNT; t++) {
             for (int i = 0; i < ROT / 2; i++) {
                 double angle = (4000.0 + t) * 0.25 * pow(500000.0, -2.0 * i / ROT);
@@ -49,6 +50,35 @@ START_TEST(tables_hold_the_angles_of_the_formula) {
 }
 END_TEST
 
+/* YaRN against the formulas of its paper, written with libm. */
+START_TEST(yarn_mixes_and_magnifies) {
+    enum { ROT = 128 };
+    const struct bnt_rope_scaling yarn = {.factor = 4.0,
+                                          .yarn = true,
+                                          .original_context = 8192.0,
+                                          .beta_fast = 32.0,
+                                          .beta_slow = 1.0};
+    const double base = 1e6, pi = acos(-1.0);
+    double freq[ROT / 2];
+    int kept = 0, divided = 0;
+    bnt_rope_frequencies(freq, ROT, base, &yarn, NULL);
+    double low = floor(ROT * log(8192.0 / (32.0 * 2 * pi)) / (2 * log(base)));
+    double high = ceil(ROT * log(8192.0 / (1.0 * 2 * pi)) / (2 * log(base)));
+    for (int i = 0; i < ROT / 2; i++) {
+        double full = pow(base, -2.0 * i / ROT), ramp = (i - low) / (high - low);
+        ramp = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;
+        double wanted = full * (1 - ramp) + full / 4.0 * ramp;
+        ck_assert_double_le(fabs(freq[i] / wanted - 1.0), 1e-14);
+        kept += freq[i] == full || fabs(freq[i] / full - 1.0) < 1e-14;
+        divided += fabs(freq[i] / full - 0.25) < 1e-14;
+    }
+    ck_assert_int_gt(kept, 5);
+    ck_assert_int_gt(divided, 5);
+    ck_assert_double_le(fabs(bnt_rope_magnitude(&yarn) - (1.0 + 0.1 * log(4.0))), 1e-15);
+    ck_assert_double_eq(bnt_rope_magnitude(&(struct bnt_rope_scaling){.factor = 4.0}), 1.0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("rope");
     TCase *tc = tcase_create("rope");
@@ -56,6 +86,7 @@ int main(void) {
     tcase_add_test(tc, exp_and_log_are_within_an_ulp_or_two);
     tcase_add_test(tc, sine_and_cosine_over_every_context);
     tcase_add_test(tc, tables_hold_the_angles_of_the_formula);
+    tcase_add_test(tc, yarn_mixes_and_magnifies);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

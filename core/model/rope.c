@@ -5,7 +5,7 @@
  * Taylor series on small ranges are then exact to about one unit in the last place, far below the
  * binary32 rounding that follows.
  */
-#include "run/rope.h"
+#include "model/rope.h"
 
 #include <string.h>
 
@@ -79,23 +79,45 @@ void bnt_sincos_f64(double x, double *s, double *c) {
     }
 }
 
-void bnt_rope_frequencies(double *freq, uint32_t n_rot, double base, double scale,
-                          const float *factors) {
-    double log_base = bnt_log_f64(base);
+/* The dimension (not a whole number) that turns `turns` times within the original context. */
+static double dimension_of_turns(double turns, uint32_t n_rot, double log_base,
+                                 const struct bnt_rope_scaling *s) {
+    const double two_pi = 0x1.921fb54442d18p+2;
+    return n_rot * bnt_log_f64(s->original_context / (turns * two_pi)) / (2.0 * log_base);
+}
+
+void bnt_rope_frequencies(double *freq, uint32_t n_rot, double base,
+                          const struct bnt_rope_scaling *s, const float *factors) {
+    double log_base = bnt_log_f64(base), low = 0.0, high = 0.0;
+    if (s->yarn) { /* whole dimensions, as the method's authors round them */
+        low = (double)(int64_t)dimension_of_turns(s->beta_fast, n_rot, log_base, s);
+        high = dimension_of_turns(s->beta_slow, n_rot, log_base, s);
+        if (high > (double)(int64_t)high) high = (double)((int64_t)high + 1);
+        if (low < 0.0) low = 0.0;
+        if (high > n_rot - 1.0) high = n_rot - 1.0;
+        if (high - low < 0.001) high = low + 0.001;
+    }
     for (uint32_t i = 0; i < n_rot / 2; i++) {
-        double f = scale * bnt_exp_f64(-(2.0 * i / n_rot) * log_base);
-        freq[i] = factors ? f / (double)factors[i] : f;
+        double full = bnt_exp_f64(-(2.0 * i / n_rot) * log_base), slow = full / s->factor;
+        double keep = s->yarn ? 1.0 - (i - low) / (high - low) : 0.0; /* share of `full` */
+        keep = keep < 0.0 ? 0.0 : keep > 1.0 ? 1.0 : keep;
+        freq[i] = slow * (1.0 - keep) + full * keep;
+        if (factors) freq[i] = freq[i] / (double)factors[i];
     }
 }
 
+double bnt_rope_magnitude(const struct bnt_rope_scaling *s) {
+    return s->yarn && s->factor > 1.0 ? 1.0 + 0.1 * bnt_log_f64(s->factor) : 1.0;
+}
+
 void bnt_rope_table(float *cos_out, float *sin_out, const double *freq, uint32_t n_rot,
-                    uint64_t pos, uint64_t count) {
+                    double magnitude, uint64_t pos, uint64_t count) {
     for (uint64_t t = 0; t < count; t++) {
         for (uint32_t i = 0; i < n_rot / 2; i++) {
             double s, c;
             bnt_sincos_f64((double)(pos + t) * freq[i], &s, &c);
-            *sin_out++ = (float)s;
-            *cos_out++ = (float)c;
+            *sin_out++ = (float)(s * magnitude);
+            *cos_out++ = (float)(c * magnitude);
         }
     }
 }
