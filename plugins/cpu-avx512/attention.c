@@ -52,11 +52,12 @@ void kv_store(const bnt_kv_store_args *a) {
             for (uint32_t d = 0; d < dim; d += LANES) {
                 __mmask16 m = first_lanes(dim - d);
                 uint16_t halves[LANES];
-                _mm256_storeu_si256((__m256i *)halves,
-                                    _mm512_cvtps_ph(_mm512_maskz_loadu_ps(m, k + d), ROUND_EVEN));
+                _mm256_storeu_si256(
+                    (__m256i *)halves,
+                    _mm512_maskz_cvtps_ph(m, _mm512_maskz_loadu_ps(m, k + d), ROUND_EVEN));
                 for (uint32_t j = 0; j < LANES && d + j < dim; j++)
                     to_k[(uint64_t)(d + j) * LANES] = halves[j];
-                __m256i vh = _mm512_cvtps_ph(_mm512_maskz_loadu_ps(m, v + d), ROUND_EVEN);
+                __m256i vh = _mm512_maskz_cvtps_ph(m, _mm512_maskz_loadu_ps(m, v + d), ROUND_EVEN);
                 _mm256_mask_storeu_epi16(to_v + d, m, vh);
             }
         }
@@ -90,27 +91,29 @@ typedef struct group {
 INLINE void score_blocks(const group *g, const uint16_t *k, uint32_t dim, const unsigned nq,
                          const unsigned np, float e[QUERIES][CHUNK], uint64_t at, float scale) {
     __m512 acc[QUERIES][4];
-#pragma GCC unroll 4
-    for (unsigned i = 0; i < nq; i++)
-#pragma GCC unroll 4
-        for (unsigned p = 0; p < np; p++) acc[i][p] = _mm512_setzero_ps();
-    for (uint64_t d = 0; d < dim; d++) {
-        __m512 key[4];
-#pragma GCC unroll 4
-        for (unsigned p = 0; p < np; p++) key[p] = load_f16(k + (p * (uint64_t)dim + d) * LANES);
-#pragma GCC unroll 4
-        for (unsigned i = 0; i < nq; i++) {
-            __m512 q = _mm512_set1_ps(g->q[i][d]);
-#pragma GCC unroll 4
-            for (unsigned p = 0; p < np; p++) acc[i][p] = _mm512_fmadd_ps(q, key[p], acc[i][p]);
+    UNROLL for (unsigned i = 0; i < nq; i++) {
+        UNROLL for (unsigned p = 0; p < np; p++) {
+            acc[i][p] = _mm512_setzero_ps();
         }
     }
-#pragma GCC unroll 4
-    for (unsigned i = 0; i < nq; i++)
-#pragma GCC unroll 4
-        for (unsigned p = 0; p < np; p++)
+    for (uint64_t d = 0; d < dim; d++) {
+        __m512 key[4];
+        UNROLL for (unsigned p = 0; p < np; p++) {
+            key[p] = load_f16(k + (p * (uint64_t)dim + d) * LANES);
+        }
+        UNROLL for (unsigned i = 0; i < nq; i++) {
+            __m512 q = _mm512_set1_ps(g->q[i][d]);
+            UNROLL for (unsigned p = 0; p < np; p++) {
+                acc[i][p] = _mm512_fmadd_ps(q, key[p], acc[i][p]);
+            }
+        }
+    }
+    UNROLL for (unsigned i = 0; i < nq; i++) {
+        UNROLL for (unsigned p = 0; p < np; p++) {
             _mm512_storeu_ps(e[i] + at + p * LANES,
                              _mm512_mul_ps(acc[i][p], _mm512_set1_ps(scale)));
+        }
+    }
 }
 
 /* Scores of the chunk for the whole group, `blocks` x 16 positions; those a query does not see, or
@@ -158,41 +161,40 @@ INLINE void value_block(const group *g, unsigned i0, const unsigned nq, const ui
                         float *const out[QUERIES]) {
     __m512 acc[QUERIES][4];
     uint64_t common = g->seen[i0];
-#pragma GCC unroll 4
-    for (unsigned i = 0; i < nq; i++) {
+    UNROLL for (unsigned i = 0; i < nq; i++) {
         if (g->seen[i0 + i] < common) common = g->seen[i0 + i];
-#pragma GCC unroll 4
-        for (unsigned j = 0; j < nd; j++) acc[i][j] = _mm512_setzero_ps();
+        UNROLL for (unsigned j = 0; j < nd; j++) {
+            acc[i][j] = _mm512_setzero_ps();
+        }
     }
     for (uint64_t t = 0; t < common; t++) {
         const uint16_t *p = v + t * dim + d0;
         __m512 value[4];
-#pragma GCC unroll 4
-        for (unsigned j = 0; j < nd; j++)
+        UNROLL for (unsigned j = 0; j < nd; j++) {
             value[j] = j + 1 < nd || last == 0xffff ? load_f16(p + j * LANES)
                                                     : load_f16_masked(last, p + j * LANES);
-#pragma GCC unroll 4
-        for (unsigned i = 0; i < nq; i++) {
+        }
+        UNROLL for (unsigned i = 0; i < nq; i++) {
             __m512 e = _mm512_set1_ps(g->e[i0 + i][t]);
-#pragma GCC unroll 4
-            for (unsigned j = 0; j < nd; j++) acc[i][j] = _mm512_fmadd_ps(e, value[j], acc[i][j]);
+            UNROLL for (unsigned j = 0; j < nd; j++) {
+                acc[i][j] = _mm512_fmadd_ps(e, value[j], acc[i][j]);
+            }
         }
     }
-#pragma GCC unroll 4
-    for (unsigned i = 0; i < nq; i++) {
+    UNROLL for (unsigned i = 0; i < nq; i++) {
         if (!g->seen[i0 + i]) continue;
         for (uint64_t t = common; t < g->seen[i0 + i]; t++) {
             const uint16_t *p = v + t * dim + d0;
             __m512 e = _mm512_set1_ps(g->e[i0 + i][t]);
-#pragma GCC unroll 4
-            for (unsigned j = 0; j < nd; j++)
+            UNROLL for (unsigned j = 0; j < nd; j++) {
                 acc[i][j] = _mm512_fmadd_ps(
                     e, load_f16_masked(j + 1 < nd ? 0xffff : last, p + j * LANES), acc[i][j]);
+            }
         }
-#pragma GCC unroll 4
-        for (unsigned j = 0; j < nd; j++)
+        UNROLL for (unsigned j = 0; j < nd; j++) {
             _mm512_mask_storeu_ps(out[i0 + i] + d0 + j * LANES, j + 1 < nd ? 0xffff : last,
                                   acc[i][j]);
+        }
     }
 }
 

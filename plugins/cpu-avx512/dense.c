@@ -122,8 +122,9 @@ INLINE void unpack_row(const uint32_t type, const uint8_t *row, uint64_t cols, f
     for (; i + nv * LANES <= cols; i += nv * LANES) {
         __m512 w[8];
         unit(type, row, i, w);
-#pragma GCC unroll 8
-        for (unsigned v = 0; v < nv; v++) _mm512_storeu_ps(out + i + v * LANES, w[v]);
+        UNROLL for (unsigned v = 0; v < nv; v++) {
+            _mm512_storeu_ps(out + i + v * LANES, w[v]);
+        }
     }
     __mmask16 m = first_lanes(cols - i);
     if (m) _mm512_mask_storeu_ps(out + i, m, weights_tail(type, row, i, m));
@@ -165,42 +166,40 @@ INLINE void dense_tile(const bnt_dense_gemm_args *a, const uint32_t type, uint64
     const float *x = a->x + t * a->ldx;
     const unsigned nv = unit_vectors(type);
     __m512 acc[ROWS][TOKENS];
-#pragma GCC unroll 4
-    for (unsigned k = 0; k < nr; k++)
-#pragma GCC unroll 4
-        for (unsigned j = 0; j < nt; j++) acc[k][j] = _mm512_setzero_ps();
+    UNROLL for (unsigned k = 0; k < nr; k++) {
+        UNROLL for (unsigned j = 0; j < nt; j++) {
+            acc[k][j] = _mm512_setzero_ps();
+        }
+    }
     for (; i + nv * LANES <= cols; i += nv * LANES) {
-#pragma GCC unroll 4
-        for (unsigned k = 0; k < nr; k++) {
+        UNROLL for (unsigned k = 0; k < nr; k++) {
             const uint8_t *p = row + k * bytes;
             __m512 w[8];
             unit(type, p, i, w);
             fetch_ahead(type, p, bytes, i);
-#pragma GCC unroll 8
-            for (unsigned v = 0; v < nv; v++)
-#pragma GCC unroll 4
-                for (unsigned j = 0; j < nt; j++) {
+            UNROLL for (unsigned v = 0; v < nv; v++) {
+                UNROLL for (unsigned j = 0; j < nt; j++) {
                     __m512 in = _mm512_loadu_ps(x + j * a->ldx + i + v * LANES);
                     acc[k][j] = _mm512_fmadd_ps(w[v], in, acc[k][j]);
                 }
+            }
         }
     }
     __mmask16 m = first_lanes(cols - i);
     if (m) {
-#pragma GCC unroll 4
-        for (unsigned k = 0; k < nr; k++) {
+        UNROLL for (unsigned k = 0; k < nr; k++) {
             __m512 w = weights_tail(type, row + k * bytes, i, m);
-#pragma GCC unroll 4
-            for (unsigned j = 0; j < nt; j++) {
+            UNROLL for (unsigned j = 0; j < nt; j++) {
                 __m512 v = _mm512_maskz_loadu_ps(m, x + j * a->ldx + i);
                 acc[k][j] = _mm512_mask3_fmadd_ps(w, v, acc[k][j], m);
             }
         }
     }
-#pragma GCC unroll 4
-    for (unsigned k = 0; k < nr; k++)
-#pragma GCC unroll 4
-        for (unsigned j = 0; j < nt; j++) a->y[(t + j) * a->ldy + r + k] = fold16(acc[k][j]);
+    UNROLL for (unsigned k = 0; k < nr; k++) {
+        UNROLL for (unsigned j = 0; j < nt; j++) {
+            a->y[(t + j) * a->ldy + r + k] = fold16(acc[k][j]);
+        }
+    }
 }
 
 INLINE void dense_rows(const bnt_dense_gemm_args *a, const uint32_t type) {

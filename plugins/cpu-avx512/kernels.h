@@ -20,6 +20,14 @@
 #define LANES 16u
 #define INLINE static inline __attribute__((always_inline))
 
+/* Before every loop over an array of accumulators, whose bounds are constants once inlined: without
+ * it compilers keep the array in memory: clang at a third of the speed, gcc at half. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
 int32_t ternary_layout(const bnt_ternary_shape *shape, bnt_layout *out);
 void ternary_pack(const bnt_ternary_pack_args *a);
 void ternary_unpack(const bnt_ternary_unpack_args *a);
@@ -46,6 +54,12 @@ void kv_load(const bnt_kv_load_args *a);
 void attn_chunk(const bnt_attn_args *a);
 void attn_merge(const bnt_attn_args *a);
 void attn(const bnt_attn_args *a);
+
+int32_t i8_layout(const bnt_i8_shape *shape, bnt_layout *out);
+void i8_pack(const bnt_i8_pack_args *a);
+void i8_unpack(const bnt_i8_unpack_args *a);
+void base_i8_gemv(const bnt_i8_gemv_args *a);
+void vnni_i8_gemv(const bnt_i8_gemv_args *a);
 
 /* ---- spans and activations ---------------------------------------------------------------- */
 

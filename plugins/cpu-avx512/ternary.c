@@ -145,25 +145,24 @@ INLINE void dot_stream(const uint8_t *codes, uint64_t vectors, const int8_t *q, 
     const __m512i masks[4] = {mask, _mm512_slli_epi16(mask, 2), _mm512_slli_epi16(mask, 4),
                               _mm512_slli_epi16(mask, 6)};
     __m512i acc[4][STREAM];
-#pragma GCC unroll 4
-    for (unsigned j = 0; j < 4; j++)
-#pragma GCC unroll 3
-        for (unsigned t = 0; t < n; t++) acc[j][t] = _mm512_setzero_si512();
+    UNROLL for (unsigned j = 0; j < 4; j++) {
+        UNROLL for (unsigned t = 0; t < n; t++) {
+            acc[j][t] = _mm512_setzero_si512();
+        }
+    }
     for (uint64_t i = 0; i < vectors; i++) {
         const uint8_t *p = codes + i * 64;
         __m512i w = _mm512_loadu_si512(p);
         _mm_prefetch((const char *)p + AHEAD_L2, _MM_HINT_T1);
         _mm_prefetch((const char *)p + AHEAD_L1, _MM_HINT_T0);
-#pragma GCC unroll 4
-        for (unsigned j = 0; j < 4; j++) {
+        UNROLL for (unsigned j = 0; j < 4; j++) {
             __m512i u = _mm512_and_si512(w, masks[j]);
-#pragma GCC unroll 3
-            for (unsigned t = 0; t < n; t++)
+            UNROLL for (unsigned t = 0; t < n; t++) {
                 acc[j][t] = dot4(acc[j][t], u, broadcast4(q + ((i * 4 + j) * n + t) * 4));
+            }
         }
     }
-#pragma GCC unroll 3
-    for (unsigned t = 0; t < n; t++) {
+    UNROLL for (unsigned t = 0; t < n; t++) {
         __m512i low = _mm512_add_epi32(acc[0][t], _mm512_srai_epi32(acc[1][t], 2));
         __m512i high =
             _mm512_add_epi32(_mm512_srai_epi32(acc[2][t], 4), _mm512_srai_epi32(acc[3][t], 6));
@@ -176,30 +175,31 @@ INLINE void dot_panel(const uint8_t *codes, uint64_t group_bytes, const unsigned
                       uint64_t vectors, const int8_t *q, const unsigned n,
                       __m512i out[GROUPS][TILE]) {
     __m512i acc[GROUPS][TILE];
-#pragma GCC unroll 4
-    for (unsigned g = 0; g < ng; g++)
-#pragma GCC unroll 6
-        for (unsigned t = 0; t < n; t++) acc[g][t] = _mm512_setzero_si512();
+    UNROLL for (unsigned g = 0; g < ng; g++) {
+        UNROLL for (unsigned t = 0; t < n; t++) {
+            acc[g][t] = _mm512_setzero_si512();
+        }
+    }
     for (uint64_t i = 0; i < vectors; i++) {
         const uint8_t *p = codes + i * 64;
-#pragma GCC unroll 4
-        for (unsigned j = 0; j < 4; j++) {
+        UNROLL for (unsigned j = 0; j < 4; j++) {
             __m512i u[GROUPS];
-#pragma GCC unroll 4
-            for (unsigned g = 0; g < ng; g++)
+            UNROLL for (unsigned g = 0; g < ng; g++) {
                 u[g] = codes_of(_mm512_loadu_si512(p + g * group_bytes), j);
-#pragma GCC unroll 6
-            for (unsigned t = 0; t < n; t++) {
+            }
+            UNROLL for (unsigned t = 0; t < n; t++) {
                 __m512i b = broadcast4(q + ((i * 4 + j) * n + t) * 4);
-#pragma GCC unroll 4
-                for (unsigned g = 0; g < ng; g++) acc[g][t] = dot4(acc[g][t], u[g], b);
+                UNROLL for (unsigned g = 0; g < ng; g++) {
+                    acc[g][t] = dot4(acc[g][t], u[g], b);
+                }
             }
         }
     }
-#pragma GCC unroll 4
-    for (unsigned g = 0; g < ng; g++)
-#pragma GCC unroll 6
-        for (unsigned t = 0; t < n; t++) out[g][t] = acc[g][t];
+    UNROLL for (unsigned g = 0; g < ng; g++) {
+        UNROLL for (unsigned t = 0; t < n; t++) {
+            out[g][t] = acc[g][t];
+        }
+    }
 }
 
 INLINE void dot(const uint8_t *codes, uint64_t group_bytes, const unsigned ng, uint64_t vectors,
@@ -219,23 +219,22 @@ INLINE void product(const bnt_ternary_gemm_args *a, const matrix *m, const act_v
     uint64_t vectors = m->span.padded / LANES, blocks = m->span.count, scale_size = m->f16 ? 2 : 4;
     __m512 y[GROUPS][TILE];
     __m512i d[GROUPS][TILE];
-#pragma GCC unroll 4
-    for (unsigned k = 0; k < ng; k++)
-#pragma GCC unroll 6
-        for (unsigned t = 0; t < n; t++) y[k][t] = _mm512_setzero_ps();
+    UNROLL for (unsigned k = 0; k < ng; k++) {
+        UNROLL for (unsigned t = 0; t < n; t++) {
+            y[k][t] = _mm512_setzero_ps();
+        }
+    }
     for (uint64_t b = 0; b < blocks; b++) {
         dot(codes + b * vectors * 64, m->group_bytes, ng, vectors, q + b * m->span.padded * n, n,
             d);
-#pragma GCC unroll 4
-        for (unsigned k = 0; k < ng; k++) {
+        UNROLL for (unsigned k = 0; k < ng; k++) {
             const uint8_t *scales = group + k * m->group_bytes + b * LANES * scale_size;
             __m512 w = _mm512_set1_ps(a->scale);
             if (a->shape.block) {
                 _mm_prefetch((const char *)scales + ng * m->group_bytes, _MM_HINT_T1);
                 w = m->f16 ? load_f16(scales) : _mm512_loadu_ps(scales);
             }
-#pragma GCC unroll 6
-            for (unsigned t = 0; t < n; t++) {
+            UNROLL for (unsigned t = 0; t < n; t++) {
                 uint64_t i = (tile * TILE + t) * blocks + b;
                 __m512i sum = _mm512_sub_epi32(d[k][t], _mm512_set1_epi32(v->sum[i]));
                 __m512 both = _mm512_mul_ps(w, _mm512_set1_ps(v->a[i]));
@@ -246,12 +245,10 @@ INLINE void product(const bnt_ternary_gemm_args *a, const matrix *m, const act_v
             }
         }
     }
-#pragma GCC unroll 4
-    for (unsigned k = 0; k < ng; k++) {
+    UNROLL for (unsigned k = 0; k < ng; k++) {
         uint64_t first = (g + k) * LANES, skip = a->row_lo > first ? a->row_lo - first : 0;
         __mmask16 rows = (__mmask16)(first_lanes(a->row_hi - first) & ~first_lanes(skip));
-#pragma GCC unroll 6
-        for (unsigned t = 0; t < n; t++) {
+        UNROLL for (unsigned t = 0; t < n; t++) {
             uint64_t token = tile * TILE + t;
             if (token >= a->tok_lo && token < a->tok_hi)
                 _mm512_mask_storeu_ps(a->y + token * a->ldy + first, rows, y[k][t]);
