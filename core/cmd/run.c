@@ -1,6 +1,7 @@
 /*
  * run.c - `bitnet run`: a prompt in, text out.
  */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "parity/chaos.h"
+#include "parity/spotcheck.h"
 #include "receipt.h"
 #include "run/generate.h"
 
@@ -189,9 +192,39 @@ static int generate(const struct cmd_args *args, struct bnt_engine *engine,
     return status;
 }
 
+/* What watches the run, or makes it harder: one of them at most, since each takes the place of the
+ * executor's own calls. */
+struct checks {
+    struct bnt_spotcheck *spot;
+    struct bnt_chaos *chaos;
+};
+
+static int open_checks(struct checks *c, const struct cmd_args *args, struct bnt_engine *engine,
+                       struct bnt_session *session, struct bnt_err *err) {
+    if (args->chaos_given)
+        return bnt_chaos_open(&c->chaos, engine, session, args->plugin_dir, args->chaos, NULL, err);
+    if (args->spot_check > 0.0f)
+        return bnt_spotcheck_open(&c->spot, bnt_session_exec(session), &bnt_judge()->kernels,
+                                  (double)args->spot_check,
+                                  args->seed_given ? args->seed : fresh_seed(), err);
+    return BNT_OK;
+}
+
+static void close_checks(struct checks *c) {
+    if (c->spot && isatty(STDERR_FILENO))
+        fprintf(stderr, "spot-check: %" PRIu64 " rows recomputed\n", bnt_spotcheck_rows(c->spot));
+    bnt_spotcheck_close(c->spot);
+    bnt_chaos_close(c->chaos);
+}
+
 int cmd_run(const struct cmd_args *args, struct bnt_err *err) {
     struct bnt_engine *engine = NULL;
     struct bnt_session *session = NULL;
+    struct checks checks = {NULL, NULL};
+    if (args->chaos_given && (args->receipt || args->spot_check > 0.0f))
+        return bnt_fail(err, BNT_E_USAGE, "--chaos mixes backends: %s",
+                        args->receipt ? "no receipt could name the one that computed"
+                                      : "--spot-check is for one");
     struct prompt prompt = {0};
     int status = read_prompt(args, &prompt.text, &prompt.len, err);
     if (status != BNT_OK) goto out;
@@ -203,10 +236,12 @@ int cmd_run(const struct cmd_args *args, struct bnt_err *err) {
     status = cmd_open_session(&session, engine, args,
                               args->threads.count ? args->threads.values[0] : 0, err);
     if (status != BNT_OK) goto out;
+    if ((status = open_checks(&checks, args, engine, session, err)) != BNT_OK) goto out;
     if (args->echo && !args->json && (status = cmd_write(prompt.text, prompt.len, err)) != BNT_OK)
         goto out;
     status = generate(args, engine, session, &prompt, err);
 out:
+    close_checks(&checks);
     bnt_session_close(session);
     bnt_token_list_free(&prompt.list);
     bnt_engine_close(engine);

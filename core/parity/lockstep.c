@@ -198,6 +198,10 @@ static void join(struct bnt_lockstep *l, uint32_t k, unsigned n) {
     const struct bnt_op *op = &l->x->plan.ops[k];
     struct bnt_lockstep_report *r = &l->report;
     const struct finding *first = NULL;
+    for (unsigned i = 0; i < n; i++) {
+        r->values += l->members[i].values;
+        l->members[i].values = 0;
+    }
     if (!judgeable(l, op)) {
         r->unjudged++;
         return;

@@ -1,0 +1,120 @@
+/*
+ * trace.c - see trace.h.
+ *
+ * The one idea: a judge that agrees need not decode token by token. What it would be fed next is
+ * what X chose, so prompt and continuation go through it as one batch, and where it chooses another
+ * token it goes on alone.
+ */
+#include "parity/trace.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int bnt_trace_open(struct bnt_trace *t, size_t steps, uint32_t n_vocab, struct bnt_err *err) {
+    size_t values = steps * n_vocab; /* both are small: 1000 steps at most are asked for */
+    *t = (struct bnt_trace){.steps = steps,
+                            .n_vocab = n_vocab,
+                            .tokens = calloc(steps, sizeof *t->tokens),
+                            .logits = calloc(values, sizeof *t->logits)};
+    if (t->tokens && t->logits) return BNT_OK;
+    bnt_trace_close(t);
+    return bnt_fail_nomem(err, "the logits of all steps", values * sizeof *t->logits);
+}
+
+void bnt_trace_close(struct bnt_trace *t) {
+    free(t->tokens);
+    free(t->logits);
+    *t = (struct bnt_trace){0};
+}
+
+/* Step `step` of t got these logits; returns the token they choose. */
+static int32_t record(struct bnt_trace *t, size_t step, const float *logits) {
+    const struct bnt_sampling greedy = bnt_sampling_default();
+    memcpy(t->logits + step * t->n_vocab, logits, t->n_vocab * sizeof *logits);
+    return t->tokens[step] = bnt_sample(&greedy, logits, t->n_vocab, NULL, 0, step, NULL);
+}
+
+int bnt_trace_session(struct bnt_trace *t, struct bnt_session *s, const int32_t *ids, size_t n,
+                      _Atomic uint32_t *step, struct bnt_err *err) {
+    double start = now_seconds(), prefilled = start;
+    int status = BNT_OK;
+    bnt_session_truncate(s, 0);
+    for (size_t i = 0; i < t->steps; i++) {
+        if (step) atomic_store_explicit(step, (uint32_t)i, memory_order_relaxed);
+        status = i == 0 ? bnt_session_feed(s, ids, n, BNT_WANT_LAST, err)
+                        : bnt_session_feed(s, &t->tokens[i - 1], 1, BNT_WANT_LAST, err);
+        if (status != BNT_OK) return status;
+        if (i == 0) prefilled = now_seconds();
+        record(t, i, bnt_session_logits(s, 0));
+    }
+    t->prefill_seconds = prefilled - start;
+    t->decode_seconds = now_seconds() - prefilled;
+    return BNT_OK;
+}
+
+/* ids[0 .. n) as one context from position 0; logits of the tokens from `first` on become steps. */
+static void run_batches(struct bnt_trace *t, struct bnt_exec *judge, const int32_t *ids, size_t n,
+                        size_t first) {
+    for (size_t at = 0; at < n;) {
+        size_t count = n - at < judge->options.n_batch ? n - at : judge->options.n_batch;
+        size_t skip = at < first ? first - at : 0; /* tokens whose logits nobody wants */
+        if (count > skip + judge->options.n_wanted) count = skip + judge->options.n_wanted;
+        size_t wanted = count > skip ? count - skip : 0;
+        bnt_exec_run(judge, ids + at, (uint32_t)count, at, (uint32_t)wanted);
+        for (size_t i = 0; i < wanted; i++)
+            record(t, at + skip + i - first, bnt_exec_logits(judge) + i * t->n_vocab);
+        at += count;
+    }
+}
+
+int bnt_trace_judge(struct bnt_trace *t, struct bnt_exec *judge, const int32_t *ids, size_t n,
+                    const int32_t *guess, struct bnt_err *err) {
+    size_t total = n + t->steps - 1, agreed = 0;
+    double start = now_seconds();
+    int32_t *all = malloc(total * sizeof *all);
+    if (!all) return bnt_fail_nomem(err, "the judge's run", total * sizeof *all);
+    memcpy(all, ids, n * sizeof *all);
+    memcpy(all + n, guess, (t->steps - 1) * sizeof *all);
+    run_batches(t, judge, all, total, n - 1);
+    while (agreed + 1 < t->steps && t->tokens[agreed] == guess[agreed]) agreed++;
+    for (size_t i = agreed; i + 1 < t->steps; i++) { /* alone, over what the guess left there */
+        bnt_exec_run(judge, &t->tokens[i], 1, n + i, 1);
+        record(t, i + 1, bnt_exec_logits(judge));
+    }
+    t->prefill_seconds = now_seconds() - start;
+    free(all);
+    return BNT_OK;
+}
+
+static double cosine(const float *a, const float *b, uint32_t n) {
+    double ab = 0, aa = 0, bb = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        ab += (double)a[i] * b[i];
+        aa += (double)a[i] * a[i];
+        bb += (double)b[i] * b[i];
+    }
+    double c = ab / sqrt(aa * bb);
+    return isfinite(c) ? c : 0.0;
+}
+
+struct bnt_agreement bnt_trace_compare(const struct bnt_trace *a, const struct bnt_trace *b) {
+    struct bnt_agreement g = {.first_divergence = a->steps, .cosine = 1.0};
+    for (size_t i = 0; i < a->steps; i++) {
+        const float *x = a->logits + i * a->n_vocab, *y = b->logits + i * a->n_vocab;
+        bool equal = memcmp(x, y, a->n_vocab * sizeof *x) == 0;
+        double c = equal ? 1.0 : cosine(x, y, a->n_vocab);
+        g.equal_logits += equal;
+        g.equal_tokens += a->tokens[i] == b->tokens[i];
+        if (c < g.cosine) g.cosine = c;
+        if (!equal && g.first_divergence == a->steps) g.first_divergence = i;
+    }
+    return g;
+}
