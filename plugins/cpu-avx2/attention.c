@@ -102,8 +102,10 @@ INLINE void score_tile(party *g, const unsigned nq, const uint16_t *k, const uin
     __m256 acc[QUERIES][8];
     k += b * LANES * dim;
     UNROLL(6)
-    for (unsigned i = 0; i < nq; i++) UNROLL(8)
-    for (unsigned p = 0; p < 2 * np; p++) acc[i][p] = _mm256_setzero_ps();
+    for (unsigned i = 0; i < nq; i++) {
+        UNROLL(8)
+        for (unsigned p = 0; p < 2 * np; p++) acc[i][p] = _mm256_setzero_ps();
+    }
     for (uint64_t d = 0; d < dim; d++) {
         for (unsigned p = 0; p < np; p++) { /* the next keys, and the values that follow them */
             _mm_prefetch((const char *)(k + ((np + p) * dim + d) * LANES), _MM_HINT_T0);
@@ -130,10 +132,12 @@ INLINE void score_tile(party *g, const unsigned nq, const uint16_t *k, const uin
         }
     }
     UNROLL(6)
-    for (unsigned i = 0; i < nq; i++) UNROLL(8)
-    for (unsigned p = 0; p < 2 * np; p++)
-        _mm256_storeu_ps(g->e[i] + b * LANES + p * HALF,
-                         _mm256_mul_ps(acc[i][p], _mm256_set1_ps(scale)));
+    for (unsigned i = 0; i < nq; i++) {
+        UNROLL(8)
+        for (unsigned p = 0; p < 2 * np; p++)
+            _mm256_storeu_ps(g->e[i] + b * LANES + p * HALF,
+                             _mm256_mul_ps(acc[i][p], _mm256_set1_ps(scale)));
+    }
 }
 
 INLINE void score_queries(party *g, const unsigned nq, const unsigned np, const uint16_t *k,

@@ -169,8 +169,10 @@ INLINE void tile(const bnt_dense_gemm_args *a, const uint32_t type, uint64_t r, 
     const unsigned unit = (unsigned)unit_values(type);
     __m256 acc[ROWS][TOKENS][2];
     UNROLL(4)
-    for (unsigned k = 0; k < nr; k++) UNROLL(3)
-    for (unsigned j = 0; j < nt; j++) acc[k][j][0] = acc[k][j][1] = _mm256_setzero_ps();
+    for (unsigned k = 0; k < nr; k++) {
+        UNROLL(3)
+        for (unsigned j = 0; j < nt; j++) acc[k][j][0] = acc[k][j][1] = _mm256_setzero_ps();
+    }
     for (; i + unit <= cols; i += unit) {
         const uint8_t *p = row + row_bytes(type, i);
         float scale[ROWS][16];
@@ -204,19 +206,23 @@ INLINE void tile(const bnt_dense_gemm_args *a, const uint32_t type, uint64_t r, 
         for (unsigned k = 0; k < nr; k++) {
             pair w = weights_end(type, row + k * bytes, i, n);
             UNROLL(3)
-            for (unsigned j = 0; j < nt; j++) UNROLL(2)
-            for (unsigned h = 0; h < 2; h++) {
-                const float *at = x + j * a->ldx + i + h * HALF;
-                __m256 v = _mm256_maskload_ps(at, _mm256_castps_si256(keep[h]));
-                v = _mm256_fmadd_ps(w.v[h], v, acc[k][j][h]);
-                acc[k][j][h] = _mm256_blendv_ps(acc[k][j][h], v, keep[h]);
+            for (unsigned j = 0; j < nt; j++) {
+                UNROLL(2)
+                for (unsigned h = 0; h < 2; h++) {
+                    const float *at = x + j * a->ldx + i + h * HALF;
+                    __m256 v = _mm256_maskload_ps(at, _mm256_castps_si256(keep[h]));
+                    v = _mm256_fmadd_ps(w.v[h], v, acc[k][j][h]);
+                    acc[k][j][h] = _mm256_blendv_ps(acc[k][j][h], v, keep[h]);
+                }
             }
         }
     }
     UNROLL(4)
-    for (unsigned k = 0; k < nr; k++) UNROLL(3)
-    for (unsigned j = 0; j < nt; j++)
-        a->y[(t + j) * a->ldy + r + k] = fold16(acc[k][j][0], acc[k][j][1]);
+    for (unsigned k = 0; k < nr; k++) {
+        UNROLL(3)
+        for (unsigned j = 0; j < nt; j++)
+            a->y[(t + j) * a->ldy + r + k] = fold16(acc[k][j][0], acc[k][j][1]);
+    }
 }
 
 INLINE void slice(const bnt_dense_gemm_args *a, const uint32_t type) {

@@ -285,9 +285,11 @@ INLINE void stream_span(const uint8_t *codes, uint64_t vectors, const int8_t *q,
             }
         }
         UNROLL(2)
-        for (unsigned t = 0; t < n; t++) UNROLL(2)
-        for (unsigned h = 0; h < 2; h++)
-            d[t][h] = _mm256_add_epi32(d[t][h], widen(join_quarter(acc[t][h], acc4[t][h])));
+        for (unsigned t = 0; t < n; t++) {
+            UNROLL(2)
+            for (unsigned h = 0; h < 2; h++)
+                d[t][h] = _mm256_add_epi32(d[t][h], widen(join_quarter(acc[t][h], acc4[t][h])));
+        }
     }
     UNROLL(2)
     for (unsigned t = 0; t < n; t++) s->d[t][0] = d[t][0], s->d[t][1] = d[t][1];
@@ -324,10 +326,12 @@ static void open_chunk(const uint8_t *codes, uint64_t vectors, uint8_t *bytes) {
         _mm_prefetch((const char *)codes + CHUNK * VECTOR, _MM_HINT_T0);
         __m256i w[2] = {load(codes), load(codes + 32)};
         UNROLL(4)
-        for (unsigned k = 0; k < 4; k++) UNROLL(2)
-        for (unsigned h = 0; h < 2; h++) {
-            __m256i u = _mm256_and_si256(_mm256_srli_epi16(w[h], (int)(2 * k)), mask);
-            _mm256_store_si256((__m256i *)(void *)(bytes + (2 * k + h) * 32), u);
+        for (unsigned k = 0; k < 4; k++) {
+            UNROLL(2)
+            for (unsigned h = 0; h < 2; h++) {
+                __m256i u = _mm256_and_si256(_mm256_srli_epi16(w[h], (int)(2 * k)), mask);
+                _mm256_store_si256((__m256i *)(void *)(bytes + (2 * k + h) * 32), u);
+            }
         }
     }
 }
@@ -347,15 +351,18 @@ INLINE void segment(const uint8_t *bytes, uint64_t vectors, const int8_t *q, con
         }
     }
     UNROLL(6)
-    for (unsigned t = 0; t < n; t++) UNROLL(2)
-    for (unsigned h = 0; h < 2; h++) d[t][h] = _mm256_add_epi32(d[t][h], widen(acc[t][h]));
+    for (unsigned t = 0; t < n; t++) {
+        UNROLL(2)
+        for (unsigned h = 0; h < 2; h++) d[t][h] = _mm256_add_epi32(d[t][h], widen(acc[t][h]));
+    }
 }
 
-/* Vectors [i, end) of the row of group g, opened in `bytes`, x the n tokens of a tile. */
-INLINE void chunk_tile(const job *j, const uint8_t *group, const uint8_t *bytes, uint64_t i,
-                       uint64_t end, uint64_t tile, const unsigned n, sums *s) {
+/* Vectors [i, end) of a group's row, opened in `bytes`, x the n tokens of a tile; i is in span b.
+ */
+INLINE void chunk_tile(const job *j, const uint8_t *group, const uint8_t *bytes, uint64_t b,
+                       uint64_t i, uint64_t end, uint64_t tile, const unsigned n, sums *s) {
     const int8_t *q = tile_values(&j->v, tile) + i * LANES * n;
-    for (uint64_t b = i / j->m.vectors; i < end;) {
+    while (i < end) {
         uint64_t span_end = (b + 1) * j->m.vectors, stop = span_end < end ? span_end : end;
         uint64_t take = stop - i < SEGMENT ? stop - i : SEGMENT;
         segment(bytes, take, q, n, s->d);
@@ -369,19 +376,19 @@ INLINE void chunk_tile(const job *j, const uint8_t *group, const uint8_t *bytes,
     }
 }
 
-static void chunk_full_tile(const job *j, const uint8_t *group, const uint8_t *bytes, uint64_t i,
-                            uint64_t end, uint64_t tile, sums *s) {
-    chunk_tile(j, group, bytes, i, end, tile, TILE, s);
+static void chunk_full_tile(const job *j, const uint8_t *group, const uint8_t *bytes, uint64_t b,
+                            uint64_t i, uint64_t end, uint64_t tile, sums *s) {
+    chunk_tile(j, group, bytes, b, i, end, tile, TILE, s);
 }
 
-static void chunk_last_tile(const job *j, const uint8_t *group, const uint8_t *bytes, uint64_t i,
-                            uint64_t end, uint64_t tile, sums *s) {
+static void chunk_last_tile(const job *j, const uint8_t *group, const uint8_t *bytes, uint64_t b,
+                            uint64_t i, uint64_t end, uint64_t tile, sums *s) {
     switch (tile_tokens(&j->v, tile)) {
-    case 1: chunk_tile(j, group, bytes, i, end, tile, 1, s); break;
-    case 2: chunk_tile(j, group, bytes, i, end, tile, 2, s); break;
-    case 3: chunk_tile(j, group, bytes, i, end, tile, 3, s); break;
-    case 4: chunk_tile(j, group, bytes, i, end, tile, 4, s); break;
-    default: chunk_tile(j, group, bytes, i, end, tile, 5, s); break;
+    case 1: chunk_tile(j, group, bytes, b, i, end, tile, 1, s); break;
+    case 2: chunk_tile(j, group, bytes, b, i, end, tile, 2, s); break;
+    case 3: chunk_tile(j, group, bytes, b, i, end, tile, 3, s); break;
+    case 4: chunk_tile(j, group, bytes, b, i, end, tile, 4, s); break;
+    default: chunk_tile(j, group, bytes, b, i, end, tile, 5, s); break;
     }
 }
 
@@ -394,13 +401,13 @@ static void panel(const job *j, uint64_t g, uint64_t lo, uint64_t hi) {
     sums s[TILES];
     memset(s, 0, (hi - lo) * sizeof *s);
     for (uint64_t i = 0; i < all; i += CHUNK) {
-        uint64_t end = all - i < CHUNK ? all : i + CHUNK;
+        uint64_t end = all - i < CHUNK ? all : i + CHUNK, b = i / j->m.vectors;
         open_chunk(codes + i * VECTOR, end - i, bytes);
         for (uint64_t tile = lo; tile < hi; tile++)
             if (tile_tokens(&j->v, tile) == TILE)
-                chunk_full_tile(j, group, bytes, i, end, tile, s + (tile - lo));
+                chunk_full_tile(j, group, bytes, b, i, end, tile, s + (tile - lo));
             else
-                chunk_last_tile(j, group, bytes, i, end, tile, s + (tile - lo));
+                chunk_last_tile(j, group, bytes, b, i, end, tile, s + (tile - lo));
     }
     for (uint64_t tile = lo; tile < hi; tile++)
         store_rows(j, g, tile * TILE, tile_tokens(&j->v, tile), s + (tile - lo));
