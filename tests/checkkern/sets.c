@@ -1,0 +1,262 @@
+/*
+ * sets.c - see sets.h.
+ *
+ * Must not know what kernels do. What the loader does is done in a child first, its self-check
+ * included: a plugin that crashes there is reported like any other fault. One whose kernels are
+ * refused is tested all the same, to say more. Then the file is mapped here, and kernels() is asked
+ * once for each list of features that this CPU could have had, from all it has down to what the
+ * plugin needs, so that sets for lesser CPUs are tested on a better one.
+ */
+#include "sets.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "machine/cpu.h"
+#include "machine/fpenv.h"
+#include "plugin/slots.h"
+#include "plugin/vet.h"
+
+/* ---- in the child: what the loader says ---------------------------------------------------- */
+
+struct probe { /* shared with the child */
+    char path[4096];
+    enum bnt_verdict verdict;
+    bool unsafe;
+    char reason[600], unsafe_reason[600];
+};
+
+static void probe_file(void *arg) {
+    struct probe *p = arg;
+    struct bnt_plugin_file file;
+    struct bnt_backend backend;
+    struct bnt_err err = {0};
+    p->verdict = bnt_vet_file(&file, p->path, bnt_cpu_get(), &err);
+    if (p->verdict == BNT_VERDICT_UNSAFE) { /* worth saying, no reason not to test it */
+        p->unsafe = true;
+        memcpy(p->unsafe_reason, err.text, sizeof err.text);
+        char missing[200];
+        file.fd = open(p->path, O_RDONLY | O_CLOEXEC);
+        p->verdict =
+            file.fd < 0 || fstat(file.fd, &file.st) != 0            ? BNT_VERDICT_UNREADABLE
+            : bnt_elfnote_read(file.fd, &file.note, &err) != BNT_OK ? BNT_VERDICT_NO_NOTE
+            : file.note.abi_major != BNT_ABI_MAJOR                  ? BNT_VERDICT_ABI
+            : !bnt_cpu_has(bnt_cpu_get()->features, file.note.needs, missing, sizeof missing)
+                ? BNT_VERDICT_CPU
+                : BNT_VERDICT_OK;
+    }
+    if (p->verdict == BNT_VERDICT_OK)
+        p->verdict = bnt_vet_load(&backend, &file, p->path, bnt_cpu_get(), &err);
+    memcpy(p->reason, err.text, sizeof err.text);
+}
+
+/* Whether mapping the file and asking for kernels does any harm. */
+static void probe_mapping(void *arg) {
+    const struct probe *p = arg;
+    void *handle = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
+    const bnt_plugin *plugin = handle ? dlsym(handle, BNT_PLUGIN_SYMBOL) : NULL;
+    bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, 0, bnt_cpu_get()};
+    if (plugin && plugin->abi_major == BNT_ABI_MAJOR && plugin->kernels) plugin->kernels(&host);
+}
+
+/* Whether the judgement is about kernels alone: then they can be looked at one by one. */
+static bool about_kernels(enum bnt_verdict v) {
+    return v == BNT_VERDICT_OK || v == BNT_VERDICT_SELF_CHECK || v == BNT_VERDICT_FP_ENVIRONMENT;
+}
+
+/* ---- here: the sets ------------------------------------------------------------------------ */
+
+struct segments {
+    uintptr_t inside; /* an address of the object */
+    struct ck_set *set;
+};
+
+/* Writable memory of the object, without what the linker made read-only after relocation. */
+static int find_segments(struct dl_phdr_info *info, size_t size, void *arg) {
+    struct segments *s = arg;
+    bool ours = false;
+    uintptr_t relro_lo = 0, relro_hi = 0;
+    (void)size;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t lo = info->dlpi_addr + p->p_vaddr;
+        if (p->p_type == PT_LOAD && s->inside >= lo && s->inside < lo + p->p_memsz) ours = true;
+        if (p->p_type == PT_GNU_RELRO) relro_lo = lo, relro_hi = lo + p->p_memsz;
+    }
+    for (unsigned i = 0; ours && i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        uintptr_t lo = info->dlpi_addr + p->p_vaddr, hi = lo + p->p_memsz;
+        if (p->p_type != PT_LOAD || !(p->p_flags & PF_W)) continue;
+        if (lo >= relro_lo && lo < relro_hi) lo = relro_hi;
+        if (lo >= hi || s->set->n_segments == CK_SEGMENTS) continue;
+        s->set->segments[s->set->n_segments++] =
+            (struct ck_segment){(const unsigned char *)lo, hi - lo};
+    }
+    return ours;
+}
+
+static const bnt_kernels *judge_with(const char *features) {
+    static bnt_cpu cpu;
+    cpu = *bnt_cpu_get();
+    cpu.features = features;
+    bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, 0, &cpu};
+    return bnt_judge_plugin.kernels(&host);
+}
+
+/* `features` without the word that starts at `at`. */
+static char *without(const char *features, size_t at, char *dst) {
+    size_t n = strcspn(features + at, ",");
+    memcpy(dst, features, at);
+    strcpy(dst + at, features + at + n + (features[at + n] == ','));
+    n = strlen(dst);
+    if (n && dst[n - 1] == ',') dst[n - 1] = '\0';
+    return dst;
+}
+
+struct source {
+    const bnt_plugin *plugin;
+    const char *path; /* "" for the linked-in one */
+    const bnt_kernels *seen[16];
+    unsigned n_seen;
+};
+
+static void ask(struct ck_sets *sets, struct source *from, const char *features,
+                const struct ck_options *options) {
+    bnt_cpu cpu = *bnt_cpu_get();
+    cpu.features = features;
+    bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, 0, &cpu};
+    const bnt_kernels *k = from->plugin->kernels(&host);
+    struct bnt_err err;
+    if (!k || from->n_seen == CK_COUNT(from->seen) || sets->count == CK_MAX_SETS) return;
+    for (unsigned i = 0; i < from->n_seen; i++)
+        if (from->seen[i] == k) return;
+    from->seen[from->n_seen++] = k;
+    struct ck_set *set = calloc(1, sizeof *set);
+    if (!set) return;
+    bool is_judge = strcmp(from->plugin->name, bnt_judge_plugin.name) == 0;
+    set->judge = judge_with(is_judge ? "" : bnt_cpu_get()->features);
+    if (bnt_slots_complete(&set->k, k, set->judge, set->by_judge, sizeof set->by_judge, &err) !=
+        BNT_OK) {
+        free(set);
+        return;
+    }
+    snprintf(set->plugin, sizeof set->plugin, "%s", from->plugin->name);
+    snprintf(set->variant, sizeof set->variant, "%s", set->k.variant ? set->k.variant : "");
+    snprintf(set->path, sizeof set->path, "%s", from->path);
+    if (options->variant && strcmp(options->variant, set->variant) != 0) {
+        free(set);
+        return;
+    }
+    struct segments s = {(uintptr_t)from->plugin, set};
+    if (from->path[0]) dl_iterate_phdr(find_segments, &s);
+    sets->at[sets->count++] = set;
+}
+
+/* All features, then without each one that the plugin does not need, then the needs alone. */
+static void ask_all(struct ck_sets *sets, const bnt_plugin *plugin, const char *path,
+                    const struct ck_options *options) {
+    const char *all = bnt_cpu_get()->features;
+    struct source from = {.plugin = plugin, .path = path};
+    char *fewer = malloc(strlen(all) + 1);
+    if (!fewer) return;
+    ask(sets, &from, all, options);
+    for (size_t at = 0; all[at];) {
+        size_t n = strcspn(all + at, ",");
+        without(all, at, fewer);
+        if (bnt_cpu_has(fewer, plugin->needs, NULL, 0)) ask(sets, &from, fewer, options);
+        at += n + (all[at + n] == ',');
+    }
+    ask(sets, &from, plugin->needs, options);
+    free(fewer);
+}
+
+static void map_file(struct ck_sets *sets, const char *path, const char *real,
+                     const struct ck_options *options) {
+    void *handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
+    const bnt_plugin *plugin = handle ? dlsym(handle, BNT_PLUGIN_SYMBOL) : NULL;
+    if (bnt_fpenv_deviation()) bnt_fpenv_reset();
+    if (plugin && plugin->kernels) ask_all(sets, plugin, path, options);
+}
+
+static void add_file(struct ck_sets *sets, const char *path, const struct ck_options *options) {
+    char died[1024];
+    unsigned seconds = 4 * options->timeout;
+    struct probe *p =
+        mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED || !realpath(path, p->path)) {
+        printf("%s: FAILED: cannot open it\n", path);
+        sets->refused++;
+        return;
+    }
+    bool survived = ck_survives(probe_file, p, seconds, died, sizeof died);
+    if (survived && p->verdict == BNT_VERDICT_CPU) {
+        fprintf(stderr, "%s: not tested: %s\n", path, p->reason);
+        sets->skipped++;
+        goto out;
+    }
+    if (survived && p->unsafe)
+        fprintf(stderr, "%s: the loader would refuse it: %s\n", path, p->unsafe_reason);
+    if (!survived) {
+        printf("%s: FAILED while the loader looked at it: %s\n", path, died);
+    } else if (p->verdict != BNT_VERDICT_OK) {
+        printf("%s: FAILED: the loader refuses it (%s): %s\n", path, bnt_verdict_name(p->verdict),
+               p->reason);
+    }
+    if (!survived || p->verdict != BNT_VERDICT_OK) sets->refused++;
+    if (survived && !about_kernels(p->verdict)) goto out;
+    if (ck_survives(probe_mapping, p, seconds, died, sizeof died))
+        map_file(sets, path, p->path, options);
+out:
+    munmap(p, sizeof *p);
+}
+
+static const char *folder(const struct ck_options *options) {
+    const char *from_environment = secure_getenv("BITNET_PLUGIN_DIR");
+    return options->plugin_dir ? options->plugin_dir
+           : from_environment  ? from_environment
+                               : bnt_plugin_dir;
+}
+
+void ck_sets_add(struct ck_sets *sets, const char *what, const struct ck_options *options) {
+    char path[8192];
+    size_t n = strlen(what);
+    if (strchr(what, '/') || (n > 3 && strcmp(what + n - 3, ".so") == 0)) {
+        add_file(sets, what, options);
+        return;
+    }
+    snprintf(path, sizeof path, "%s/%s.so", folder(options), what);
+    if (access(path, F_OK) != 0 && strcmp(what, bnt_judge_plugin.name) == 0)
+        ask_all(sets, &bnt_judge_plugin, "", options);
+    else
+        add_file(sets, path, options);
+}
+
+static int is_plugin(const struct dirent *e) {
+    size_t n = strlen(e->d_name);
+    return n > 3 && strcmp(e->d_name + n - 3, ".so") == 0;
+}
+
+void ck_sets_add_folder(struct ck_sets *sets, const struct ck_options *options) {
+    struct dirent **names = NULL;
+    char path[8192];
+    int n = scandir(folder(options), &names, is_plugin, alphasort);
+    if (n < 0) fprintf(stderr, "bitnet-checkkern: cannot read the folder '%s'\n", folder(options));
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder(options), names[i]->d_name);
+        add_file(sets, path, options);
+        free(names[i]);
+    }
+    free(names);
+}
+
+void ck_sets_free(struct ck_sets *sets) {
+    for (size_t i = 0; i < sets->count; i++) free(sets->at[i]);
+    sets->count = 0;
+}
