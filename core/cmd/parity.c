@@ -31,6 +31,12 @@ static const struct parity_prompt known[PARITY_PROMPTS] = {
 /* ---- the watchdog's side -------------------------------------------------------------------- */
 
 static void set_phase(struct parity *p, enum parity_phase phase) {
+    enum parity_phase before = (enum parity_phase)atomic_load(&p->phase);
+    double wall = parity_elapsed(p), cpu = parity_cpu();
+    p->wall[before] += wall - p->phase_start;
+    p->cpu[before] += cpu - p->phase_cpu_start;
+    p->phase_start = wall;
+    p->phase_cpu_start = cpu;
     atomic_store(&p->phase, phase);
     atomic_store(&p->step, 0);
 }
@@ -331,6 +337,7 @@ static void show(const struct parity *p) {
     for (unsigned i = 0; i < p->n_prompts; i++) {
         const struct parity_prompt *q = &p->prompts[i];
         uint64_t compared = 0, different = 0;
+        if (!q->freed && !q->stepped) continue;
         for (unsigned k = 0; k < BNT_OP_COUNT; k++) {
             compared += q->lockstep.compared[k];
             different += q->lockstep.different[k];

@@ -51,7 +51,8 @@ enum { PARITY_PROMPTS = 2 };
 struct parity {
     const struct cmd_args *args;
     bool free_run, lockstep;
-    double start;
+    double start, phase_start, phase_cpu_start;
+    double wall[PHASES], cpu[PHASES]; /* seconds spent in each phase, by all threads for cpu */
     char path[PATH_MAX];
 
     struct bnt_engine *engine; /* with the backend under test */
@@ -75,6 +76,7 @@ struct parity {
 };
 
 double parity_elapsed(const struct parity *p);
+double parity_cpu(void); /* seconds of all threads so far */
 const char *parity_phase_name(uint32_t phase);
 
 /* Facts of model, tokenizer, machine and both backends. */

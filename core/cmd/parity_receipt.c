@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/blake3.h"
 #include "cmd/cmd.h"
@@ -19,6 +20,12 @@ static const char *const status_names[] = {"ok", "divergence", "no_reference", "
 
 double parity_elapsed(const struct parity *p) {
     return cmd_now() - p->start;
+}
+
+double parity_cpu(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 const char *parity_phase_name(uint32_t phase) {
@@ -202,26 +209,34 @@ static void add_totals(const struct parity *p, json_t *parity) {
     json_object_set_new(parity, "first_difference", first_operation);
 }
 
+/* Phases that are over. */
+static json_t *phase_times(const struct parity *p) {
+    json_t *o = json_object();
+    for (uint32_t i = 0; i < PHASES; i++) {
+        if (p->wall[i] > 0.0)
+            json_object_set_new(o, parity_phase_name(i),
+                                json_pack("{s:I, s:I}", "wall_us", (json_int_t)(1e6 * p->wall[i]),
+                                          "cpu_us", (json_int_t)(1e6 * p->cpu[i])));
+    }
+    return o;
+}
+
 json_t *parity_receipt(const struct parity *p, enum parity_status status, const char *message) {
     const struct cmd_args *args = p->args;
     json_t *modes = json_array(), *prompts = json_array();
     if (p->free_run) json_array_append_new(modes, json_string("free"));
     if (p->lockstep) json_array_append_new(modes, json_string("lockstep"));
     if (args->chaos_given) json_array_append_new(modes, json_string("chaos"));
+    const char *tested = args->backend ? args->backend : "auto";
+    const char *judge = args->against ? args->against : bnt_judge()->name;
     json_t *parity =
-        json_pack("{s:s, s:s, s:s, s:o, s:i, s:i, s:I, s:s, s:b, s:o}", "status",
-                  status_names[status], "backend",
-                  p->engine       ? p->engine->backend->name
-                  : args->backend ? args->backend
-                                  : "auto",
-                  "against",
-                  p->judge        ? p->judge->name
-                  : args->against ? args->against
-                                  : "ref-scalar",
-                  "modes", modes, "steps", (int)args->n_predict, "timeout_seconds",
-                  (int)args->timeout, "elapsed_us", (json_int_t)(1e6 * parity_elapsed(p)), "phase",
-                  parity_phase_name(atomic_load(&p->phase)), "cpp_available", 0, "message",
-                  message ? bnt_receipt_text(message) : json_null());
+        json_pack("{s:s, s:s, s:s, s:o, s:i, s:i, s:I, s:I, s:o, s:s, s:b, s:o}", "status",
+                  status_names[status], "backend", p->engine ? p->engine->backend->name : tested,
+                  "against", p->judge ? p->judge->name : judge, "modes", modes, "steps",
+                  (int)args->n_predict, "timeout_seconds", (int)args->timeout, "elapsed_us",
+                  (json_int_t)(1e6 * parity_elapsed(p)), "cpu_us", (json_int_t)(1e6 * parity_cpu()),
+                  "phases", phase_times(p), "phase", parity_phase_name(atomic_load(&p->phase)),
+                  "cpp_available", 0, "message", message ? bnt_receipt_text(message) : json_null());
     json_t *o = json_pack("{s:i, s:s, s:o, s:s, s:o}", "schema_version", BNT_RECEIPT_SCHEMA, "kind",
                           "parity", "parity", parity, "prompt_set",
                           args->prompt_set ? args->prompt_set : "math", "prompts", prompts);
