@@ -70,6 +70,8 @@ static const struct option_row table[] = {
     {"greedy", 0, CMD_RUN, GREEDY, F(temp), 0, 0, NULL, "always the likeliest token (the default)"},
     {"stop", 0, CMD_RUN, STOP, F(stops), 0, 0, "TEXT", "stop before TEXT; may be given 16 times"},
     {"ignore-eos", 0, CMD_RUN, FLAG, F(ignore_eos), 0, 0, NULL, "go on after an end-of-text token"},
+    {"full-logits", 0, CMD_RUN, FLAG, F(full_logits), 0, 0, NULL,
+     "compute and digest all logits, not only those that sampling needs"},
     {"echo", 0, CMD_RUN, FLAG, F(echo), 0, 0, NULL, "print the prompt before the text"},
     {"verbose-prompt", 0, CMD_RUN, FLAG, F(verbose_prompt), 0, 0, NULL,
      "list the prompt's tokens on stderr"},

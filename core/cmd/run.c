@@ -82,9 +82,10 @@ static int print_json(const struct cmd_args *args, const struct bnt_engine *engi
         "backend_variant", info->backend_variant, "threads", (int)bnt_session_threads(session),
         "prompt_tokens", cmd_json_ids(prompt->ids, prompt->count), "tokens",
         cmd_json_ids(g->tokens, g->n_tokens), "text", cmd_json_text(g->text, g->text_len),
-        "stop_reason", bnt_stop_reason_name(g->reason), "logits_digest", g->logits_digest,
-        "logits_digest_over", "f32 logits of each sampled step", "hidden_digest", g->hidden_digest,
-        "sampling", sampling, "timings", timings);
+        "stop_reason", bnt_stop_reason_name(g->reason), "logits_digest",
+        args->full_logits ? g->logits_digest : g->hidden_digest, "logits_digest_over",
+        args->full_logits ? "f32 logits of each step" : "final hidden states, chained",
+        "hidden_digest", g->hidden_digest, "sampling", sampling, "timings", timings);
     return cmd_write_json(o, err);
 }
 
@@ -164,7 +165,7 @@ static int generate(const struct cmd_args *args, struct bnt_engine *engine,
         .sampling = sampling_of(args),
         .n_predict = args->n_predict,
         .ignore_eog = args->ignore_eos,
-        .digest_logits = args->json,
+        .full_logits = args->full_logits,
         .stops = args->stops,
         .n_stops = args->n_stops,
         .on_text = args->json ? NULL : stream_text,

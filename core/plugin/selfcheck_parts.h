@@ -72,5 +72,6 @@ int check_ternary(struct check *c);
 int check_dense(struct check *c);
 int check_vector(struct check *c);
 int check_attention(struct check *c);
+int check_search(struct check *c);
 
 #endif

@@ -36,6 +36,10 @@ const struct bnt_slot bnt_slots[] = {
     SLOT(BNT_ATTENTION, attn_chunk, false),
     SLOT(BNT_ATTENTION, attn_merge, false),
     SLOT(BNT_ATTENTION, attn, true),
+    SLOT(BNT_SEARCH, i8_layout, true),
+    SLOT(BNT_SEARCH, i8_pack, true),
+    SLOT(BNT_SEARCH, i8_unpack, true),
+    SLOT(BNT_SEARCH, i8_gemv, true),
 };
 const size_t bnt_slot_count = sizeof bnt_slots / sizeof *bnt_slots;
 
@@ -45,7 +49,7 @@ _Static_assert(sizeof bnt_slots / sizeof *bnt_slots ==
                "bnt_slots and bnt_kernels differ");
 
 const char *bnt_group_name(enum bnt_group g) {
-    static const char *const names[] = {"ternary", "dense", "vector", "attention"};
+    static const char *const names[] = {"ternary", "dense", "vector", "attention", "search"};
     return names[g];
 }
 
@@ -80,10 +84,16 @@ int bnt_slots_complete(bnt_kernels *out, const bnt_kernels *plugin, const bnt_ke
         any_fn *f = get(first_lack[s->group] ? judge : plugin, s);
         memcpy((char *)out + s->offset, &f, sizeof f);
     }
+    if (!out->i8_layout || !out->i8_pack || !out->i8_unpack || !out->i8_gemv) {
+        out->i8_layout = NULL; /* optional as a whole: all or nothing */
+        out->i8_pack = NULL;
+        out->i8_unpack = NULL;
+        out->i8_gemv = NULL;
+    }
     for (int g = 0; g < BNT_GROUPS; g++) {
         char lack[80];
         if (!first_lack[g]) {
-            whole++;
+            whole += g != BNT_SEARCH; /* alone it would be no backend */
             continue;
         }
         snprintf(lack, sizeof lack, "%s lacks %s", bnt_group_name((enum bnt_group)g),

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "bitnet/plugin.h"
 
-enum bnt_group { BNT_TERNARY, BNT_DENSE, BNT_VECTOR, BNT_ATTENTION, BNT_GROUPS };
+enum bnt_group { BNT_TERNARY, BNT_DENSE, BNT_VECTOR, BNT_ATTENTION, BNT_SEARCH, BNT_GROUPS };
 
 struct bnt_slot {
     const char *name;

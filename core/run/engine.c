@@ -33,6 +33,13 @@ static int load_weights(struct bnt_engine *e, const struct bnt_engine_options *o
     if (status == BNT_OK)
         status = bnt_weights_load(&e->weights, e->model, &e->backend->kernels, pool,
                                   (struct bnt_progress){o->progress, o->progress_arg}, err);
+    if (status == BNT_OK)
+        status = bnt_head_build(&e->head, &e->weights.w[e->model->head], &e->backend->kernels, pool,
+                                err);
+    if (status == BNT_OK && e->head.exact) { /* most of the head was read only to be copied */
+        const struct bnt_matrix *m = &e->model->matrices[e->model->head];
+        bnt_mem_drop_file_pages(m->data, m->bytes);
+    }
     bnt_pool_close(pool);
     return status;
 }
@@ -56,7 +63,7 @@ static void fill_info(struct bnt_engine *e, double load_seconds) {
                                        .parameters = e->model->parameters,
                                        .ternary_parameters = e->model->ternary_parameters,
                                        .file_bytes = file_bytes,
-                                       .packed_bytes = e->weights.arena.size,
+                                       .packed_bytes = e->weights.arena.size + e->head.memory.size,
                                        .load_seconds = load_seconds};
 }
 
@@ -89,6 +96,7 @@ fail:
 
 void bnt_engine_close(struct bnt_engine *e) {
     if (!e) return;
+    bnt_head_free(&e->head);
     bnt_weights_free(&e->weights);
     bnt_topology_close(e->topology);
     bnt_backends_close(e->backends);
@@ -109,7 +117,10 @@ const struct bnt_tokenizer *bnt_engine_tokenizer(const struct bnt_engine *engine
 uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e) {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < e->model->n_matrices; i++) {
-        if (i != e->model->embedding || i == e->model->head) bytes += e->weights.w[i].bytes;
+        if (i == e->model->head && e->head.exact)
+            bytes += e->head.row_bytes * e->head.shape.rows;
+        else if (i != e->model->embedding || i == e->model->head)
+            bytes += e->weights.w[i].bytes;
     }
     return bytes;
 }

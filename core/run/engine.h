@@ -10,6 +10,7 @@
 #include "machine/topology.h"
 #include "model/model.h"
 #include "plugin/backend.h"
+#include "run/head.h"
 #include "run/weights.h"
 #include "tokenizer.h"
 
@@ -22,11 +23,12 @@ struct bnt_engine {
     const struct bnt_backend *backend;
     struct bnt_topology *topology;
     struct bnt_weights weights;
+    struct bnt_head head; /* the copy that top logits are searched in */
     struct bnt_engine_info info;
 };
 
-/* Bytes of weights that one token's forward pass reads: every matrix once, the embedding (of which
- * it reads one row) only if it is the head too. */
+/* Bytes of weights that one token's greedy step reads: every matrix once, the embedding (of which
+ * it reads one row) only if it is the head too, and the head's copy instead of the head. */
 uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e);
 
 /* For receipts: memory of the KV cache and buffers, and how often slot bnt_slots[slot] was called.

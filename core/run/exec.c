@@ -22,7 +22,8 @@ enum {
 /* Calls are counted where they are made: receipts report what ran. */
 #define SLOT_INDEX(slot)                                                                           \
     ((offsetof(bnt_kernels, slot) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void (*)(void)))
-#define CALL(e, thread, slot, args) ((e)->calls[thread].n[SLOT_INDEX(slot)]++, (e)->k->slot(args))
+#define COUNT(e, thread, slot, times) ((e)->calls[thread].n[SLOT_INDEX(slot)] += (times))
+#define CALL(e, thread, slot, args) (COUNT(e, thread, slot, 1), (e)->k->slot(args))
 
 /* ---- one operation, slice i of n threads ---------------------------------------------------- */
 
@@ -93,9 +94,20 @@ static void quantize(struct bnt_exec *e, const struct bnt_op *op, unsigned i, un
     if (a.tok_lo < a.tok_hi) CALL(e, i, act_quantize, &a);
 }
 
+/* In the head's place: only the largest logits. */
+static void search(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    uint64_t exact = bnt_search_run(e->search, e->buffer[op->in], e->top_k, e->pool, i, n);
+    COUNT(e, i, i8_gemv, 1);
+    COUNT(e, i, dense_gemm, exact);
+}
+
 static void linear(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
     const struct bnt_weight *w = &e->weights->w[op->matrix];
     uint64_t lo, hi, tokens = tokens_of(e, op);
+    if (e->top_k && op->out == BNT_BUF_LOGITS) {
+        search(e, op, i, n);
+        return;
+    }
     bnt_slice(op->width, w->step, i, n, &lo, &hi);
     if (lo >= hi) return;
     if (w->ternary) {
@@ -289,6 +301,7 @@ static void prepare(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t
     e->n = n;
     e->pos = pos;
     e->wanted = wanted;
+    e->top_k = 0;
     for (uint32_t k = 0; k < e->plan.n_ops; k++)
         atomic_store_explicit(&e->tickets[k], 0, memory_order_relaxed);
     bnt_rope_table(e->cos, e->sin, e->freq, e->m->hp.n_rot,
@@ -300,6 +313,32 @@ void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t p
     prepare(e, ids, n, pos, wanted);
     if (e->hook.begin) e->hook.begin(e->hook.arg);
     bnt_pool_run(e->pool, walk, e);
+}
+
+bool bnt_exec_can_search(const struct bnt_exec *e, uint32_t k) {
+    return e->search && !e->hook.slice && k >= 1 && k <= BNT_HEAD_MOST && k <= e->m->hp.n_vocab;
+}
+
+void bnt_exec_run_top(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
+                      uint32_t k) {
+    prepare(e, ids, n, pos, 1);
+    e->top_k = k;
+    bnt_pool_run(e->pool, walk, e);
+}
+
+struct bnt_search *bnt_exec_search(const struct bnt_exec *e) {
+    return e->search;
+}
+
+/* The head is the last operation of the plan. */
+static void head_slice(void *arg, unsigned i, unsigned n) {
+    struct bnt_exec *e = arg;
+    bnt_exec_slice(e, e->plan.n_ops - 1, i, n);
+}
+
+void bnt_exec_complete(struct bnt_exec *e) {
+    e->top_k = 0;
+    bnt_pool_run(e->pool, head_slice, e);
 }
 
 void bnt_exec_follow(struct bnt_exec *e, const struct bnt_exec *from) {
@@ -410,6 +449,8 @@ int bnt_exec_open(struct bnt_exec **out, const struct bnt_model *m, const struct
     e->options = *options;
     int status = bnt_plan_build(&e->plan, m, err);
     if (status == BNT_OK) status = allocate(e, err);
+    if (status == BNT_OK && options->head && options->head->exact)
+        status = bnt_search_open(&e->search, options->head, bnt_pool_threads(pool), err);
     if (status != BNT_OK) {
         bnt_exec_close(e);
         return status;
@@ -422,11 +463,14 @@ int bnt_exec_open(struct bnt_exec **out, const struct bnt_model *m, const struct
 
 int bnt_exec_open_beside(struct bnt_exec **out, const struct bnt_exec *e,
                          const struct bnt_weights *w, const bnt_kernels *k, struct bnt_err *err) {
-    return bnt_exec_open(out, e->m, w, k, e->pool, &e->options, err);
+    struct bnt_exec_options options = e->options;
+    options.head = NULL; /* its copy is in the layout of e's backend */
+    return bnt_exec_open(out, e->m, w, k, e->pool, &options, err);
 }
 
 void bnt_exec_close(struct bnt_exec *e) {
     if (!e) return;
+    bnt_search_close(e->search);
     bnt_plan_free(&e->plan);
     bnt_mem_free(&e->memory);
     free(e);

@@ -14,14 +14,16 @@
 #include "bitnet/plugin.h"
 #include "machine/pool.h"
 #include "model/plan.h"
+#include "run/head.h"
 #include "run/weights.h"
 
 struct bnt_exec; /* opaque: buffers, KV cache, rope tables */
 
 struct bnt_exec_options {
-    uint64_t n_ctx;    /* positions of KV cache */
-    uint32_t n_batch;  /* most tokens per run */
-    uint32_t n_wanted; /* most tokens per run whose logits are wanted */
+    uint64_t n_ctx;              /* positions of KV cache */
+    uint32_t n_batch;            /* most tokens per run */
+    uint32_t n_wanted;           /* most tokens per run whose logits are wanted */
+    const struct bnt_head *head; /* its copy, for bnt_exec_run_top; NULL: full logits only */
 };
 
 /* Everything is borrowed and must outlive the executor. */
@@ -34,6 +36,15 @@ void bnt_exec_close(struct bnt_exec *e);
  * last `wanted` tokens are computed. 1 <= n <= n_batch, pos + n <= n_ctx, wanted <= n_wanted. */
 void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
                   uint32_t wanted);
+
+/* As bnt_exec_run with 1 wanted, but only the k largest logits are found (head.h); for a k that
+ * can_search allows: there is a copy of the head, k is within its limit, and nobody checks. */
+bool bnt_exec_can_search(const struct bnt_exec *e, uint32_t k);
+void bnt_exec_run_top(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos, uint32_t k);
+struct bnt_search *
+bnt_exec_search(const struct bnt_exec *e); /* for its result; NULL without head */
+/* The full logits of the last run_top, after all. */
+void bnt_exec_complete(struct bnt_exec *e);
 
 /*
  * Checking: somebody else takes the place of the executor's own call for each operation. `slice` is

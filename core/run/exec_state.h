@@ -41,11 +41,13 @@ struct bnt_exec {
     _Atomic uint32_t *tickets;    /* [n_ops]: next work item of an ATTENTION */
     struct bnt_exec_calls *calls; /* [threads] */
     bnt_kv_shape kv;
+    struct bnt_search *search; /* NULL without a copy of the head */
 
     /* the run in progress */
     const int32_t *ids;
     uint32_t n, wanted;
     uint64_t pos;
+    uint32_t top_k; /* 0: full logits */
 };
 
 #endif

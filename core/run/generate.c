@@ -15,6 +15,10 @@
 struct maker {
     const struct bnt_generate_options *o;
     struct bnt_generation *out;
+    struct bnt_session *session;
+    uint32_t n_embd, n_vocab;
+    uint32_t top_k; /* largest logits that sampling needs; 0: all */
+    void *scratch;
     struct bnt_stream stream;
     int32_t *history; /* prompt, then out->tokens: what the repetition penalty sees */
     size_t n_history;
@@ -129,9 +133,32 @@ int bnt_encode_prompt(const struct bnt_tokenizer *t, const char *text, size_t le
     return status;
 }
 
+/* Feeds; afterwards the session has what choose() needs. */
+static int feed(struct maker *m, const int32_t *ids, size_t n) {
+    if (m->top_k) return bnt_session_feed_top(m->session, ids, n, m->top_k, m->err);
+    return bnt_session_feed(m->session, ids, n, BNT_WANT_LAST, m->err);
+}
+
+static struct bnt_top choose(const struct maker *m) {
+    uint64_t draw = m->out->n_tokens;
+    struct bnt_top chosen = {0.0f, 0};
+    if (m->top_k) {
+        uint32_t count, at = 0;
+        const struct bnt_top *top = bnt_session_top(m->session, &count);
+        chosen.id = bnt_sample_top(&m->o->sampling, top, count, draw, m->scratch);
+        while (top[at].id != chosen.id) at++;
+        return top[at];
+    }
+    const float *logits = bnt_session_logits(m->session, 0);
+    chosen.id =
+        bnt_sample(&m->o->sampling, logits, m->n_vocab, m->history, m->n_history, draw, m->scratch);
+    chosen.logit = logits[chosen.id];
+    return chosen;
+}
+
 /* Sample, record, show, feed; until something says stop. */
-static int decode(struct maker *m, struct bnt_session *s, uint32_t n_embd, uint32_t n_vocab,
-                  void *scratch, struct bnt_sha256 *digest) {
+static int decode(struct maker *m, struct bnt_sha256 *digest) {
+    struct bnt_session *s = m->session;
     struct bnt_generation *out = m->out;
     bool stopped = false;
     int status = BNT_OK;
@@ -141,12 +168,12 @@ static int decode(struct maker *m, struct bnt_session *s, uint32_t n_embd, uint3
             out->reason = BNT_STOP_INTERRUPTED;
             break;
         }
-        const float *logits = bnt_session_logits(s, 0);
-        if (m->o->digest_logits) bnt_sha256_add(digest, logits, (size_t)n_vocab * sizeof *logits);
-        if ((status = chain_hidden(m, bnt_session_hidden(s), n_embd)) != BNT_OK) break;
-        int32_t id = bnt_sample(&m->o->sampling, logits, n_vocab, m->history, m->n_history,
-                                out->n_tokens, scratch);
-        struct bnt_step step = {out->n_tokens, id, logits[id], out->hidden_digest};
+        if (m->o->full_logits)
+            bnt_sha256_add(digest, bnt_session_logits(s, 0), (size_t)m->n_vocab * sizeof(float));
+        if ((status = chain_hidden(m, bnt_session_hidden(s), m->n_embd)) != BNT_OK) break;
+        struct bnt_top chosen = choose(m);
+        int32_t id = chosen.id;
+        struct bnt_step step = {out->n_tokens, id, chosen.logit, out->hidden_digest};
         memcpy(out->links[step.index], step.chain, 16);
         out->chosen_logits[step.index] = step.logit;
         out->tokens[out->n_tokens++] = m->history[m->n_history++] = id;
@@ -167,7 +194,7 @@ static int decode(struct maker *m, struct bnt_session *s, uint32_t n_embd, uint3
             out->reason = BNT_STOP_CONTEXT;
             break;
         }
-        status = bnt_session_feed(s, &id, 1, BNT_WANT_LAST, m->err);
+        status = feed(m, &id, 1);
         if (status != BNT_OK) break;
         out->decode_steps++;
     }
@@ -184,10 +211,16 @@ static int decode(struct maker *m, struct bnt_session *s, uint32_t n_embd, uint3
 int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct bnt_session *session,
                  const int32_t *ids, size_t n, const struct bnt_generate_options *options,
                  struct bnt_err *err) {
-    uint32_t n_vocab = bnt_engine_info(engine)->n_vocab, n_embd = bnt_engine_info(engine)->n_embd;
+    const struct bnt_engine_info *info = bnt_engine_info(engine);
     uint64_t room = bnt_session_context(session) - bnt_session_position(session);
     size_t most = options->n_predict < room + 1 ? options->n_predict : (size_t)room + 1;
-    struct maker m = {.o = options, .out = out, .err = err};
+    struct maker m = {.o = options,
+                      .out = out,
+                      .err = err,
+                      .session = session,
+                      .n_embd = info->n_embd,
+                      .n_vocab = info->n_vocab,
+                      .top_k = options->full_logits ? 0 : bnt_sampling_needs(&options->sampling)};
     struct bnt_sha256 digest;
     struct bnt_err hash_err;
     int status, hashed;
@@ -196,10 +229,10 @@ int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct b
                                    .chosen_logits = calloc(most + 1, sizeof *out->chosen_logits),
                                    .links = calloc(most + 1, sizeof *out->links)};
     m.history = malloc((n + most + 1) * sizeof *m.history);
-    void *scratch = malloc((size_t)n_vocab * 16);
+    m.scratch = malloc((size_t)info->n_vocab * 16);
     bnt_sha256_begin(&digest);
-    if (!out->tokens || !out->chosen_logits || !out->links || !m.history || !scratch) {
-        status = bnt_fail_nomem(err, "generation", (size_t)n_vocab * 16);
+    if (!out->tokens || !out->chosen_logits || !out->links || !m.history || !m.scratch) {
+        status = bnt_fail_nomem(err, "generation", (size_t)info->n_vocab * 16);
         goto out;
     }
     if ((status = reserve_text(&m, 256)) != BNT_OK) goto out;
@@ -209,17 +242,17 @@ int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct b
     bnt_stream_init(&m.stream, bnt_engine_tokenizer(engine), false, false);
 
     double start = now_seconds();
-    status = bnt_session_feed(session, ids, n, BNT_WANT_LAST, err);
+    status = feed(&m, ids, n);
     double prefilled = now_seconds();
     out->prefill_seconds = prefilled - start;
-    if (status == BNT_OK) status = decode(&m, session, n_embd, n_vocab, scratch, &digest);
+    if (status == BNT_OK) status = decode(&m, &digest);
     out->decode_seconds = now_seconds() - prefilled;
 out:
     hashed = bnt_sha256_end(&digest, out->logits_digest, &hash_err);
-    if (!options->digest_logits) out->logits_digest[0] = '\0';
+    if (!options->full_logits) out->logits_digest[0] = '\0';
     if (status == BNT_OK && hashed != BNT_OK) status = bnt_fail(err, hashed, "%s", hash_err.text);
     free(m.history);
-    free(scratch);
+    free(m.scratch);
     return status;
 }
 

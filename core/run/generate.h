@@ -32,7 +32,7 @@ struct bnt_generate_options {
     struct bnt_sampling sampling;
     size_t n_predict;
     bool ignore_eog;
-    bool digest_logits;
+    bool full_logits; /* compute all of them, and digest them, even where the largest would do */
     const char *const *stops; /* stop strings, none empty */
     unsigned n_stops;
     /* Text as it is made, never ending inside a character or a possible stop string. Returns 0 or a
@@ -53,7 +53,7 @@ struct bnt_generation {
     enum bnt_stop_reason reason;
     float *chosen_logits;   /* [n_tokens], before penalties */
     char (*links)[17];      /* [n_tokens]: the first 16 digits of the chain after each step */
-    char logits_digest[65]; /* SHA-256 over the f32 logits of each step; "" unless asked for */
+    char logits_digest[65]; /* SHA-256 over the f32 logits of each step; "" unless full_logits */
     char hidden_digest[65]; /* SHA-256 chain over the final hidden states: see generate.c */
     double prefill_seconds, decode_seconds;
     size_t decode_steps; /* forward passes of one token */

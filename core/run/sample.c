@@ -10,6 +10,7 @@
 
 #include "bitnet/bitnet.h"
 #include "bitnet/numerics.h"
+#include "run/head.h"
 #include "run/rng.h"
 
 struct candidate {
@@ -99,6 +100,23 @@ static uint32_t truncated(const struct bnt_sampling *s, const struct candidate *
     return keep;
 }
 
+/* Steps 4 to 6 of clause 10, over candidates in order; `scratch` has room for as many. */
+static int32_t draw_from(const struct bnt_sampling *s, struct candidate *c, uint32_t count,
+                         uint64_t draw, struct candidate *scratch) {
+    count = truncated(s, c, count, scratch);
+    float total = exponentials(c, count, 1.0f / s->temperature), sum = 0.0f;
+
+    uint32_t random[4];
+    bnt_philox4x32((const uint32_t[]){(uint32_t)draw, (uint32_t)(draw >> 32), 0, 0},
+                   (const uint32_t[]){(uint32_t)s->seed, (uint32_t)(s->seed >> 32)}, random);
+    float point = (float)(random[0] >> 8) * 0x1p-24f * total; /* [0, 1) * total */
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        sum += c[i].value;
+        if (point < sum) return (int32_t)c[i].id;
+    }
+    return (int32_t)c[count - 1].id;
+}
+
 int32_t bnt_sample(const struct bnt_sampling *s, const float *logits, uint32_t n_vocab,
                    const int32_t *history, size_t n, uint64_t draw, void *scratch) {
     bool greedy = s->temperature <= 0.0f, penalty = s->repeat_penalty != 1.0f;
@@ -120,16 +138,20 @@ int32_t bnt_sample(const struct bnt_sampling *s, const float *logits, uint32_t n
         count = s->top_k;
     }
     qsort(c, count, sizeof *c, before);
-    count = truncated(s, c, count, c + n_vocab);
-    float total = exponentials(c, count, 1.0f / s->temperature), sum = 0.0f;
+    return draw_from(s, c, count, draw, c + n_vocab);
+}
 
-    uint32_t random[4];
-    bnt_philox4x32((const uint32_t[]){(uint32_t)draw, (uint32_t)(draw >> 32), 0, 0},
-                   (const uint32_t[]){(uint32_t)s->seed, (uint32_t)(s->seed >> 32)}, random);
-    float point = (float)(random[0] >> 8) * 0x1p-24f * total; /* [0, 1) * total */
-    for (uint32_t i = 0; i + 1 < count; i++) {
-        sum += c[i].value;
-        if (point < sum) return (int32_t)c[i].id;
-    }
-    return (int32_t)c[count - 1].id;
+uint32_t bnt_sampling_needs(const struct bnt_sampling *s) {
+    if (s->repeat_penalty != 1.0f) return 0;
+    if (s->temperature <= 0.0f) return 1;
+    return s->top_k <= BNT_HEAD_MOST ? s->top_k : 0;
+}
+
+int32_t bnt_sample_top(const struct bnt_sampling *s, const struct bnt_top *top, uint32_t count,
+                       uint64_t draw, void *scratch) {
+    struct candidate *c = scratch;
+    if (s->temperature <= 0.0f) return top[0].id;
+    for (uint32_t i = 0; i < count; i++)
+        c[i] = (struct candidate){top[i].logit, (uint32_t)top[i].id};
+    return draw_from(s, c, count, draw, c + count);
 }

@@ -55,6 +55,12 @@ void attn_chunk(const bnt_attn_args *a);
 void attn_merge(const bnt_attn_args *a);
 void attn(const bnt_attn_args *a);
 
+int32_t i8_layout(const bnt_i8_shape *shape, bnt_layout *out);
+void i8_pack(const bnt_i8_pack_args *a);
+void i8_unpack(const bnt_i8_unpack_args *a);
+void base_i8_gemv(const bnt_i8_gemv_args *a);
+void vnni_i8_gemv(const bnt_i8_gemv_args *a);
+
 /* ---- spans and activations ---------------------------------------------------------------- */
 
 /* Columns that share a scale, and the same padded to whole vectors. A block is a multiple of 16, so

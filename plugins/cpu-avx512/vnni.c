@@ -1,5 +1,5 @@
 /*
- * vnni.c - the ternary product once more, for CPUs with AVX-512 VNNI.
+ * vnni.c - the integer products once more, for CPUs with AVX-512 VNNI.
  *
  * Headers come first, so that the wider target covers our functions only.
  */
@@ -17,6 +17,8 @@
 #endif
 
 #include "ternary.c"
+
+#include "search.c"
 
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -27,4 +27,8 @@ const bnt_kernels KERNEL(table) = {
     .attn_chunk = KERNEL(attn_chunk),
     .attn_merge = KERNEL(attn_merge),
     .attn = KERNEL(attn),
+    .i8_layout = KERNEL(i8_layout),
+    .i8_pack = KERNEL(i8_pack),
+    .i8_unpack = KERNEL(i8_unpack),
+    .i8_gemv = KERNEL(i8_gemv),
 };

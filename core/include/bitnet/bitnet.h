@@ -58,21 +58,36 @@ struct bnt_session_options {
 
 enum bnt_want { BNT_WANT_NONE, BNT_WANT_LAST, BNT_WANT_ALL };
 
+struct bnt_top {
+    float logit;
+    int32_t id;
+};
+
 BNT_API int bnt_session_open(struct bnt_session **out, struct bnt_engine *engine,
                              const struct bnt_session_options *options, struct bnt_err *err);
 BNT_API void bnt_session_close(struct bnt_session *session);
 
 /* Computes `count` tokens after those already fed. Afterwards bnt_session_logits gives the logits
  * of the last token (LAST), or of every token of this call (ALL). BNT_E_LIMIT when the context is
- * full or an id is out of range; BNT_E_NUMERIC when a wanted logit is not finite, or when the caller
- * changed the rounding mode or flushes denormals. On failure the session stands where it stood
- * before the call. */
+ * full or an id is out of range; BNT_E_NUMERIC when a wanted logit is not finite, or when the
+ * caller changed the rounding mode or flushes denormals. On failure the session stands where it
+ * stood before the call. */
 BNT_API int bnt_session_feed(struct bnt_session *session, const int32_t *ids, size_t count,
                              enum bnt_want want, struct bnt_err *err);
-BNT_API const float *bnt_session_logits(const struct bnt_session *session, size_t i); /* [n_vocab] */
+BNT_API const float *bnt_session_logits(const struct bnt_session *session,
+                                        size_t i); /* [n_vocab] */
 /* The final hidden state [n_embd] of the last token fed, after the output norm: what the head was
  * applied to. NULL when no logits were wanted. */
 BNT_API const float *bnt_session_hidden(const struct bnt_session *session);
+/*
+ * As bnt_session_feed with BNT_WANT_LAST, but only the k largest logits of the last token are
+ * found, which for a large vocabulary takes half the memory traffic: exactly those of the full
+ * product, highest first, lowest id among equals. bnt_session_logits then gives NULL, unless the
+ * model or the backend made it compute them all.
+ */
+BNT_API int bnt_session_feed_top(struct bnt_session *session, const int32_t *ids, size_t count,
+                                 uint32_t k, struct bnt_err *err);
+BNT_API const struct bnt_top *bnt_session_top(const struct bnt_session *session, uint32_t *count);
 BNT_API uint64_t bnt_session_position(const struct bnt_session *session); /* tokens fed */
 BNT_API uint64_t bnt_session_context(const struct bnt_session *session);  /* positions in all */
 BNT_API unsigned bnt_session_threads(const struct bnt_session *session);
@@ -93,6 +108,14 @@ struct bnt_sampling {
 
 /* Greedy, no penalty, repeat_last 64, seed 0. */
 BNT_API struct bnt_sampling bnt_sampling_default(void);
+
+/* How many of the largest logits are enough to sample with these parameters: 1 when greedy, top_k
+ * when that is at most 256; 0 when all are needed (a repetition penalty, no small top_k). */
+BNT_API uint32_t bnt_sampling_needs(const struct bnt_sampling *s);
+/* The same token as bnt_sample, from bnt_sampling_needs(s) largest logits in order. scratch: count
+ * * 16 bytes, or NULL when greedy. */
+BNT_API int32_t bnt_sample_top(const struct bnt_sampling *s, const struct bnt_top *top,
+                               uint32_t count, uint64_t draw, void *scratch);
 
 /* Picks the token after history[0 .. n). `draw` counts the calls of one generation from 0: with the
  * seed it names the random number. scratch: n_vocab * 16 bytes, or NULL when greedy without

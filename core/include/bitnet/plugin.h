@@ -108,6 +108,12 @@ typedef struct bnt_kv_shape {
     uint32_t heads, head_dim;
 } bnt_kv_shape;
 
+/* Matrix of int8 [rows][cols], values -127 .. 127, cols <= 132104: a cheap copy of the head, in which
+ * the core looks for the largest logits (core/run/head.c). */
+typedef struct bnt_i8_shape {
+    uint64_t rows, cols;
+} bnt_i8_shape;
+
 /* ---- argument blocks ---------------------------------------------------------------------- */
 
 typedef struct bnt_ternary_pack_args {
@@ -267,6 +273,33 @@ typedef struct bnt_attn_args {
     uint64_t ldy;
 } bnt_attn_args;
 
+typedef struct bnt_i8_pack_args {
+    bnt_i8_shape shape;
+    uint64_t row_lo, row_hi;
+    const int8_t *w; /* [row_hi - row_lo][cols] */
+    void *packed;
+} bnt_i8_pack_args;
+
+typedef struct bnt_i8_unpack_args {
+    bnt_i8_shape shape;
+    uint64_t row_lo, row_hi;
+    const void *packed;
+    int8_t *w; /* as in pack */
+} bnt_i8_unpack_args;
+
+/* d[v][r] = sum_i w[r][i] * x[v][i], exact, for `vectors` vectors (the core uses 2). */
+typedef struct bnt_i8_gemv_args {
+    bnt_i8_shape shape;
+    const void *packed;
+    const int8_t *x; /* [vectors][ldx], -127 .. 127 */
+    uint64_t ldx;
+    uint32_t vectors;
+    uint32_t reserved;
+    uint64_t row_lo, row_hi;
+    int32_t *d; /* [vectors][ldd] */
+    uint64_t ldd;
+} bnt_i8_gemv_args;
+
 /* ---- the slots ---------------------------------------------------------------------------- */
 
 /*
@@ -307,6 +340,12 @@ typedef struct bnt_kernels {
     void (*attn_chunk)(const bnt_attn_args *);
     void (*attn_merge)(const bnt_attn_args *);
     void (*attn)(const bnt_attn_args *); /* optional */
+
+    /* group search, optional: all four, or the core always computes the full head */
+    int32_t (*i8_layout)(const bnt_i8_shape *, bnt_layout *);
+    void (*i8_pack)(const bnt_i8_pack_args *);
+    void (*i8_unpack)(const bnt_i8_unpack_args *);
+    void (*i8_gemv)(const bnt_i8_gemv_args *);
 } bnt_kernels;
 
 /* ---- what a plugin exports ---------------------------------------------------------------- */
