@@ -1,0 +1,210 @@
+/*
+ * test_head.c - the search of the largest logits against the full product.
+ *
+ * The promise is equality: ids, bits and order, for every k, also where logits are equal, nearly
+ * equal, huge, tiny or not finite. And it must be a search: on ordinary rows few are computed.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin/backend.h"
+#include "rng.h"
+#include "run/head.h"
+
+enum { ROWS = 5003, COLS = 200, THREADS = 2 }; /* ragged on purpose */
+
+static float rows[ROWS][COLS];
+static float x[COLS];
+static float logits[ROWS];
+
+static float uniform(struct rng *r) {
+    return (float)(int32_t)(rng_next(r) >> 32) * 0x1p-31f;
+}
+
+static void random_rows(uint64_t seed) {
+    struct rng r = rng_stream(seed, 0);
+    for (int i = 0; i < ROWS; i++)
+        for (int c = 0; c < COLS; c++) rows[i][c] = uniform(&r) * 0.1f;
+    for (int c = 0; c < COLS; c++) x[c] = uniform(&r) * (c % 17 == 0 ? 20.0f : 1.0f);
+}
+
+struct run {
+    struct bnt_search *search;
+    struct bnt_pool *pool;
+    uint32_t k;
+    uint64_t computed[THREADS];
+};
+
+static void run_slice(void *arg, unsigned i, unsigned n) {
+    struct run *run = arg;
+    run->computed[i] = bnt_search_run(run->search, x, run->k, run->pool, i, n);
+}
+
+/* Rows computed exactly. found is false when something is not finite. */
+static uint64_t expect_equal(const bnt_kernels *k, bool finite) {
+    struct bnt_err err = {0};
+    struct bnt_weight w = {
+        .dshape = {ROWS, COLS, BNT_TYPE_F32, 0}, .w = rows, .bytes = sizeof rows, .step = 1};
+    struct bnt_head head;
+    struct run run = {0};
+    uint64_t least = 0;
+    ck_assert_int_eq(bnt_pool_open(&run.pool, THREADS, NULL, &err), BNT_OK);
+    ck_assert_msg(bnt_head_build(&head, &w, k, run.pool, &err) == BNT_OK, "%s", err.text);
+    ck_assert_ptr_nonnull(head.exact);
+    ck_assert_int_eq(bnt_search_open(&run.search, &head, THREADS, &err), BNT_OK);
+    bnt_judge()->kernels.dense_gemm(&(bnt_dense_gemm_args){.shape = w.dshape,
+                                                           .w = rows,
+                                                           .x = x,
+                                                           .ldx = COLS,
+                                                           .row_hi = ROWS,
+                                                           .tok_hi = 1,
+                                                           .y = logits,
+                                                           .ldy = ROWS});
+    static const uint32_t ks[] = {1, 2, 40, BNT_HEAD_MOST};
+    for (size_t j = 0; j < sizeof ks / sizeof ks[0]; j++) {
+        struct bnt_top want[BNT_HEAD_MOST], got[BNT_HEAD_MOST];
+        uint32_t n_want = 0, n_got = 0;
+        run.k = ks[j];
+        bnt_pool_run(run.pool, run_slice, &run);
+        bool found = bnt_search_result(run.search, got, &n_got);
+        ck_assert_int_eq(found, finite);
+        if (!finite) continue;
+        for (int i = 0; i < ROWS; i++)
+            bnt_keep_best(want, &n_want, ks[j], (struct bnt_top){logits[i], i});
+        bnt_sort_best(want, n_want);
+        ck_assert_uint_eq(n_got, n_want);
+        ck_assert_uint_eq(n_got, ks[j]);
+        for (uint32_t i = 0; i < n_got; i++) {
+            ck_assert_int_eq(got[i].id, want[i].id);
+            ck_assert_uint_eq(bnt_f32_bits(got[i].logit), bnt_f32_bits(want[i].logit));
+        }
+        if (j == 0) least = run.computed[0] + run.computed[1];
+    }
+    bnt_search_close(run.search);
+    bnt_head_free(&head);
+    bnt_pool_close(run.pool);
+    return least;
+}
+
+/* The judge and every backend of this machine that can search. */
+static const bnt_kernels *sets[16];
+static size_t n_sets;
+static struct bnt_backends *table;
+
+static void set_up(void) {
+    struct bnt_err err = {0};
+    sets[n_sets++] = &bnt_judge()->kernels;
+    ck_assert_int_eq(
+        bnt_backends_open(&table, &(struct bnt_backends_options){.try_all = true}, &err), BNT_OK);
+    for (size_t i = 0; i < bnt_backends_count(table) && n_sets < 16; i++) {
+        const struct bnt_backend *b = bnt_backends_get(table, i);
+        if (b && b->kernels.i8_gemv) sets[n_sets++] = &b->kernels;
+    }
+}
+
+static void tear_down(void) {
+    bnt_backends_close(table);
+}
+
+START_TEST(naive_order_is_the_order_of_clause_10) {
+    struct bnt_top kept[3];
+    uint32_t n = 0;
+    static const struct bnt_top offered[] = {{1, 5}, {2, 9}, {2, 3}, {0, 0}, {2, 7}, {1, 4}};
+    for (size_t i = 0; i < 6; i++) bnt_keep_best(kept, &n, 3, offered[i]);
+    bnt_sort_best(kept, n);
+    ck_assert_uint_eq(n, 3);
+    ck_assert(kept[0].id == 3 && kept[1].id == 7 && kept[2].id == 9);
+}
+END_TEST
+
+START_TEST(random_rows_and_few_are_computed) {
+    for (size_t s = 0; s < n_sets; s++) {
+        for (uint64_t seed = 1; seed <= 5; seed++) {
+            random_rows(seed);
+            uint64_t computed = expect_equal(sets[s], true);
+            ck_assert_uint_ge(computed, 1);
+            ck_assert_uint_le(computed, ROWS / 20);
+        }
+    }
+}
+END_TEST
+
+START_TEST(ties_and_near_ties) {
+    for (size_t s = 0; s < n_sets; s++) {
+        random_rows(9); /* equal rows everywhere: the lowest ids win */
+        for (int i = 1; i < ROWS; i++) memcpy(rows[i], rows[0], sizeof rows[0]);
+        expect_equal(sets[s], true);
+        for (int i = 0; i < ROWS; i++) /* each row one ulp from another somewhere */
+            rows[i][i % COLS] = nextafterf(rows[i][i % COLS], i % 2 ? 1.0f : -1.0f);
+        expect_equal(sets[s], true);
+        random_rows(10); /* pairs of rows that differ in the last bit of one weight */
+        for (int i = 0; i + 1 < ROWS; i += 2) {
+            memcpy(rows[i + 1], rows[i], sizeof rows[i]);
+            rows[i + 1][i % COLS] = nextafterf(rows[i][i % COLS], 1.0f);
+        }
+        expect_equal(sets[s], true);
+    }
+}
+END_TEST
+
+START_TEST(odd_magnitudes) {
+    for (size_t s = 0; s < n_sets; s++) {
+        random_rows(20);
+        memset(x, 0, sizeof x); /* all logits are zero */
+        expect_equal(sets[s], true);
+        random_rows(21);
+        for (int i = 0; i < ROWS; i++) { /* rows from denormal to large, and zeros */
+            float scale = ldexpf(1.0f, i % 160 - 140);
+            for (int c = 0; c < COLS; c++) rows[i][c] = i % 13 ? rows[i][c] * scale : 0.0f;
+        }
+        expect_equal(sets[s], true);
+        random_rows(22);
+        for (int i = 0; i < ROWS; i++) rows[i][7] = i % 3 ? 1e18f : -1e18f; /* one outlier a row */
+        expect_equal(sets[s], true);
+        random_rows(23);
+        for (int c = 0; c < COLS; c++) x[c] *= c == 5 ? 1e6f : 1e-6f; /* and in x */
+        expect_equal(sets[s], true);
+        random_rows(24);
+        for (int i = 0; i < ROWS; i++) /* cancellation: the logit is the rounding */
+            for (int c = 0; c < COLS; c++)
+                rows[i][c] = (c % 2 ? 1.0f : -1.0f) * (1.0f + 1e-6f * rows[i][c]);
+        for (int c = 0; c < COLS; c++) x[c] = 3.0f;
+        expect_equal(sets[s], true);
+    }
+}
+END_TEST
+
+START_TEST(what_is_not_finite_is_noticed) {
+    for (size_t s = 0; s < n_sets; s++) {
+        random_rows(30);
+        x[3] = NAN;
+        expect_equal(sets[s], false);
+        random_rows(31);
+        rows[4321][5] = NAN;
+        expect_equal(sets[s], false);
+        random_rows(32);
+        rows[17][0] = INFINITY;
+        expect_equal(sets[s], false);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("head");
+    TCase *tc = tcase_create("head");
+    tcase_set_timeout(tc, 300);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, naive_order_is_the_order_of_clause_10);
+    tcase_add_test(tc, random_rows_and_few_are_computed);
+    tcase_add_test(tc, ties_and_near_ties);
+    tcase_add_test(tc, odd_magnitudes);
+    tcase_add_test(tc, what_is_not_finite_is_noticed);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
