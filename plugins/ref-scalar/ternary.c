@@ -49,9 +49,11 @@ void KERNEL(ternary_pack)(const bnt_ternary_pack_args *a) {
     for (uint64_t r = a->row_lo; r < a->row_hi; r++) {
         const int8_t *w = a->trits + (r - a->row_lo) * cols;
         uint8_t *codes = (uint8_t *)a->packed + r * per_row;
-        memset(codes, 0, per_row);
-        for (uint64_t i = 0; i < cols; i++)
-            codes[i / 4] = (uint8_t)(codes[i / 4] | (w[i] + 1) << (2 * (i % 4)));
+        for (uint64_t i = 0; i < cols / 4; i++, w += 4)
+            codes[i] = (uint8_t)((w[0] + 1) | (w[1] + 1) << 2 | (w[2] + 1) << 4 | (w[3] + 1) << 6);
+        if (cols % 4) codes[cols / 4] = 0;
+        for (uint64_t i = 0; i < cols % 4; i++)
+            codes[cols / 4] = (uint8_t)(codes[cols / 4] | (w[i] + 1) << (2 * i));
     }
     if (!a->shape.block) return;
     uint64_t blocks = cols / a->shape.block, first = a->row_lo * blocks;
