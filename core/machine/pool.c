@@ -62,8 +62,10 @@ static inline void relax(void) {
 
 static void gate_open(struct gate *g, unsigned value) {
     /* Either this load sees the sleeper's count, or the sleeper's second look sees the value: both
-     * are sequentially consistent. */
-    atomic_store_explicit(&g->value, value, memory_order_seq_cst);
+     * are sequentially consistent. An exchange, not a store: qemu lets a load pass the store that
+     * it makes of an AArch64 store-release, and then both sides sleep. On x86 the two are the same.
+     */
+    (void)atomic_exchange_explicit(&g->value, value, memory_order_seq_cst);
     if (atomic_load_explicit(&g->sleepers, memory_order_seq_cst) == 0) return;
     pthread_mutex_lock(&g->mutex);
     pthread_cond_broadcast(&g->changed);
