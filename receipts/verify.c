@@ -251,12 +251,13 @@ out:
 /* ---- outcome -------------------------------------------------------------------------------- */
 
 int bnt_verify_outcome(const struct bnt_verification *v, struct bnt_err *err) {
-    char text[sizeof err->text] = "";
+    struct bnt_err all = {0};
     size_t used = 0;
-    for (unsigned c = 0; c < BNT_CHECK_COUNT && used < sizeof text; c++) {
+    for (unsigned c = 0; c < BNT_CHECK_COUNT && used < sizeof all.text; c++) {
         if (v->checks[c].state != BNT_DIFFERS) continue;
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s: %s", used ? "; " : "",
-                                 bnt_check_name((enum bnt_check)c), v->checks[c].text);
+        used +=
+            (size_t)snprintf(all.text + used, sizeof all.text - used, "%s%s: %s", used ? "; " : "",
+                             bnt_check_name((enum bnt_check)c), v->checks[c].text);
     }
-    return used ? bnt_fail(err, BNT_E_MISMATCH, "%s", text) : BNT_OK;
+    return used ? bnt_fail(err, BNT_E_MISMATCH, "%s", all.text) : BNT_OK;
 }
