@@ -22,7 +22,8 @@ include tests/fuzz/fuzz.mk
 # Everything `make check` runs; each program reports how many tests passed.
 run-tests: all test-plugins $(UNIT_BIN) $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
 	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" "tests/cli.sh $(BUILD)" \
-	    "tests/model.sh $(BUILD) $(MODEL)"
+	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
+	    "tests/receipts/check.sh $(BUILD)"
 
 $(BUILD)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)

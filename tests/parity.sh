@@ -1,0 +1,119 @@
+#!/bin/sh
+# parity.sh BUILD - `bitnet parity`, `run --spot-check` and `run --chaos` from outside: exit statuses,
+# receipts, and a watchdog that must work while a kernel hangs.
+set -u
+build=${1:?the build folder}
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+bitnet="$build/bitnet"
+unset BITNET_BACKEND BITNET_SEED BITNET_THREADS BITNET_PLUGIN_DIR BITNET_DETERMINISTIC
+unset CROSSVAL_GGUF CROSSVAL_PROMPT_SET PARITY_TEST_TIMEOUT_SECS
+export BASELINES_DIR="$tmp/baselines"
+mkdir -m 755 "$tmp/plugins"
+cp "$build"/test-plugins/row-5000.so "$build"/test-plugins/sleeper.so \
+    "$build"/test-plugins/good.so "$tmp/plugins"
+"$build/bitnet-synth" -o "$tmp/tiny.gguf" 2>/dev/null
+"$build/bitnet-synth" --ff 5376 -o "$tmp/wide.gguf" 2>/dev/null
+
+parity() { # BACKEND MODEL OPTIONS...
+    backend=$1 model=$2
+    shift 2
+    "$bitnet" parity --backend="$backend" --plugin-dir="$tmp/plugins" -m "$tmp/$model.gguf" "$@"
+}
+
+receipt() { # BACKEND EXPRESSION: of the python value r
+    python3 -c "import glob, json
+r = json.load(open(glob.glob('$BASELINES_DIR/*-*-*/parity-$1.json')[0]))
+p = r['parity']
+print(($2))"
+}
+
+exits 'a good backend' 0 '' parity good tiny --chaos=3
+equal 'its status' "$(receipt good "p['status'], p['cosine_similarity'], p['exact_match_rate']")" \
+    "('ok', 1.0, 1.0)"
+equal 'nothing diverged' "$(receipt good "p['first_divergence_step'], p['first_difference']")" \
+    '(None, None)'
+equal 'no other engine was asked' "$(receipt good "p['cpp_available']")" False
+equal 'prompt and hash' "$(receipt good "[(q['text'], q['blake3'][:8]) for q in r['prompts']]")" \
+    "[('What is 2+2?', 'ba1de16a')]"
+equal 'tokens' "$(receipt good "len(r['prompts'][0]['free']['tokens']), \
+    r['prompts'][0]['free']['tokens'] == r['prompts'][0]['free']['judge_tokens']")" '(4, True)'
+equal 'chaos' "$(receipt good "r['prompts'][0]['chaos']['equal_logits'], \
+    sorted(r['prompts'][0]['chaos']['slices_so_far'])")" \
+    "(4, ['good', 'ref-scalar', 'row-5000', 'sleeper'])"
+equal 'provenance' "$(receipt good "r['circumstance']['backend']['name'], \
+    r['circumstance']['kernel_calls']['rope']['by'], r['tokenizer']['source'], \
+    len(r['model']['sha256']), r['judge']['name']")" "('good', 'good', 'gguf', 64, 'ref-scalar')"
+equal 'the receipt as JSON on stdout' \
+    "$(parity good tiny --json | python3 -c 'import json, sys
+print(json.load(sys.stdin)["parity"]["status"])')" ok
+exits 'both prompts' 0 '' parity good tiny --prompt-set=all -n 2
+equal 'are two' "$(receipt good "[(q['name'], q['parse_special'], len(q['free']['tokens'])) \
+    for q in r['prompts']]")" "[('math', False, 2), ('chat', True, 2)]"
+equal 'plain text is said to be' "$(receipt good "r['prompts'][1]['special_tokens'] > 0 or \
+    'plain text' in r['prompts'][1]['note']")" True
+exits 'free only' 0 '' parity good tiny --free
+equal 'has no lock-step' "$(receipt good "p['modes'], 'lockstep' in r['prompts'][0]")" \
+    "(['free'], False)"
+exits 'lock-step only' 0 '' parity good tiny --lockstep
+equal 'has no cosine' "$(receipt good "p['modes'], p['cosine_similarity']")" "(['lockstep'], None)"
+exits 'where -o says' 0 '' parity good tiny -o "$tmp/here.json"
+ok 'is the receipt' test -s "$tmp/here.json"
+
+# A fault that the self-check does not see.
+exits 'row 5000 is found' 10 "layer 0, linear 'blk.0.ffn_gate.weight', token 0, row 5000" \
+    parity row-5000 wide
+equal 'and in the receipt' "$(receipt row-5000 "p['status'], p['first_difference']['layer'], \
+    p['first_difference']['matrix'], p['first_difference']['row']")" \
+    "('divergence', 0, 'blk.0.ffn_gate.weight', 5000)"
+equal 'wherever it is' "$(receipt row-5000 "r['prompts'][0]['lockstep']['operations']['linear']")" \
+    "{'compared': 60, 'different': 16}"
+exits 'up to the first only' 10 'row 5000' parity row-5000 wide --first-only
+equal 'which is one' "$(receipt row-5000 \
+    "r['prompts'][0]['lockstep']['operations']['linear']['different']")" 1
+run="$bitnet run -m $tmp/wide.gguf --plugin-dir=$tmp/plugins -p hello --ignore-eos -n 60"
+# shellcheck disable=SC2086 # a command in one word
+exits 'spot-check stops the run' 10 "layer [01], linear 'blk.*ffn_.*', row 5[0-9]*: the backend" \
+    $run --backend=row-5000 --spot-check=1 --seed=1
+# shellcheck disable=SC2086
+exits 'and leaves a good one alone' 0 '' $run --backend=good --spot-check=1
+rm "$tmp/plugins/row-5000.so"
+
+# A kernel that never comes back.
+start=$(date +%s%N)
+PARITY_TEST_TIMEOUT_SECS=2 exits 'a kernel that hangs' 11 'time limit of 2 s reached.*ffn_gate' \
+    parity sleeper wide
+took=$((($(date +%s%N) - start) / 1000000))
+ok "the process ends between 2 and 4 seconds: $took ms" test "$took" -ge 2000 -a "$took" -le 4000
+equal 'its receipt' "$(receipt sleeper "p['status'], p['phase'], p['progress']['prompt'], \
+    p['progress']['step'], p['progress']['threads_in_kernels'][0]['matrix']")" \
+    "('timeout', 'free run', 'math', 0, 'blk.0.ffn_gate.weight')"
+equal 'has provenance too' "$(receipt sleeper "r['circumstance']['backend']['name'], \
+    len(r['model']['sha256'])")" "('sleeper', 64)"
+exits 'in lock-step as well' 11 'lock-step.*ffn_gate' parity sleeper wide --lockstep --timeout=1
+rm "$tmp/plugins/sleeper.so"
+
+# Chaos changes no token; what cannot be asked for together is refused.
+# shellcheck disable=SC2086
+equal 'chaos changes no token' "$($run --chaos=5 -t 3 2>&1)" "$($run --backend=ref-scalar 2>&1)"
+# shellcheck disable=SC2086
+exits 'chaos names no backend' 2 'no receipt' $run --chaos=5 --receipt="$tmp/r.json"
+# shellcheck disable=SC2086
+exits 'chaos or spot-check' 2 'is for one' $run --chaos=5 --spot-check=1
+
+# What cannot be judged is not passed.
+exits 'a judge that is not there' 6 'nobody' parity good tiny --against=nobody
+equal 'is no reference' "$(receipt good "p['status'], p['against']")" "('no_reference', 'nobody')"
+exits 'a model that is not there' 3 'none.gguf' parity good none
+equal 'is an error' "$(receipt good "p['status'], r.get('model')")" "('error', None)"
+exits 'a backend that is not there' 6 'nobody' parity nobody tiny
+equal 'is one too' "$(receipt nobody "p['status']")" error
+exits 'an unknown set' 2 'none of math, chat, all' parity good tiny --prompt-set=poems
+exits 'nowhere to write' 3 'receipt' parity good tiny -o /nowhere/at/all.json
+CROSSVAL_GGUF="$tmp/tiny.gguf" CROSSVAL_PROMPT_SET=chat exits 'by the environment' 0 '' \
+    "$bitnet" parity --backend=good --plugin-dir="$tmp/plugins"
+equal 'which chose model and prompt' "$(receipt good "[q['name'] for q in r['prompts']], \
+    r['circumstance']['model_path']")" "(['chat'], '$tmp/tiny.gguf')"
+
+summary
