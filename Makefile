@@ -67,6 +67,15 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
 
+# Receipts say which commit made them; the object is made anew when that changes.
+COMMIT := $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || echo unknown)
+.PHONY: FORCE
+$(BUILD)/commit: FORCE
+	@mkdir -p $(@D)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' >$@
+$(BUILD)/obj/receipts/commit.o: $(BUILD)/commit
+$(BUILD)/obj/receipts/commit.o: CPPFLAGS += -DBNT_COMMIT='"$(COMMIT)"'
+
 # The judge is linked into the program under a name of its own: nobody replaces it by a file.
 $(BUILD)/obj/judge/%.o: %.c
 	@mkdir -p $(@D)

@@ -575,7 +575,7 @@ START_TEST(judge_vector) {
     float *x = made(&r, N, KT_RANDOM), *u = made(&r, N, KT_RANDOM), *y = floats(N);
     double ms = 0;
     judge->rmsnorm(&(bnt_rmsnorm_args){0, 1, N, x, N, u, 1e-5f, 0, y, N});
-    for (int i = 0; i < N; i++) ms += (double)x[i] * (double)x[i] / N;
+    for (int i = 0; i < N; i++) ms += (double)x[i] * (double)x[i] / (double)N;
     for (int i = 0; i < N; i++) {
         double want = (double)x[i] / sqrt(ms + 1e-5) * (double)u[i];
         near("rmsnorm", want, (double)y[i], fabs(want), 8.0);
