@@ -127,7 +127,9 @@ static int lay_out(struct pack_job *job, uint64_t *offsets, uint64_t *arena, str
         int32_t answer;
         w->ternary = mat->ternary;
         if (mat->ternary) {
-            w->tshape = (bnt_ternary_shape){mat->rows, mat->cols, mat->src.block, 0};
+            /* block scales are binary16 in every file format that has them */
+            w->tshape = (bnt_ternary_shape){mat->rows, mat->cols, mat->src.block,
+                                            mat->src.block ? BNT_TYPE_F16 : BNT_TYPE_F32};
             w->scale = mat->src.scale * mat->extra_scale;
             answer = job->k->ternary_layout(&w->tshape, &layout);
         } else {
