@@ -1,7 +1,161 @@
+/*
+ * bench.c - see bench.h.
+ *
+ * All sets take turns, round after round, so that a neighbour's disturbance meets each of them; the
+ * machine's limits are measured before and after, and the better figure counts. One thread, and
+ * everything that a decoding step streams from memory is streamed from memory here.
+ */
 #include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench_work.h"
+#include "machine/limits.h"
+
+enum { MAX_PEAKS = 8, MAX_ROUNDS = 99 };
+
+struct limits {
+    double read; /* bytes per second */
+    struct ck_peak peaks[MAX_PEAKS];
+    size_t n_peaks;
+    double int8, f32; /* the best of each kind */
+};
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void measure_limits(struct limits *l) {
+    struct bnt_topology *topology = NULL;
+    struct bnt_err err;
+    struct ck_peak peaks[MAX_PEAKS];
+    double read = 0.0;
+    if (bnt_topology_open(&topology, &err) == BNT_OK) bnt_measure_read(topology, 1, &read, &err);
+    bnt_topology_close(topology);
+    if (read > l->read) l->read = read;
+    size_t n = ck_measure_peaks(peaks, MAX_PEAKS);
+    for (size_t i = 0; i < n; i++) {
+        double best = i < l->n_peaks ? l->peaks[i].per_second : 0.0;
+        l->peaks[i] = peaks[i];
+        if (best > peaks[i].per_second) l->peaks[i].per_second = best;
+        double *kind = strncmp(peaks[i].name, "int8", 4) == 0 ? &l->int8 : &l->f32;
+        if (l->peaks[i].per_second > *kind) *kind = l->peaks[i].per_second;
+    }
+    l->n_peaks = n;
+}
+
+/* Seconds per call over at least 15 ms. */
+static double time_calls(struct ck_work *w) {
+    unsigned n = 1;
+    for (;;) {
+        double start = now();
+        for (unsigned i = 0; i < n; i++) w->call(w);
+        double s = now() - start;
+        if (s >= 0.015) return s / n;
+        n = s > 0.001 ? (unsigned)(n * 0.018 / s) + 1 : n * 8;
+    }
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+struct row {
+    const struct ck_set *set;
+    const struct ck_item *item;
+    double median, least, most;
+};
+
+static size_t time_item(const struct ck_sets *sets, const struct ck_item *item, unsigned rounds,
+                        struct row *rows) {
+    struct ck_work *work = calloc(sets->count, sizeof *work);
+    double(*seconds)[MAX_ROUNDS] = calloc(sets->count, sizeof *seconds);
+    size_t n = 0;
+    if (!work || !seconds) goto out;
+    for (size_t s = 0; s < sets->count; s++)
+        if (ck_work_open(&work[s], &sets->at[s]->k, item)) work[s].call(&work[s]); /* warm */
+    for (unsigned r = 0; r < rounds; r++)
+        for (size_t s = 0; s < sets->count; s++)
+            if (work[s].call) seconds[s][r] = time_calls(&work[s]);
+    for (size_t s = 0; s < sets->count; s++) {
+        if (!work[s].call) continue;
+        qsort(seconds[s], rounds, sizeof **seconds, by_value);
+        rows[n++] = (struct row){sets->at[s], item, seconds[s][rounds / 2], seconds[s][0],
+                                 seconds[s][rounds - 1]};
+    }
+out:
+    for (size_t s = 0; work && s < sets->count; s++) ck_work_close(&work[s]);
+    free(work);
+    free(seconds);
+    return n;
+}
+
+static void print_row(const struct row *r, const struct limits *l) {
+    double macs = r->item->macs ? r->item->macs(r->item) / r->median : 0.0;
+    double bytes = r->item->bytes ? r->item->bytes(r->item) / r->median : 0.0;
+    double peak = r->item->integer ? l->int8 : l->f32;
+    char name[160];
+    snprintf(name, sizeof name, "%s/%s", r->set->plugin, r->set->variant);
+    printf("%-13s %-19s %-24s %12.0f ns %+5.1f%% %+5.1f%%", r->item->slot, r->item->shape, name,
+           r->median * 1e9, 100 * (r->least / r->median - 1), 100 * (r->most / r->median - 1));
+    if (bytes > 0) printf(" %7.2f GB/s %5.1f%%", bytes * 1e-9, 100 * bytes / l->read);
+    if (macs > 0 && peak > 0) printf(" %8.1f Gmac/s %5.1f%%", macs * 1e-9, 100 * macs / peak);
+    putchar('\n');
+}
+
+static json_t *row_json(const struct row *r, const struct limits *l) {
+    double macs = r->item->macs ? r->item->macs(r->item) / r->median : 0.0;
+    double bytes = r->item->bytes ? r->item->bytes(r->item) / r->median : 0.0;
+    double peak = r->item->integer ? l->int8 : l->f32;
+    return json_pack("{s:s, s:s, s:s, s:s, s:{s:f, s:f, s:f}, s:f, s:f, s:f, s:f}", "plugin",
+                     r->set->plugin, "variant", r->set->variant, "slot", r->item->slot, "shape",
+                     r->item->shape, "ns", "median", r->median * 1e9, "min", r->least * 1e9, "max",
+                     r->most * 1e9, "gb_s", bytes * 1e-9, "read_fraction",
+                     l->read > 0 ? bytes / l->read : 0.0, "gmac_s", macs * 1e-9, "peak_fraction",
+                     peak > 0 ? macs / peak : 0.0);
+}
+
+static void print_limits(const struct limits *l) {
+    printf("limits, one thread: read %.2f GB/s", l->read * 1e-9);
+    for (size_t i = 0; i < l->n_peaks; i++)
+        printf(", %s %.0f Gmac/s", l->peaks[i].name, l->peaks[i].per_second * 1e-9);
+    printf("\ntime of a call: median, least and most; percentages are of the read limit and of the "
+           "best peak of the kind\n");
+}
+
 int ck_bench(const struct ck_sets *sets, const struct ck_options *options, json_t *out) {
-    (void)sets;
-    (void)options;
-    (void)out;
-    return 0;
+    struct limits limits = {0};
+    size_t n = 0;
+    if (sets->count == 0) return EXIT_FAILURE;
+    struct row *rows = calloc(ck_item_count * sets->count, sizeof *rows);
+    if (!rows) return EXIT_FAILURE;
+    measure_limits(&limits);
+    for (size_t i = 0; i < ck_item_count; i++) {
+        if (options->slot && strcmp(options->slot, ck_items[i].slot) != 0) continue;
+        if (!out) fprintf(stderr, "%s %s\n", ck_items[i].slot, ck_items[i].shape);
+        n += time_item(sets, &ck_items[i], options->rounds, rows + n);
+    }
+    measure_limits(&limits);
+    if (out) {
+        json_t *peaks = json_object(), *results = json_array();
+        for (size_t i = 0; i < limits.n_peaks; i++)
+            json_object_set_new(peaks, limits.peaks[i].name,
+                                json_real(limits.peaks[i].per_second * 1e-9));
+        for (size_t i = 0; i < n; i++) json_array_append_new(results, row_json(&rows[i], &limits));
+        json_object_set_new(
+            out, "machine",
+            json_pack("{s:f, s:o}", "read_gbs", limits.read * 1e-9, "peaks_gmac_s", peaks));
+        json_object_set_new(out, "results", results);
+    } else {
+        print_limits(&limits);
+        for (size_t i = 0; i < n; i++) print_row(&rows[i], &limits);
+    }
+    free(rows);
+    return n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -13,7 +13,7 @@
 
 #include "ck.h"
 
-enum { MAX_BUFFERS = 256, SLACK = 0xc5 };
+enum { MAX_BUFFERS = 256, SLACK = 0xc5, POOLED_PAGES = 16 };
 
 static struct buffer {
     const char *name;
@@ -28,11 +28,40 @@ static _Noreturn void out_of_memory(const char *name, uint64_t bytes) {
     _exit(4);
 }
 
-void ck_buffers_release(void) {
-    while (n_buffers > 0) {
-        struct buffer *b = &buffers[--n_buffers];
+/* Small mappings of earlier cases, by their number of pages: mapping anew costs more than most
+ * cases themselves. */
+static struct pool {
+    unsigned char *map[MAX_BUFFERS];
+    unsigned count;
+} pools[POOLED_PAGES + 1];
+
+static void release(const struct buffer *b) {
+    size_t pages = b->body / b->page;
+    struct pool *p = pages <= POOLED_PAGES ? &pools[pages] : NULL;
+    if (p && p->count < MAX_BUFFERS &&
+        (!b->sealed || mprotect(b->map + b->page, b->body, PROT_READ | PROT_WRITE) == 0))
+        p->map[p->count++] = b->map;
+    else
         munmap(b->map, b->body + 2 * b->page);
+}
+
+void ck_buffers_release(void) {
+    while (n_buffers > 0) release(&buffers[--n_buffers]);
+}
+
+/* `body` writable zero bytes between two guards. */
+static unsigned char *map_body(const char *name, size_t body, size_t page) {
+    struct pool *p = body / page <= POOLED_PAGES ? &pools[body / page] : NULL;
+    if (p && p->count > 0) {
+        unsigned char *map = p->map[--p->count];
+        memset(map + page, 0, body);
+        return map;
     }
+    unsigned char *map =
+        mmap(NULL, body + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED || mprotect(map + page, body, PROT_READ | PROT_WRITE) != 0)
+        out_of_memory(name, body);
+    return map;
 }
 
 static void fill_slack(const struct buffer *b) {
@@ -48,10 +77,7 @@ void *ck_buffer(const char *name, uint64_t bytes, uint32_t align, int fill, enum
     size_t skew = place == CK_AT_START_SKEWED && align == 1 ? 1 : 0;
     size_t body = ((size_t)bytes + skew + page - 1) / page * page;
     if (body == 0) body = page;
-    unsigned char *map =
-        mmap(NULL, body + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (map == MAP_FAILED || mprotect(map + page, body, PROT_READ | PROT_WRITE) != 0)
-        out_of_memory(name, bytes);
+    unsigned char *map = map_body(name, body, page);
     struct buffer *b = &buffers[n_buffers++];
     *b = (struct buffer){name, map, map + page + skew, page, body, (size_t)bytes, false};
     if (place == CK_AT_END) b->at = map + page + (body - (size_t)bytes) / align * align;
@@ -87,7 +113,6 @@ const char *ck_buffers_damage(void) {
         const struct buffer *b = &buffers[i];
         const unsigned char *first = b->map + b->page;
         const char *where = NULL;
-        if (b->sealed) continue;
         if (!all_slack(first, b->at)) where = "in front of";
         if (!all_slack(b->at + b->size, first + b->body)) where = "past the end of";
         if (!where) continue;

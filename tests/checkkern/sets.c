@@ -141,7 +141,7 @@ static void ask(struct ck_sets *sets, struct source *from, const char *features,
     struct ck_set *set = calloc(1, sizeof *set);
     if (!set) return;
     bool is_judge = strcmp(from->plugin->name, bnt_judge_plugin.name) == 0;
-    set->judge = judge_with(is_judge ? "" : bnt_cpu_get()->features);
+    set->judge = judge_with(is_judge || options->long_run ? "" : bnt_cpu_get()->features);
     if (bnt_slots_complete(&set->k, k, set->judge, set->by_judge, sizeof set->by_judge, &err) !=
         BNT_OK) {
         free(set);

@@ -140,9 +140,10 @@ enum ck_outcome ck_run_ternary_unpack(struct ck_ctx *ctx) {
 }
 
 /* Scales of a tensor: ordinary, negative, and small enough for subnormal results. */
-static float tensor_scale(struct ck_rng *r) {
-    static const float scales[] = {0.0123f, 0.0123f, 1.0f, -0.37f, 1e-38f, 3e-41f, 0.0f, 1.7e-7f};
-    return scales[ck_below(r, CK_COUNT(scales))];
+static float tensor_scale(struct ck_rng *r, const struct ck_case *c) {
+    static const float scales[] = {0.0123f, 0.0123f, 0.0123f, 0.5f,   1.0f, -0.37f,
+                                   -2.5f,   1.7e-7f, 1e-38f,  3e-41f, 0.0f};
+    return scales[ck_below(r, c->rows > 5000 ? 3 : (uint32_t)CK_COUNT(scales))];
 }
 
 enum ck_outcome ck_run_ternary_gemm(struct ck_ctx *ctx) {
@@ -150,7 +151,7 @@ enum ck_outcome ck_run_ternary_gemm(struct ck_ctx *ctx) {
     if (ck_ternary_make(ctx, &t) != CK_PASSED) return CK_UNSUPPORTED;
     uint64_t rows = t.ws.rows, tokens = t.as.tokens, ldy = rows + rows % 5;
     bnt_ternary_gemm_args a = {.shape = t.ws,
-                               .scale = ctx->c->block ? 0.0f : tensor_scale(&ctx->rng),
+                               .scale = ctx->c->block ? 0.0f : tensor_scale(&ctx->rng, ctx->c),
                                .act_shape = t.as,
                                .row_lo = t.first,
                                .row_hi = rows,
