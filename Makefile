@@ -149,7 +149,7 @@ uninstall:
 C_FILES = $(shell git ls-files '*.c' '*.h')
 lint:
 	@scripts/deps.sh build test lint
-	clang-format --dry-run --Werror $(C_FILES)
+	@clang-format --dry-run --Werror $(C_FILES)
 	shellcheck $(shell git ls-files '*.sh') .ci/run
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 	    --suppress=missingIncludeSystem -Icore/include -Icore -Itokenizers core tokenizers receipts

@@ -19,11 +19,14 @@ enum { STEP = 32 }; /* tokens fed at once, since all their logits are kept */
 
 /* -log softmax(logits)[target], in binary64. */
 static double nats_of(const float *logits, uint32_t n_vocab, int32_t target) {
-    double max = (double)logits[0], sum = 0.0;
+    uint32_t at = 0; /* of the largest, whose share is 1 */
     for (uint32_t i = 1; i < n_vocab; i++) {
-        if ((double)logits[i] > max) max = (double)logits[i];
+        if (logits[i] > logits[at]) at = i;
     }
-    for (uint32_t i = 0; i < n_vocab; i++) sum += exp((double)logits[i] - max);
+    double max = (double)logits[at], sum = 1.0;
+    for (uint32_t i = 0; i < n_vocab; i++) {
+        if (i != at) sum += exp((double)logits[i] - max);
+    }
     return max + log(sum) - (double)logits[target];
 }
 

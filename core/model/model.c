@@ -428,7 +428,7 @@ static int bind_all(struct bnt_model *m, struct bnt_err *err) {
     if (n_tensors < (size_t)m->hp.n_layer * MATRICES_PER_LAYER)
         return bnt_fail(err, BNT_E_FORMAT, "%u blocks, but only %zu tensors", m->hp.n_layer,
                         n_tensors);
-    struct bnt_err local;
+    struct bnt_err local = {0};
     struct binder b = {.m = m, .used = calloc(n_tensors, sizeof(bool)), .err = err ? err : &local};
     m->layers = calloc(m->hp.n_layer, sizeof *m->layers);
     m->matrices = calloc((size_t)m->hp.n_layer * MATRICES_PER_LAYER + 2, sizeof *m->matrices);

@@ -25,6 +25,10 @@
 
 #include "bitnet/numerics.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define BNT_ABI_MAJOR 1 /* another major is refused */
 #define BNT_ABI_MINOR 0 /* a plugin may be older or newer: slots are found by struct_size */
 
@@ -108,8 +112,8 @@ typedef struct bnt_kv_shape {
     uint32_t heads, head_dim;
 } bnt_kv_shape;
 
-/* Matrix of int8 [rows][cols], values -127 .. 127, cols <= 132104: a cheap copy of the head, in which
- * the core looks for the largest logits (core/run/head.c). */
+/* Matrix of int8 [rows][cols], values -127 .. 127, cols <= 132104: a cheap copy of the head, in
+ * which the core looks for the largest logits (core/run/head.c). */
 typedef struct bnt_i8_shape {
     uint64_t rows, cols;
 } bnt_i8_shape;
@@ -393,6 +397,11 @@ typedef struct bnt_plugin {
                                                              ";priority=" BNT_STR(priority_)
 
 /* The ABI is these sizes on every 64-bit target; tests/unit/test_abi.c freezes the offsets. */
+#ifdef __cplusplus
+static_assert(sizeof(void *) == 8, "bitnet plugins are for 64-bit targets");
+}
+#else
 _Static_assert(sizeof(void *) == 8, "bitnet plugins are for 64-bit targets");
+#endif
 
 #endif
