@@ -98,6 +98,22 @@ static double tq2_0_scale(const uint8_t *data, size_t block) {
     return dec_f16(u16_at(data + 66 * block + 64));
 }
 
+static int q2_0_code_64(const uint8_t *data, size_t i) {
+    return data[i / 64 * 18 + 2 + i % 64 / 4] >> (i % 4 * 2) & 3;
+}
+
+static double q2_0_scale_64(const uint8_t *data, size_t block) {
+    return dec_f16(u16_at(data + 18 * block));
+}
+
+static int q2_0_code_128(const uint8_t *data, size_t i) {
+    return data[i / 128 * 34 + 2 + i % 128 / 4] >> (i % 4 * 2) & 3;
+}
+
+static double q2_0_scale_128(const uint8_t *data, size_t block) {
+    return dec_f16(u16_at(data + 34 * block));
+}
+
 static int i2_s_code(const uint8_t *data, size_t i) {
     size_t j = i % 128;
     return data[i / 128 * 32 + j % 32] >> (6 - j / 32 * 2) & 3;
@@ -120,20 +136,34 @@ static bool open_dense(struct dec_tensor *t, value_at *value, const uint8_t *dat
     return true;
 }
 
-/* scale_of is NULL for I2_S, whose scale follows the codes. Scales that are all alike are one. */
-static bool open_ternary(struct dec_tensor *t, code_at *code, value_at *scale_of,
+/* scale_of is NULL for I2_S, whose scale follows the codes. A block of zeros has no scale and one
+ * without a scale is zeros; where all other scales are alike they are one. */
+static bool open_ternary(struct dec_tensor *t, code_at *code, value_at *scale_of, size_t block,
                          const uint8_t *data) {
-    size_t blocks = scale_of ? t->n / 256 : 1;
+    size_t blocks = scale_of ? t->n / block : 1;
+    double common = 0;
     bool same = true;
     t->block = t->n / blocks;
     t->trit = alloc(t->n, 1);
     t->scale = alloc(blocks, sizeof *t->scale);
     for (size_t b = 0; b < blocks; b++) {
-        t->scale[b] = scale_of ? scale_of(data, b) : f32_at(data + t->n / 4);
-        same &= t->scale[b] == t->scale[0];
+        int8_t *trit = t->trit + b * t->block;
+        double scale = scale_of ? scale_of(data, b) : f32_at(data + t->n / 4);
+        bool zeros = true;
+        for (size_t i = 0; i < t->block; i++) {
+            trit[i] = (int8_t)(code(data, b * t->block + i) - 1);
+            zeros &= trit[i] == 0;
+        }
+        if (scale == 0) memset(trit, 0, t->block);
+        if (zeros || scale == 0) continue; /* the scale stays +0 */
+        t->scale[b] = scale;
+        if (common == 0) common = scale;
+        same &= scale == common;
     }
-    if (same) t->block = t->n;
-    for (size_t i = 0; i < t->n; i++) t->trit[i] = (int8_t)(code(data, i) - 1);
+    if (same) {
+        t->block = t->n;
+        t->scale[0] = common;
+    }
     return true;
 }
 
@@ -145,9 +175,11 @@ bool dec_open(struct dec_tensor *t, uint32_t type, const uint8_t *data, size_t n
     case 30: return open_dense(t, bf16_value, data);
     case 8: return open_dense(t, q8_0_value, data);
     case 14: return open_dense(t, q6_k_value, data);
-    case 34: return open_ternary(t, tq1_0_code, tq1_0_scale, data);
-    case 35: return open_ternary(t, tq2_0_code, tq2_0_scale, data);
-    case 36: return open_ternary(t, i2_s_code, NULL, data);
+    case 34: return open_ternary(t, tq1_0_code, tq1_0_scale, 256, data);
+    case 35: return open_ternary(t, tq2_0_code, tq2_0_scale, 256, data);
+    case 36: return open_ternary(t, i2_s_code, NULL, 0, data);
+    case 42: return open_ternary(t, q2_0_code_64, q2_0_scale_64, 64, data);
+    case 0x1002a: return open_ternary(t, q2_0_code_128, q2_0_scale_128, 128, data); /* encode.h */
     default: dec_close(t); return false;
     }
 }

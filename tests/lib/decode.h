@@ -14,7 +14,8 @@
 double dec_f16(uint16_t h);
 double dec_round_f16(double x); /* to the nearest binary16 value, ties to even */
 
-/* A tensor as values, or as trits and scales when it is ternary. */
+/* A tensor as values, or as trits and scales when it is ternary: in the canonical form of
+ * docs/FORMATS.md. */
 struct dec_tensor {
     size_t n;
     double *value; /* [n]; NULL when ternary */

@@ -1,8 +1,9 @@
 /*
  * encode.c - tensor formats, the writing side; see encode.h.
  *
- * Facts: the block layouts of the ggml project (Q8_0, Q6_K, TQ1_0, TQ2_0) and of Microsoft's
- * bitnet.cpp (I2_S). The quantizers are the simplest that are correct, not the best.
+ * Facts: the block layouts of the ggml project (Q8_0, Q6_K, TQ1_0, TQ2_0, Q2_0), of
+ * Microsoft's bitnet.cpp (I2_S) and of PrismML (Q2_0 in blocks of 128). The quantizers are the
+ * simplest that are correct, not the best.
  */
 #include "encode.h"
 
@@ -14,9 +15,11 @@ static const struct {
     uint32_t type, block, bytes; /* per block */
     const char *name;
 } types[] = {
-    {T_F32, 1, 4, "F32"},        {T_F16, 1, 2, "F16"},       {T_BF16, 1, 2, "BF16"},
-    {T_Q8_0, 32, 34, "Q8_0"},    {T_Q6_K, 256, 210, "Q6_K"}, {T_TQ1_0, 256, 54, "TQ1_0"},
+    {T_F32, 1, 4, "F32"},        {T_F16, 1, 2, "F16"},
+    {T_BF16, 1, 2, "BF16"},      {T_Q8_0, 32, 34, "Q8_0"},
+    {T_Q6_K, 256, 210, "Q6_K"},  {T_TQ1_0, 256, 54, "TQ1_0"},
     {T_TQ2_0, 256, 66, "TQ2_0"}, {T_I2_S, 128, 32, "I2_S"},
+    {T_Q2_0, 64, 18, "Q2_0"},    {T_Q2_0_128, 128, 34, "Q2_0/128"},
 };
 enum { N_TYPES = sizeof types / sizeof types[0] };
 
@@ -24,6 +27,10 @@ static size_t find(uint32_t type) {
     for (size_t i = 0; i < N_TYPES; i++)
         if (types[i].type == type) return i;
     abort();
+}
+
+uint32_t enc_file_id(uint32_t type) {
+    return type == T_Q2_0_128 ? T_Q2_0 : type;
 }
 
 const char *enc_type_name(uint32_t type) {
@@ -41,7 +48,8 @@ bool enc_type_by_name(const char *name, uint32_t *type) {
 }
 
 bool enc_is_ternary(uint32_t type) {
-    return type == T_I2_S || type == T_TQ1_0 || type == T_TQ2_0;
+    return type == T_I2_S || type == T_TQ1_0 || type == T_TQ2_0 || type == T_Q2_0 ||
+           type == T_Q2_0_128;
 }
 
 uint32_t enc_block(uint32_t type) {
@@ -190,6 +198,17 @@ void enc_tq2_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out)
                                             (t[m + 64] + 1) << 4 | (t[m + 96] + 1) << 6);
         }
         put16(out + 64, enc_f16(scales[b]));
+    }
+}
+
+/* f16 d, then four elements a byte from the low end. */
+void enc_q2_0(const int8_t *trits, const float *scales, size_t block, size_t n, uint8_t *out) {
+    for (size_t b = 0; b < n / block; b++) {
+        put16(out, enc_f16(scales[b]));
+        out += 2;
+        for (size_t i = 0; i < block; i += 4, trits += 4)
+            *out++ = (uint8_t)((trits[0] + 1) | (trits[1] + 1) << 2 | (trits[2] + 1) << 4 |
+                               (trits[3] + 1) << 6);
     }
 }
 

@@ -21,8 +21,12 @@ enum {
     T_TQ1_0 = 34,
     T_TQ2_0 = 35,
     T_I2_S = 36,
+    T_Q2_0 = 42, /* blocks of 64 */
+    /* Blocks of 128 have id 42 in a file too; here they have the id that the reader gives them. */
+    T_Q2_0_128 = 0x1002a,
 };
 
+uint32_t enc_file_id(uint32_t type); /* what stands in the file */
 const char *enc_type_name(uint32_t type);
 bool enc_type_by_name(const char *name, uint32_t *type);
 bool enc_is_ternary(uint32_t type);
@@ -39,6 +43,8 @@ void enc_dense(uint32_t type, const float *x, size_t n, uint8_t *out);
 /* n trits, a multiple of 256; one scale per 256. */
 void enc_tq1_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out);
 void enc_tq2_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out);
+/* n trits, a multiple of block (64 or 128); one scale per block. */
+void enc_q2_0(const int8_t *trits, const float *scales, size_t block, size_t n, uint8_t *out);
 /* n trits, a multiple of 128: the codes only. The tensor ends with enc_i2_s_tail. */
 void enc_i2_s(const int8_t *trits, size_t n, uint8_t *out);
 #define ENC_I2_S_TAIL 32

@@ -23,14 +23,15 @@ struct matrix {
 };
 
 struct layer {
-    struct dec_tensor attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm;
+    struct dec_tensor attn_norm, attn_sub_norm, ffn_norm, ffn_sub_norm, q_norm, k_norm;
     struct matrix q, k, v, o, gate, up, down;
 };
 
 struct ref_model {
     size_t blocks, embd, ff, heads, kv_heads, head_dim, vocab, n_rot;
-    double eps, rope_base, rope_linear;
-    bool sub_norms, relu2, neox;
+    double eps, rope_base, rope_factor;
+    double yarn_context, yarn_beta_fast, yarn_beta_slow; /* context 0: not YaRN */
+    bool sub_norms, qk_norms, relu2, neox;
     struct layer *layers;
     struct matrix output; /* w.n is 0 when tied */
     struct dec_tensor embedding, output_norm;
@@ -99,6 +100,8 @@ static void read_layer(struct reader *r, const struct ref_model *m, size_t b, st
     get_matrix(r, b, "attn_q", m->embd, q, &l->q);
     get_matrix(r, b, "attn_k", m->embd, kv, &l->k);
     get_matrix(r, b, "attn_v", m->embd, kv, &l->v);
+    if (m->qk_norms) get_part(r, b, "attn_q_norm", m->head_dim, 1, &l->q_norm);
+    if (m->qk_norms) get_part(r, b, "attn_k_norm", m->head_dim, 1, &l->k_norm);
     if (m->sub_norms) get_part(r, b, "attn_sub_norm", q, 1, &l->attn_sub_norm);
     get_matrix(r, b, "attn_output", q, m->embd, &l->o);
     get_part(r, b, "ffn_norm", m->embd, 1, &l->ffn_norm);
@@ -114,10 +117,17 @@ static void read_rope(struct reader *r, struct ref_model *m) {
     char name[96];
     snprintf(name, sizeof name, "%s.rope.scaling.type", r->arch);
     bnt_gguf_str(r->g, name, &type);
-    if (type.len && !bnt_str_eq(type, "linear") && !bnt_str_eq(type, "none"))
+    bool yarn = bnt_str_eq(type, "yarn");
+    if (type.len && !yarn && !bnt_str_eq(type, "linear") && !bnt_str_eq(type, "none"))
         r->why = "unknown kind of rope scaling";
     /* A factor without a type is linear: so llama.cpp, measured. */
-    m->rope_linear = bnt_str_eq(type, "none") ? 1 : get_real(r, "rope.scaling.factor", 1);
+    m->rope_factor = bnt_str_eq(type, "none") ? 1 : get_real(r, "rope.scaling.factor", 1);
+    if (yarn) {
+        size_t context = get_size(r, "context_length", 0);
+        m->yarn_context = (double)get_size(r, "rope.scaling.original_context_length", context);
+        m->yarn_beta_fast = get_real(r, "rope.scaling.yarn_beta_fast", 32);
+        m->yarn_beta_slow = get_real(r, "rope.scaling.yarn_beta_slow", 1);
+    }
     get_tensor(r, "rope_freqs.weight", m->n_rot / 2, 1, &m->rope_freqs);
 }
 
@@ -125,10 +135,12 @@ static void read_rope(struct reader *r, struct ref_model *m) {
 static bool read_graph(struct ref_model *m, const char *arch) {
     bool b158 = strcmp(arch, "bitnet-b1.58") == 0 || strcmp(arch, "bitnet-25") == 0;
     bool bitnet = strcmp(arch, "bitnet") == 0, llama = strcmp(arch, "llama") == 0;
+    bool qwen3 = strcmp(arch, "qwen3") == 0;
     m->sub_norms = b158 || bitnet;
     m->relu2 = b158;
-    m->neox = b158 || bitnet;
-    return b158 || bitnet || llama;
+    m->qk_norms = qwen3;
+    m->neox = b158 || bitnet || qwen3;
+    return b158 || bitnet || llama || qwen3;
 }
 
 struct ref_model *ref_open(const struct bnt_gguf *g, const char **why) {
@@ -173,8 +185,9 @@ void ref_close(struct ref_model *m) {
     for (size_t b = 0; m->layers && b < m->blocks; b++) {
         struct layer *l = &m->layers[b];
         struct dec_tensor *all[] = {
-            &l->attn_norm, &l->attn_sub_norm, &l->ffn_norm, &l->ffn_sub_norm, &l->q.w,   &l->k.w,
-            &l->v.w,       &l->o.w,           &l->gate.w,   &l->up.w,         &l->down.w};
+            &l->attn_norm, &l->attn_sub_norm, &l->ffn_norm, &l->ffn_sub_norm, &l->q_norm,
+            &l->k_norm,    &l->q.w,           &l->k.w,      &l->v.w,          &l->o.w,
+            &l->gate.w,    &l->up.w,          &l->down.w};
         for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) dec_close(all[i]);
     }
     dec_close(&m->embedding);
@@ -210,6 +223,12 @@ static void quantize(const double *x, size_t n, size_t block, double *y) {
     }
 }
 
+/* The scale of the block that element `at` of a ternary tensor lies in. */
+static double scale_at(const struct dec_tensor *w, size_t at, unsigned mutations) {
+    size_t block = at / w->block, blocks = w->n / w->block;
+    return w->scale[mutations & REF_OTHER_BLOCK_SCALE ? (block + 1) % blocks : block];
+}
+
 /* y[rows] = w[rows][cols] x[cols]. */
 static void linear(const struct matrix *matrix, size_t rows, size_t cols, const double *x,
                    unsigned mutations, double *y) {
@@ -225,26 +244,56 @@ static void linear(const struct matrix *matrix, size_t rows, size_t cols, const 
             double sum = 0;
             for (size_t i = 0; i < block; i++)
                 sum += input[b + i] * (w->trit ? w->trit[at + i] : w->value[at + i]);
-            y[r] += sum * (w->trit ? w->scale[at / w->block] : 1);
+            y[r] += sum * (w->trit ? scale_at(w, at, mutations) : 1);
         }
         if (!(mutations & REF_NO_SCALE_TENSORS)) y[r] *= matrix->factor;
     }
     free(input);
 }
 
+/* How often dimension i turns within YaRN's original context: the paper's r(d). */
+static double turns(const struct ref_model *m, double base, size_t i) {
+    return m->yarn_context / (2 * acos(-1.0) * pow(base, 2.0 * (double)i / (double)m->n_rot));
+}
+
+/* The paper's gamma: the share of dimension i that keeps its frequency. As in its authors' program
+ * the ramp runs over whole dimensions, from the last that turns beta_fast times or more to the
+ * first that turns beta_slow times or less. */
+static double yarn_gamma(const struct ref_model *m, double base, size_t i) {
+    size_t low = 0, high = m->n_rot - 1;
+    for (size_t k = 0; k < m->n_rot; k++)
+        if (turns(m, base, k) >= m->yarn_beta_fast) low = k;
+    for (size_t k = m->n_rot; k-- > 0;)
+        if (turns(m, base, k) <= m->yarn_beta_slow) high = k;
+    if (i <= low) return 1;
+    return i >= high ? 0 : 1 - ((double)i - (double)low) / ((double)high - (double)low);
+}
+
+/* The frequency of pair i, and what its cosine and sine are multiplied by. */
+static double frequency(const struct ref_model *m, size_t i, unsigned mutations,
+                        double *magnitude) {
+    double base = m->rope_base, s = m->rope_factor;
+    if (mutations & REF_ROPE_BASE) base = base == 10000 ? 500000 : 10000;
+    double theta = pow(base, -2.0 * (double)i / (double)m->n_rot);
+    *magnitude = 1;
+    if (mutations & REF_NO_ROPE_SCALING) return theta;
+    if (m->rope_freqs.n) theta /= m->rope_freqs.value[i];
+    if (m->yarn_context == 0) return theta / s;
+    if (s > 1 && !(mutations & REF_NO_YARN_MAGNITUDE)) *magnitude = 0.1 * log(s) + 1;
+    if (mutations & REF_NO_YARN_FACTOR) return theta;
+    double gamma = mutations & REF_YARN_LINEAR ? 0 : yarn_gamma(m, base, i);
+    return (1 - gamma) * theta / s + gamma * theta;
+}
+
 static void rope(const struct ref_model *m, double *head, size_t position, unsigned mutations) {
     bool neox = m->neox != !!(mutations & REF_OTHER_ROPE);
-    double base = m->rope_base;
-    if (mutations & REF_ROPE_BASE) base = base == 10000 ? 500000 : 10000;
     if (mutations & REF_NO_ROPE) return;
     for (size_t i = 0; i < m->n_rot / 2; i++) {
-        double angle = (double)position * pow(base, -2.0 * (double)i / (double)m->n_rot);
-        if (!(mutations & REF_NO_ROPE_SCALING))
-            angle /= m->rope_linear * (m->rope_freqs.n ? m->rope_freqs.value[i] : 1);
+        double size, angle = (double)position * frequency(m, i, mutations, &size);
         double *a = &head[neox ? i : 2 * i], *b = &head[neox ? i + m->n_rot / 2 : 2 * i + 1];
         double a0 = *a, b0 = *b;
-        *a = a0 * cos(angle) - b0 * sin(angle);
-        *b = a0 * sin(angle) + b0 * cos(angle);
+        *a = (a0 * cos(angle) - b0 * sin(angle)) * size;
+        *b = (a0 * sin(angle) + b0 * cos(angle)) * size;
     }
 }
 
@@ -294,6 +343,10 @@ static void attention(struct run *s, size_t block, double *x) {
     linear(&l->q, width, m->embd, s->norm, mut, s->q);
     linear(&l->k, kv_width, m->embd, s->norm, mut, s->k);
     linear(&l->v, kv_width, m->embd, s->norm, mut, s->v);
+    for (size_t h = 0; m->qk_norms && h < m->heads && !(mut & REF_NO_Q_NORM); h++)
+        rmsnorm(m, s->q + h * d, d, l->q_norm.value, mut, s->q + h * d);
+    for (size_t h = 0; m->qk_norms && h < m->kv_heads && !(mut & REF_NO_K_NORM); h++)
+        rmsnorm(m, s->k + h * d, d, l->k_norm.value, mut, s->k + h * d);
     size_t q_position = s->position + (mut & REF_POSITION_OFF ? 1 : 0);
     for (size_t h = 0; h < m->heads; h++) rope(m, s->q + h * d, q_position, mut);
     for (size_t h = 0; h < m->kv_heads; h++) rope(m, s->k + h * d, s->position, mut);
@@ -338,7 +391,11 @@ static void token(struct run *s, int32_t id, double *logits) {
     const struct matrix tied = {m->embedding, 1};
     const struct matrix *head = m->output.w.n ? &m->output : &tied;
     double *x = zeros(m->embd);
-    memcpy(x, m->embedding.value + (size_t)id * m->embd, m->embd * sizeof *x);
+    for (size_t i = 0; i < m->embd; i++) {
+        size_t at = (size_t)id * m->embd + i;
+        x[i] = m->embedding.trit ? m->embedding.trit[at] * scale_at(&m->embedding, at, s->mutations)
+                                 : m->embedding.value[at];
+    }
     for (size_t b = 0; b < m->blocks; b++) {
         attention(s, b, x);
         feed_forward(s, b, x);

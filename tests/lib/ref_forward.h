@@ -2,10 +2,10 @@
  * ref_forward.h - an independent forward pass in double precision, the tests' opinion of what a
  * model's logits are.
  *
- * Written from the facts about the models (docs/FORMATS.md) and NUMERICS clauses 3, 4, 7, in the
- * plainest order: one token, one layer, one head at a time. Must share no code with the engine but
- * the GGUF reader, and must not follow it. It takes mutations: the errors that engines of this
- * field have really made, so that a test can prove that it would see each one.
+ * Written from the facts about the models (docs/FORMATS.md), NUMERICS clauses 3, 4, 7 and the paper
+ * on YaRN, in the plainest order: one token, one layer, one head at a time. Must share no code with
+ * the engine but the GGUF reader, and must not follow it. It takes mutations: the errors that
+ * engines of this field have really made, so that a test can prove that it would see each one.
  */
 #ifndef TEST_REF_FORWARD_H
 #define TEST_REF_FORWARD_H
@@ -38,7 +38,13 @@
     X(REF_EPS, 18, "epsilon ten times too small")                                                  \
     X(REF_EXACT_KV, 19, "keys and values not rounded to binary16")                                 \
     X(REF_NO_SCALE_TENSORS, 20, "NAME.scale tensors ignored")                                      \
-    X(REF_NO_ROPE_SCALING, 21, "rope scaling keys and rope_freqs ignored")
+    X(REF_NO_ROPE_SCALING, 21, "rope scaling keys and rope_freqs ignored")                         \
+    X(REF_NO_Q_NORM, 22, "no norm of the queries' heads")                                          \
+    X(REF_NO_K_NORM, 23, "no norm of the keys' heads")                                             \
+    X(REF_NO_YARN_FACTOR, 24, "YaRN's factor read as 1 for the frequencies")                       \
+    X(REF_YARN_LINEAR, 25, "YaRN's factor taken for all frequencies")                              \
+    X(REF_NO_YARN_MAGNITUDE, 26, "YaRN's magnitude read as 1")                                     \
+    X(REF_OTHER_BLOCK_SCALE, 27, "the scale of the next block")
 
 enum ref_mutation {
 #define X(name, bit, text) name = 1 << bit,

@@ -71,21 +71,20 @@ static void fill_ternary(void *context, struct gw_sink *sink) {
     const struct source *s = context;
     struct rng r = rng_named(s->seed, s->name), rs = rng_named(s->seed + 1, s->name);
     int8_t trits[CHUNK];
-    float scales[CHUNK / 256];
-    uint8_t bytes[CHUNK]; /* at most 66 per 256 */
+    float scales[CHUNK / 64];
+    uint8_t bytes[CHUNK];
+    const size_t block = enc_block(s->type);
     for (uint64_t at = 0; at < s->elements; at += CHUNK) {
         size_t n = s->elements - at < CHUNK ? (size_t)(s->elements - at) : CHUNK;
         random_trits(&r, trits, n);
-        for (size_t b = 0; b < n / 256; b++)
+        for (size_t b = 0; b < n / block; b++)
             scales[b] = s->scale * (s->varied ? 0.5f + rng_unit(&rs) : 1.0f);
         if (s->type == T_I2_S) enc_i2_s(trits, n, bytes);
         if (s->type == T_TQ1_0) enc_tq1_0(trits, scales, n, bytes);
         if (s->type == T_TQ2_0) enc_tq2_0(trits, scales, n, bytes);
+        if (s->type == T_Q2_0 || s->type == T_Q2_0_128) enc_q2_0(trits, scales, block, n, bytes);
         gw_emit(sink, bytes,
-                n / enc_block(s->type) *
-                    (s->type == T_I2_S    ? 32
-                     : s->type == T_TQ1_0 ? 54
-                                          : 66));
+                (size_t)enc_bytes(s->type, n) - (s->type == T_I2_S ? ENC_I2_S_TAIL : 0));
     }
     if (s->type == T_I2_S) {
         enc_i2_s_tail(s->f16_scales ? enc_f16_value(s->scale) : s->scale, bytes);
@@ -140,8 +139,13 @@ static void add(struct gw *w, const struct synth *s, const char *name, uint32_t 
                            .f16_scales = s->f16_scales};
     snprintf(src->name, sizeof src->name, "%s", name);
     uint64_t dims[2] = {cols, rows};
-    gw_tensor_fill(w, name, type, rows ? 2 : 1, dims, enc_bytes(type, src->elements),
+    gw_tensor_fill(w, name, enc_file_id(type), rows ? 2 : 1, dims, enc_bytes(type, src->elements),
                    enc_is_ternary(type) ? fill_ternary : fill_dense, src, free);
+}
+
+/* What one scale makes of random values of that type. */
+static float deviation(uint32_t type) {
+    return enc_is_ternary(type) ? sqrtf(2.0f / 3.0f) : 1.0f;
 }
 
 /* A linear layer whose output has standard deviation `gain` when its input has 1. */
@@ -149,8 +153,7 @@ static void add_linear(struct gw *w, const struct synth *s, uint32_t block, cons
                        uint64_t cols, uint64_t rows, float gain) {
     char name[64];
     snprintf(name, sizeof name, "blk.%u.%s.weight", (unsigned)block, part);
-    float variance = enc_is_ternary(s->type) ? 2.0f / 3.0f : 1.0f;
-    add(w, s, name, s->type, cols, rows, gain / sqrtf((float)cols * variance), 0);
+    add(w, s, name, s->type, cols, rows, gain / (sqrtf((float)cols) * deviation(s->type)), 0);
     if (!s->scale_tensors) return;
     snprintf(name, sizeof name, "blk.%u.%s.scale", (unsigned)block, part);
     add(w, s, name, T_F32, 1, 0, 0.2f, 1);
@@ -206,17 +209,49 @@ bool synth_preset(struct synth *s, const char *like) {
                             .alignment = 32};
         return true;
     }
+    if (strcmp(like, "bonsai-1.7b") == 0) {
+        *s = (struct synth){.arch = "qwen3",
+                            .type = T_Q2_0_128,
+                            .embd_type = T_Q2_0_128,
+                            .output_type = T_Q2_0_128,
+                            .blocks = 28,
+                            .embd = 2048,
+                            .ff = 6144,
+                            .heads = 16,
+                            .kv_heads = 8,
+                            .head_dim = 128,
+                            .ctx = 32768,
+                            .vocab = 151936,
+                            .rope_base = 1000000,
+                            .eps = 1e-6f,
+                            .seed = 1,
+                            .tq_varied = true,
+                            .yarn_factor = 4,
+                            .yarn_context = 8192,
+                            .version = 3,
+                            .alignment = 32};
+        return true;
+    }
     return false;
+}
+
+static bool has_qk_norms(const struct synth *s) {
+    return strcmp(s->arch, "qwen3") == 0;
 }
 
 static bool has_sub_norms(const struct synth *s) {
     return strncmp(s->arch, "bitnet", 6) == 0;
 }
 
+/* I2_S counts its blocks over the whole tensor, the other types over a row. */
+static bool fits(uint32_t type, uint64_t cols, uint64_t rows) {
+    return (type == T_I2_S ? cols * rows : cols) % enc_block(type) == 0;
+}
+
 const char *synth_fault(const struct synth *s) {
-    static const char *const archs[] = {"bitnet-b1.58", "bitnet-25", "bitnet", "llama"};
+    static const char *const archs[] = {"bitnet-b1.58", "bitnet-25", "bitnet", "llama", "qwen3"};
     bool known = false;
-    for (size_t i = 0; i < 4; i++) known |= strcmp(s->arch, archs[i]) == 0;
+    for (size_t i = 0; i < 5; i++) known |= strcmp(s->arch, archs[i]) == 0;
     if (!known) return "unknown architecture";
     if (!s->blocks || !s->embd || !s->ff || !s->heads || !s->kv_heads || !s->head_dim || !s->ctx)
         return "a dimension is zero";
@@ -224,14 +259,13 @@ const char *synth_fault(const struct synth *s) {
     if (s->head_dim % 2 || s->n_rot % 2 || s->n_rot > s->head_dim) return "bad head dimension";
     if (s->vocab < VOCAB_MIN) return "vocab is below 272";
     if (s->alignment < 8 || s->alignment & (s->alignment - 1)) return "bad alignment";
-    if (s->embd % (enc_is_ternary(s->embd_type) ? 0x80000000u : enc_block(s->embd_type)))
-        return "embd does not fit the embedding type";
-    if (s->untied && s->embd % enc_block(s->output_type)) return "embd does not fit output.weight";
-    /* I2_S counts its 128 over the whole tensor, the other types over a row. */
+    if (s->rope_linear > 0 && s->yarn_factor > 0) return "two kinds of rope scaling";
+    if (!fits(s->embd_type, s->embd, s->vocab)) return "embd does not fit the embedding type";
+    if (s->untied && !fits(s->output_type, s->embd, s->vocab))
+        return "embd does not fit output.weight";
     const uint64_t q = (uint64_t)s->heads * s->head_dim, kv = (uint64_t)s->kv_heads * s->head_dim;
-    const uint64_t block = enc_block(s->type), e = s->embd, f = s->ff;
-    if (s->type == T_I2_S ? (e * q) % block || (e * kv) % block || (e * f) % block
-                          : e % block || q % block || f % block)
+    if (!fits(s->type, s->embd, q) || !fits(s->type, s->embd, kv) || !fits(s->type, q, s->embd) ||
+        !fits(s->type, s->embd, s->ff) || !fits(s->type, s->ff, s->embd))
         return "a dimension does not fit the type of the linear layers";
     return NULL;
 }
@@ -284,10 +318,15 @@ static void add_rope_keys(struct gw *w, const struct synth *s) {
     char name[96];
     arch_f32(w, s, "rope.freq_base", s->rope_base);
     arch_u32(w, s, "rope.dimension_count", s->n_rot ? s->n_rot : s->head_dim);
-    if (s->rope_linear == 0) return;
+    if (s->rope_linear == 0 && s->yarn_factor == 0) return;
+    const bool yarn = s->yarn_factor > 0;
     snprintf(name, sizeof name, "%s.rope.scaling.type", s->arch);
-    gw_key_str(w, name, "linear");
-    arch_f32(w, s, "rope.scaling.factor", s->rope_linear);
+    gw_key_str(w, name, yarn ? "yarn" : "linear");
+    arch_f32(w, s, "rope.scaling.factor", yarn ? s->yarn_factor : s->rope_linear);
+    if (!yarn) return;
+    if (s->yarn_context) arch_u32(w, s, "rope.scaling.original_context_length", s->yarn_context);
+    if (s->yarn_beta_fast > 0) arch_f32(w, s, "rope.scaling.yarn_beta_fast", s->yarn_beta_fast);
+    if (s->yarn_beta_slow > 0) arch_f32(w, s, "rope.scaling.yarn_beta_slow", s->yarn_beta_slow);
 }
 
 static void add_keys(struct gw *w, const struct synth *s, const struct vocab *v) {
@@ -329,12 +368,15 @@ static struct gw *build(const struct synth *s) {
                    kv = (uint64_t)s->kv_heads * s->head_dim;
     /* Logits then have a standard deviation near 2.5, whatever the width. */
     const float embd_scale = 2.5f / sqrtf((float)embd);
-    add(w, s, "token_embd.weight", s->embd_type, embd, s->vocab, embd_scale, 0);
+    add(w, s, "token_embd.weight", s->embd_type, embd, s->vocab,
+        embd_scale / deviation(s->embd_type), 0);
     for (uint32_t b = 0; b < s->blocks; b++) {
         add_norm(w, s, b, "attn_norm", embd);
         add_linear(w, s, b, "attn_q", embd, q, 1.5f);
         add_linear(w, s, b, "attn_k", embd, kv, 1.5f);
         add_linear(w, s, b, "attn_v", embd, kv, 1);
+        if (has_qk_norms(s)) add_norm(w, s, b, "attn_q_norm", s->head_dim);
+        if (has_qk_norms(s)) add_norm(w, s, b, "attn_k_norm", s->head_dim);
         if (has_sub_norms(s)) add_norm(w, s, b, "attn_sub_norm", q);
         add_linear(w, s, b, "attn_output", q, embd, 0.5f);
         add_norm(w, s, b, "ffn_norm", embd);
@@ -344,7 +386,9 @@ static struct gw *build(const struct synth *s) {
         add_linear(w, s, b, "ffn_down", ff, embd, 0.5f);
     }
     add(w, s, "output_norm.weight", T_F32, embd, 0, 0.1f, 1);
-    if (s->untied) add(w, s, "output.weight", s->output_type, embd, s->vocab, embd_scale, 0);
+    if (s->untied)
+        add(w, s, "output.weight", s->output_type, embd, s->vocab,
+            embd_scale / deviation(s->output_type), 0);
     if (s->rope_freqs)
         add(w, s, "rope_freqs.weight", T_F32, (s->n_rot ? s->n_rot : s->head_dim) / 2, 0, 0.5f, 3);
     if (s->extra) add(w, s, s->extra, T_F32, embd, 0, 1, 0);

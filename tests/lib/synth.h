@@ -3,8 +3,9 @@
  *
  * Knows tensor names, keys and shapes as the field writes them; must not know the engine. The one
  * idea: a tensor's values depend only on the seed and the tensor's name, not on its type, so that
- * the same seed gives the same ternary weights as I2_S, TQ1_0 and TQ2_0. Weights are scaled so that
- * every layer's output has a variance near 1 and attention is neither flat nor a single spike.
+ * the same seed gives the same ternary weights as I2_S, TQ1_0, TQ2_0 and Q2_0. Weights are scaled
+ * so that every layer's output has a variance near 1 and attention is neither flat nor a single
+ * spike.
  */
 #ifndef TEST_SYNTH_H
 #define TEST_SYNTH_H
@@ -16,7 +17,7 @@
 #include "encode.h"
 
 struct synth {
-    const char *arch; /* "bitnet-b1.58", "bitnet-25", "bitnet", "llama" */
+    const char *arch; /* "bitnet-b1.58", "bitnet-25", "bitnet", "llama", "qwen3" */
     uint32_t type;    /* of the linear layers, T_* */
     uint32_t embd_type;
     bool untied;
@@ -25,13 +26,16 @@ struct synth {
     uint32_t n_rot; /* 0: head_dim */
     float rope_base, eps;
     uint64_t seed;
-    bool tq_varied;  /* a scale of its own per block of 256 */
-    bool f16_scales; /* round I2_S scales to f16: then equal to the TQ types' */
+    bool tq_varied;  /* TQ and Q2_0 types: a scale of its own per block */
+    bool f16_scales; /* round I2_S scales to f16: then equal to those types' */
     uint32_t version, alignment;
     /* What some files have besides. */
     bool scale_tensors; /* NAME.scale beside each linear NAME.weight, a factor of its output */
     float rope_linear;  /* positions are divided by this; 0: no such keys */
-    bool rope_freqs;    /* rope_freqs.weight, divisors of the frequencies */
+    float yarn_factor;  /* the same with YaRN; 0: no such keys. Of the next, too: */
+    uint32_t yarn_context;
+    float yarn_beta_fast, yarn_beta_slow;
+    bool rope_freqs; /* rope_freqs.weight, divisors of the frequencies */
     /* What a wrong file has: for tests of refusal. */
     const char *omit;       /* this tensor is left out */
     const char *extra;      /* a vector of this name is added */
@@ -40,7 +44,8 @@ struct synth {
     const char *bad_string; /* ... or this text, when not NULL */
 };
 
-/* like "tiny" (runs in milliseconds) or "2b4t" (the shape of microsoft/bitnet-b1.58-2B-4T). */
+/* like "tiny" (runs in milliseconds), "2b4t" (the shape of microsoft/bitnet-b1.58-2B-4T) or
+ * "bonsai-1.7b" (of Ternary-Bonsai 1.7B). */
 bool synth_preset(struct synth *s, const char *like);
 
 /* NULL when the description can be written, else what is wrong with it. */

@@ -16,17 +16,20 @@
 
 static const char usage[] =
     "usage: bitnet-synth [options] -o FILE\n"
-    "  --like tiny|2b4t        start from this shape (default tiny; options after it change it)\n"
-    "  --arch NAME             bitnet-b1.58 bitnet-25 bitnet llama\n"
-    "  --type T                linear layers: I2_S TQ1_0 TQ2_0 F32 F16 BF16 Q8_0 Q6_K\n"
-    "  --embd-type T           token embeddings: F32 F16 BF16 Q8_0 Q6_K\n"
+    "  --like tiny|2b4t|bonsai-1.7b  start from this shape (default tiny; options after it\n"
+    "                          change it)\n"
+    "  --arch NAME             bitnet-b1.58 bitnet-25 bitnet llama qwen3\n"
+    "  --type T                linear layers: I2_S TQ1_0 TQ2_0 Q2_0 F32 F16 BF16 Q8_0 Q6_K\n"
+    "  --embd-type T           token embeddings: the same\n"
     "  --untied[=T]            separate output.weight, of this type (default F16)\n"
     "  --blocks --embd --ff --heads --kv-heads --head-dim --n-rot --ctx --vocab N\n"
     "  --rope-base X --eps X\n"
-    "  --tq-scales equal|varied  one scale for the tensor, or one per block of 256\n"
-    "  --f16-scales            round I2_S scales to f16, as TQ types do\n"
+    "  --q2-block 64|128       the block of all Q2_0 tensors (default 64)\n"
+    "  --tq-scales equal|varied  TQ and Q2_0: one scale for the tensor, or one per block\n"
+    "  --f16-scales            round I2_S scales to f16, as the block types do\n"
     "  --scale-tensors         NAME.scale beside each linear layer\n"
     "  --rope-linear X         positions divided by X\n"
+    "  --yarn-factor X --yarn-context N --yarn-beta-fast X --yarn-beta-slow X\n"
     "  --rope-freqs            rope_freqs.weight\n"
     "  --align N --gguf 2|3 --seed N\n";
 
@@ -47,10 +50,15 @@ enum {
     VOCAB,
     ROPE_BASE,
     EPS,
+    Q2_BLOCK,
     TQ_SCALES,
     F16_SCALES,
     SCALE_TENSORS,
     ROPE_LINEAR,
+    YARN_FACTOR,
+    YARN_CONTEXT,
+    YARN_BETA_FAST,
+    YARN_BETA_SLOW,
     ROPE_FREQS,
     ALIGN,
     GGUF,
@@ -73,10 +81,15 @@ static const struct option options[] = {{"like", 1, NULL, LIKE},
                                         {"vocab", 1, NULL, VOCAB},
                                         {"rope-base", 1, NULL, ROPE_BASE},
                                         {"eps", 1, NULL, EPS},
+                                        {"q2-block", 1, NULL, Q2_BLOCK},
                                         {"tq-scales", 1, NULL, TQ_SCALES},
                                         {"f16-scales", 0, NULL, F16_SCALES},
                                         {"scale-tensors", 0, NULL, SCALE_TENSORS},
                                         {"rope-linear", 1, NULL, ROPE_LINEAR},
+                                        {"yarn-factor", 1, NULL, YARN_FACTOR},
+                                        {"yarn-context", 1, NULL, YARN_CONTEXT},
+                                        {"yarn-beta-fast", 1, NULL, YARN_BETA_FAST},
+                                        {"yarn-beta-slow", 1, NULL, YARN_BETA_SLOW},
                                         {"rope-freqs", 0, NULL, ROPE_FREQS},
                                         {"align", 1, NULL, ALIGN},
                                         {"gguf", 1, NULL, GGUF},
@@ -114,6 +127,13 @@ static uint32_t type(const char *text) {
     return t;
 }
 
+/* All Q2_0 tensors of a file have blocks of one size. */
+static void set_q2_block(struct synth *s, unsigned long long block) {
+    uint32_t *types[] = {&s->type, &s->embd_type, &s->output_type};
+    for (size_t i = 0; i < 3; i++)
+        if (enc_file_id(*types[i]) == T_Q2_0) *types[i] = block == 64 ? T_Q2_0 : T_Q2_0_128;
+}
+
 static void apply(struct synth *s, int c, const char *arg) {
     switch (c) {
     case LIKE:
@@ -144,6 +164,10 @@ static void apply(struct synth *s, int c, const char *arg) {
     case F16_SCALES: s->f16_scales = true; break;
     case SCALE_TENSORS: s->scale_tensors = true; break;
     case ROPE_LINEAR: s->rope_linear = real(arg); break;
+    case YARN_FACTOR: s->yarn_factor = real(arg); break;
+    case YARN_CONTEXT: s->yarn_context = number32(arg); break;
+    case YARN_BETA_FAST: s->yarn_beta_fast = real(arg); break;
+    case YARN_BETA_SLOW: s->yarn_beta_slow = real(arg); break;
     case ROPE_FREQS: s->rope_freqs = true; break;
     case ALIGN: s->alignment = number32(arg); break;
     case GGUF: s->version = number32(arg); break;
@@ -156,16 +180,21 @@ static void apply(struct synth *s, int c, const char *arg) {
 int main(int argc, char **argv) {
     struct synth s;
     const char *path = NULL;
+    unsigned long long q2_block = 0; /* 0: as the types say */
     synth_preset(&s, "tiny");
     for (int c; (c = getopt_long(argc, argv, "o:h", options, NULL)) != -1;) {
         if (c == 'o') {
             path = optarg;
+        } else if (c == Q2_BLOCK) {
+            q2_block = number(optarg, 128);
+            if (q2_block != 64 && q2_block != 128) bad("bad --q2-block", optarg);
         } else {
             apply(&s, c, optarg);
         }
     }
     if (optind < argc) bad("unexpected argument", argv[optind]);
     if (!path) bad("where to? -o FILE is missing; try", "--help");
+    if (q2_block) set_q2_block(&s, q2_block);
     const char *fault = synth_fault(&s);
     if (fault) {
         fprintf(stderr, "bitnet-synth: %s\n", fault);
