@@ -60,6 +60,7 @@ MODEL  := models/bitnet-demo-i2_s.gguf
 all: $(BITNET) plugins tools
 
 include plugins/plugin.mk
+include core/library.mk
 include tests/tests.mk
 
 # ---- core -------------------------------------------------------------------------------------
@@ -88,12 +89,6 @@ $(PATHS): core/plugin/paths.c
 	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) \
 	    -DBNT_PLUGIN_DIR='"$(abspath $(BUILD))/plugins"' -DBNT_MODEL='"$(abspath $(MODEL))"' \
 	    -c -o $@ $<
-
-$(BUILD)/obj/core/plugin/paths-installed.o: core/plugin/paths.c
-	@mkdir -p $(@D)
-	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) \
-	    -DBNT_PLUGIN_DIR='"$(PREFIX)/lib/bitnet/plugins"' \
-	    -DBNT_MODEL='"$(PREFIX)/share/bitnet/$(notdir $(MODEL))"' -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
@@ -124,11 +119,11 @@ check: deps-test
 	@$(MAKE) --no-print-directory run-tests
 
 # ---- installing ---------------------------------------------------------------------------------
-$(BUILD)/bitnet-installed: $(CMD_OBJ) $(BUILD)/obj/core/plugin/paths-installed.o $(LIB)
+$(BUILD)/bitnet-installed: $(CMD_OBJ) $(PATHS_INSTALLED) $(LIB)
 	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 INSTALL_ROOT := $(DESTDIR)$(PREFIX)
-install: $(BUILD)/bitnet-installed plugins
+install: $(BUILD)/bitnet-installed plugins install-library
 	install -d -m 755 $(INSTALL_ROOT)/bin $(INSTALL_ROOT)/lib/bitnet/plugins \
 	    $(INSTALL_ROOT)/include/bitnet $(INSTALL_ROOT)/lib/pkgconfig \
 	    $(INSTALL_ROOT)/share/bitnet $(INSTALL_ROOT)/share/man/man1
@@ -139,8 +134,10 @@ install: $(BUILD)/bitnet-installed plugins
 	    >$(INSTALL_ROOT)/lib/pkgconfig/bitnet-plugin.pc
 	install -m 644 $(MODEL) $(INSTALL_ROOT)/share/bitnet
 	install -m 644 docs/bitnet.1 $(INSTALL_ROOT)/share/man/man1
+	install -d -m 755 $(INSTALL_ROOT)/share/doc/bitnet/example-plugin
+	install -m 644 docs/example-plugin/* $(INSTALL_ROOT)/share/doc/bitnet/example-plugin
 
-uninstall:
+uninstall: uninstall-library
 	rm -f $(INSTALL_ROOT)/bin/bitnet $(INSTALL_ROOT)/share/man/man1/bitnet.1 \
 	    $(INSTALL_ROOT)/lib/pkgconfig/bitnet-plugin.pc
 	rm -rf $(INSTALL_ROOT)/lib/bitnet $(INSTALL_ROOT)/share/bitnet $(INSTALL_ROOT)/include/bitnet

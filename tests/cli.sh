@@ -23,7 +23,7 @@ exits 'two prompts' 2 'both give a prompt' "$bitnet" -p a -f b
 exits 'bad environment' 2 "BITNET_THREADS: 'many'" env BITNET_THREADS=many "$bitnet" -m "$model" -p a
 exits 'version' 0 '' "$bitnet" --version
 ok 'version names ABI and numerics' grep -q 'ABI 1.0, numerics 1' "$tmp/stdout"
-for command in run tokenize inspect backends bench perplexity; do
+for command in run tokenize inspect backends bench perplexity verify parity; do
     exits "$command --help" 0 '' "$bitnet" $command --help
     ok "$command --help lists options" grep -q -- '--json' "$tmp/stdout"
 done
@@ -46,7 +46,7 @@ exits 'id out of range' 2 "'99999999' is not a token id" "$bitnet" tokenize -m "
 
 # ---- text ----
 run() { "$bitnet" -m "$model" "$@" 2>"$tmp/stderr"; }
-digest() { run --json "$@" | sed -E 's/.*"logits_digest":"([0-9a-f]+)".*/\1/'; }
+digest() { run --json --full-logits "$@" | sed -E 's/.*"logits_digest":"([0-9a-f]+)".*/\1/'; }
 reference=$(digest -p 'some words to begin with' -n 24 --backend=ref-scalar -t 1)
 equal 'a digest is 64 digits' "${#reference}" 64
 for backend in $("$bitnet" backends --json | tr '{' '\n' | sed -nE 's/.*"name":"([^"]+)".*"verdict":"ok".*/\1/p') auto; do
@@ -58,6 +58,8 @@ for backend in $("$bitnet" backends --json | tr '{' '\n' | sed -nE 's/.*"name":"
         done
     done
 done
+hidden=$(run --json -p abc -n 24 | sed -E 's/.*"hidden_digest":"([0-9a-f]+)".*/\1/')
+equal 'searched and full logits: one run' "$(run --json -p abc -n 24 --full-logits --backend=ref-scalar | sed -E 's/.*"hidden_digest":"([0-9a-f]+)".*/\1/')" "$hidden"
 text=$(run -p 'abc' -n 16)
 equal 'the same text by run and by no command' "$(run run -p abc -n 16 2>/dev/null || "$bitnet" run -m "$model" -p abc -n 16)" "$text"
 printf 'abc' >"$tmp/prompt"

@@ -18,17 +18,28 @@ ok 'perplexity within 0.1 % of the trainer' awk -v a="$(field "$tmp/perplexity.j
     -v b="$(field "$here/heldout.json" perplexity)" \
     'BEGIN { d = (a - b) / b; print a, b, d; exit !(d < 0.001 && d > -0.001 && a > 1) }'
 
-digest() { "$bitnet" -m "$model" -p 'The king said' -n 64 --json "$@" | sed -E 's/.*"logits_digest":"([0-9a-f]+)".*/\1/'; }
+digest() { "$bitnet" -m "$model" -p 'The king said' -n 64 --json --full-logits "$@" | sed -E 's/.*"logits_digest":"([0-9a-f]+)".*/\1/'; }
 reference=$(digest --backend=ref-scalar -t 1)
 equal 'a digest is 64 digits' "${#reference}" 64
 equal 'auto, all threads' "$(digest)" "$reference"
 equal 'auto, prompt token by token' "$(digest -b 1)" "$reference"
 
-make -s install DESTDIR="$tmp/root" PREFIX=/usr BUILD="$build" >"$tmp/install.log" 2>&1 || cat "$tmp/install.log"
+make -s install DESTDIR="$tmp/root" PREFIX=/usr BUILD="$build" MODEL="$model" >"$tmp/install.log" 2>&1 || cat "$tmp/install.log"
 ok 'installed: the command' test -x "$tmp/root/usr/bin/bitnet"
 ok 'installed: the header for plugins' test -f "$tmp/root/usr/include/bitnet/plugin.h"
 ok 'installed: the manual' test -f "$tmp/root/usr/share/man/man1/bitnet.1"
 equal 'installed: runs' "$(cd / && "$tmp/root/usr/bin/bitnet" -p 'The king said' -n 64 -m "$tmp/root/usr/share/bitnet/$(basename "$model")" \
     --plugin-dir="$tmp/root/usr/lib/bitnet/plugins")" "$("$bitnet" -m "$model" -p 'The king said' -n 64)"
+
+# The example plugin, built the way its README says, against the installed tree.
+PKG_CONFIG_PATH=$tmp/root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$tmp/root
+export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+cp -r docs/example-plugin "$tmp/example"
+mkdir -m 755 "$tmp/plugins"
+ok 'the example plugin builds' make -s -C "$tmp/example"
+cp "$tmp/example/example.so" "$tmp/plugins/"
+ok 'and is accepted' sh -c "\"$bitnet\" backends --plugin-dir=\"$tmp/plugins\" | grep -E 'example .* ok '"
+equal 'and gives the same text' "$("$bitnet" -m "$model" -p 'The king said' -n 64 --plugin-dir="$tmp/plugins" --backend=example)" \
+    "$("$bitnet" -m "$model" -p 'The king said' -n 64)"
 
 summary
