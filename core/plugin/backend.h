@@ -58,7 +58,7 @@ struct bnt_candidate {
     bool chosen;
 };
 
-struct bnt_backends; /* the decision table; opaque; owns the loaded plugins, never dlcloses them */
+struct bnt_backends; /* the decision table; opaque; owns the loaded plugins, which stay loaded */
 
 struct bnt_backends_options {
     const char *plugin_dir; /* --plugin-dir, or NULL: BITNET_PLUGIN_DIR (secure_getenv), or the

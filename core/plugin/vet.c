@@ -9,9 +9,9 @@
  * the gap for good, but the linker knows objects by name and would mix up two files that had the
  * same number.) Only root and we could use that gap: see safefile.h.
  *
- * Objects are never unloaded, so what loading did is remembered: an object that once changed the
- * floating-point environment does not get better by its constructors not running again, and a file
- * replaced after loading would get the old code with a new hash.
+ * Objects are never unloaded but in tests, so what loading did is remembered: an object that once
+ * changed the floating-point environment does not get better by its constructors not running again,
+ * and a file replaced after loading would get the old code with a new hash.
  */
 #include "plugin/vet.h"
 
@@ -120,6 +120,17 @@ static enum bnt_verdict load(struct loaded **out, const char *path, const struct
     loaded_list = l;
     *out = l;
     return BNT_VERDICT_OK;
+}
+
+void bnt_vet_unload_all(void) {
+    pthread_mutex_lock(&loaded_mutex);
+    while (loaded_list) {
+        struct loaded *l = loaded_list;
+        loaded_list = l->next;
+        dlclose(l->handle);
+        free(l);
+    }
+    pthread_mutex_unlock(&loaded_mutex);
 }
 
 static enum bnt_verdict differs(const char *field, const char *note, const char *descriptor,

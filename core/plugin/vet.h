@@ -26,6 +26,10 @@ enum bnt_verdict bnt_vet_file(struct bnt_plugin_file *f, const char *path, const
 enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_file *f,
                               const char *path, const bnt_cpu *cpu, struct bnt_err *err);
 
+/* For tests that load a plugin again and again: unloads every object and forgets what loading it
+ * did. No backend may be in use, in any thread. */
+void bnt_vet_unload_all(void);
+
 /* Common to plugins from files and the judge: descriptor and table into *out; NO_KERNELS, or OK. */
 enum bnt_verdict bnt_vet_kernels(struct bnt_backend *out, const bnt_plugin *plugin,
                                  const bnt_kernels *judge, const bnt_cpu *cpu, struct bnt_err *err);

@@ -27,6 +27,9 @@ struct bnt_engine {
     struct bnt_engine_info info;
 };
 
+/* The tokenizer, with all that it can say; it belongs to the engine. */
+const struct bnt_tokenizer *bnt_engine_tokenizer(const struct bnt_engine *engine);
+
 /* Bytes of weights that one token's greedy step reads: every matrix once, the embedding (of which
  * it reads one row) only if it is the head too, and the head's copy instead of the head. */
 uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e);

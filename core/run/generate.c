@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/sha256.h"
+#include "run/engine.h"
 
 struct maker {
     const struct bnt_generate_options *o;

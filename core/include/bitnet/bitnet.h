@@ -6,6 +6,11 @@
  * session: one conversation: a KV cache, buffers and a team of threads; one caller at a time.
  * Same model + same tokens = same logits, bit for bit, on every backend, thread count, batch size
  * and machine (docs/NUMERICS.md).
+ *
+ * In short: bnt_engine_open, bnt_engine_encode, bnt_session_open; then, for each token,
+ * bnt_session_feed, bnt_sample, bnt_decoder_push. What is opened is closed by the function of that
+ * name, sessions and decoders before their engine. Strings in are copied or used only during the
+ * call. No function prints, exits or changes the locale; none may be called from a signal handler.
  */
 #ifndef BITNET_BITNET_H
 #define BITNET_BITNET_H
@@ -16,11 +21,21 @@
 
 #include "bitnet/status.h"
 
-#define BNT_API __attribute__((visibility("default")))
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct bnt_engine;
 struct bnt_session;
-struct bnt_tokenizer; /* tokenizers/tokenizer.h */
+struct bnt_decoder;
+
+BNT_API const char *bnt_version(void); /* of the library: "0.10.0" */
+
+/* Frees what the functions below hand out; NULL is fine. */
+BNT_API void bnt_free(void *memory);
+
+/* ---- the model --------------------------------------------------------------------------------
+ */
 
 /* Zero-initialise, then set what differs from the default. */
 struct bnt_engine_options {
@@ -47,7 +62,41 @@ BNT_API int bnt_engine_open(struct bnt_engine **out, const char *model_path,
                             const struct bnt_engine_options *options, struct bnt_err *err);
 BNT_API void bnt_engine_close(struct bnt_engine *engine); /* after its sessions */
 BNT_API const struct bnt_engine_info *bnt_engine_info(const struct bnt_engine *engine);
-BNT_API const struct bnt_tokenizer *bnt_engine_tokenizer(const struct bnt_engine *engine);
+/* The model that was installed with the library: a path, whether or not the file is there. */
+BNT_API const char *bnt_default_model(void);
+
+/* ---- text and tokens --------------------------------------------------------------------------
+ */
+
+enum bnt_text_flags {
+    BNT_TEXT_BOS = 1,     /* begin (and end) with the tokens that the model's file asks for */
+    BNT_TEXT_SPECIAL = 2, /* encode: texts of control tokens become them; decode: they are shown */
+    BNT_TEXT_PROMPT = 4,  /* BOS, and never no token at all: an empty text starts from BOS alone */
+};
+
+/* text [len], any bytes, to *ids [*count], which the caller gives to bnt_free. */
+BNT_API int bnt_engine_encode(const struct bnt_engine *engine, const char *text, size_t len,
+                              unsigned flags, int32_t **ids, size_t *count, struct bnt_err *err);
+/* The reverse, to *text [*len] and a NUL that is not counted; the caller gives it to bnt_free. The
+ * ids are taken as a whole text: the one space that encoding may put first is taken off. */
+BNT_API int bnt_engine_decode(const struct bnt_engine *engine, const int32_t *ids, size_t count,
+                              unsigned flags, char **text, size_t *len, struct bnt_err *err);
+/* Whether the model ends its text with this token. */
+BNT_API bool bnt_engine_is_end(const struct bnt_engine *engine, int32_t id);
+
+/* Text as it is made, token by token, never ending inside a UTF-8 character. `continues`: it goes
+ * on from a prompt; otherwise it is a text's beginning. */
+BNT_API int bnt_decoder_open(struct bnt_decoder **out, const struct bnt_engine *engine,
+                             bool continues, unsigned flags, struct bnt_err *err);
+BNT_API void bnt_decoder_close(struct bnt_decoder *decoder);
+/* What the token adds, *len bytes and a NUL that is not counted, perhaps none; it lasts until the
+ * decoder's next call. Ids outside the vocabulary add nothing. */
+BNT_API const char *bnt_decoder_push(struct bnt_decoder *decoder, int32_t id, size_t *len);
+/* What an unfinished character has left at the end, as it is. */
+BNT_API const char *bnt_decoder_flush(struct bnt_decoder *decoder, size_t *len);
+
+/* ---- a conversation ---------------------------------------------------------------------------
+ */
 
 struct bnt_session_options {
     uint64_t n_ctx;   /* positions of KV cache; 0: the model's context, at most 4096 */
@@ -122,5 +171,9 @@ BNT_API int32_t bnt_sample_top(const struct bnt_sampling *s, const struct bnt_to
  * penalty. logits are not changed. */
 BNT_API int32_t bnt_sample(const struct bnt_sampling *s, const float *logits, uint32_t n_vocab,
                            const int32_t *history, size_t n, uint64_t draw, void *scratch);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,6 +7,12 @@
 #ifndef BITNET_STATUS_H
 #define BITNET_STATUS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BNT_API __attribute__((visibility("default")))
+
 /* X(name, value, exit status of the program, text). Documented in docs/bitnet.1. */
 #define BNT_STATUS_TABLE(X)                                                                        \
     X(BNT_OK, 0, 0, "ok")                                                                          \
@@ -33,8 +39,12 @@ struct bnt_err {
     char text[600]; /* one line, no newline, printable */
 };
 
-const char *bnt_status_name(int status); /* "BNT_E_FORMAT"; "BNT_E_?" if unknown */
-const char *bnt_status_text(int status);
-int bnt_status_exit(int status);
+BNT_API const char *bnt_status_name(int status); /* "BNT_E_FORMAT"; "BNT_E_?" if unknown */
+BNT_API const char *bnt_status_text(int status);
+BNT_API int bnt_status_exit(int status);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,0 +1,88 @@
+#!/bin/sh
+# check.sh BUILD - the library from outside: installs it twice, into a staging folder and into a
+# prefix of its own, looks at what it exports, and builds and runs example.c against each.
+set -u
+build=${1:?the build folder}
+here=$(dirname "$0")
+# shellcheck source=tests/lib.sh
+. "$here/../lib.sh"
+unset BITNET_BACKEND BITNET_SEED BITNET_THREADS BITNET_PLUGIN_DIR BITNET_DETERMINISTIC MAKEFLAGS MFLAGS
+CC=${CC:-gcc}
+
+model=$tmp/tiny.gguf
+"$build/bitnet-synth" --like tiny -o "$model" >/dev/null 2>&1 || exit 1
+want="abc$("$build/bitnet" -m "$model" -p abc -n 24)"
+
+install() { # DESTDIR PREFIX
+    make -s BUILD="$build" CC="$CC" MODEL="$model" DESTDIR="$1" PREFIX="$2" install
+}
+
+# ---- a staging folder, as a packager has it ----
+stage=$tmp/stage
+ok 'make install DESTDIR=' install "$stage" /opt/bitnet
+staged=$stage/opt/bitnet
+for file in lib/libbitnet.so.0 lib/libbitnet.so lib/libbitnet.a lib/pkgconfig/bitnet.pc \
+    include/bitnet/bitnet.h include/bitnet/status.h include/bitnet/plugin.h; do
+    ok "installs $file" test -s "$staged/$file"
+done
+ok 'and nothing of the staging folder' sh -c "! grep -rl '$stage' '$staged'"
+equal 'soname' "$(readelf -d "$staged/lib/libbitnet.so.0" | sed -n 's/.*soname: \[\(.*\)\]/\1/p')" libbitnet.so.0
+
+# ---- what it exports: what the headers declare, no more and no less ----
+declared=$(cat "$staged/include/bitnet/bitnet.h" "$staged/include/bitnet/status.h" | tr '\n' ' ' |
+    grep -oE 'BNT_API [^;(]*bnt_[a-z0-9_]+\(' | sed -E 's/.*(bnt_[a-z0-9_]+)\($/\1/' | sort)
+equal 'the shared library exports what the headers declare' \
+    "$(nm -D --defined-only "$staged/lib/libbitnet.so.0" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort)" "$declared"
+equal 'the static library too' \
+    "$(nm -g --defined-only "$staged/lib/libbitnet.a" | awk 'NF == 3 { print $3 }' | sort)" "$declared"
+
+# ---- a program against it ----
+pc() { # OPTION...
+    PKG_CONFIG_PATH=$staged/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$stage pkg-config "$@" bitnet
+}
+warn='-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror'
+# shellcheck disable=SC2046,SC2086 # lists of words
+compile() { # OUTPUT OPTION...
+    out=$1
+    shift
+    "$CC" -std=c11 $warn ${LIBRARY_CFLAGS:-} -o "$out" "$here/example.c" "$@"
+}
+# shellcheck disable=SC2046
+ok 'the example builds with pkg-config' compile "$tmp/shared" $(pc --cflags --libs)
+# shellcheck disable=SC2046
+ok 'and statically' compile "$tmp/static" $(pc --cflags) "$staged/lib/libbitnet.a" \
+    $(pc --static --libs | tr ' ' '\n' | grep '^-l' | grep -vx -e -lbitnet)
+equal 'it makes the text that the command makes' \
+    "$(BITNET_PLUGIN_DIR=$staged/lib/bitnet/plugins LD_LIBRARY_PATH=$staged/lib "$tmp/shared" "$model" abc 2>/dev/null)" "$want"
+equal 'the static one too, with the judge alone' "$("$tmp/static" "$model" abc 2>"$tmp/stderr")" "$want"
+ok 'and says so' grep -q ref-scalar "$tmp/stderr"
+exits 'a missing model' 3 'nowhere.gguf: No such file' env LD_LIBRARY_PATH="$staged/lib" "$tmp/shared" "$tmp/nowhere.gguf"
+ok 'the static one needs no libbitnet.so' sh -c "! readelf -d '$tmp/static' | grep -q libbitnet"
+
+# ---- headers in other languages and alone ----
+for cxx in g++ clang++; do
+    command -v $cxx >/dev/null 2>&1 || continue
+    for header in bitnet status plugin; do
+        echo "#include <bitnet/$header.h>" >"$tmp/header.cc"
+        ok "$header.h as C++ ($cxx)" $cxx -std=c++17 -Wall -Wextra -fsyntax-only -I"$staged/include" "$tmp/header.cc"
+    done
+done
+for header in bitnet status plugin numerics; do
+    echo "#include <bitnet/$header.h>" >"$tmp/header.c"
+    ok "$header.h alone" "$CC" -std=c11 $warn -Wno-unused-function -fsyntax-only -I"$staged/include" "$tmp/header.c"
+done
+
+# ---- a prefix of its own: paths compiled in ----
+prefix=$tmp/prefix
+ok 'make install PREFIX=' install '' "$prefix"
+# shellcheck disable=SC2046
+ok 'the example for it' compile "$tmp/placed" -Wl,-rpath,"$prefix/lib" \
+    $(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs bitnet)
+equal 'finds model and plugins by itself' "$("$tmp/placed" "$prefix/share/bitnet/tiny.gguf" abc 2>"$tmp/stderr")" "$want"
+equal 'with the backend that the command takes' "$(sed -n 's/.*, //p' "$tmp/stderr")" \
+    "$("$build/bitnet" --json -m "$model" -p abc -n 1 | sed -E 's/.*"backend":"([^"]*)".*/\1/')"
+ok 'the installed command too' sh -c "'$prefix/bin/bitnet' -p abc -n 24 >'$tmp/out' && [ \"abc\$(cat '$tmp/out')\" = '$want' ]"
+ok 'make uninstall' make -s BUILD="$build" PREFIX="$prefix" MODEL="$model" uninstall
+equal 'leaves no file' "$(find "$prefix" ! -type d)" ''
+
+summary
