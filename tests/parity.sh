@@ -91,7 +91,7 @@ equal 'its receipt' "$(receipt sleeper "p['status'], p['phase'], p['progress']['
     "('timeout', 'free run', 'math', 0, 'blk.0.ffn_gate.weight')"
 equal 'has provenance too' "$(receipt sleeper "r['circumstance']['backend']['name'], \
     len(r['model']['sha256'])")" "('sleeper', 64)"
-exits 'in lock-step as well' 11 'lock-step.*ffn_gate' parity sleeper wide --lockstep --timeout=1
+exits 'in lock-step as well' 11 'lock-step.*ffn_gate' parity sleeper wide --lockstep --timeout=4
 rm "$tmp/plugins/sleeper.so"
 
 # Chaos changes no token; what cannot be asked for together is refused.
