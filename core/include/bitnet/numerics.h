@@ -59,11 +59,12 @@ static inline float bnt_fma(float a, float b, float c) {
     double s = p + z;
     double t = s - p;
     double e = (p - (s - t)) + (z - t);
-    uint64_t u;
+    uint64_t u, v;
     memcpy(&u, &s, sizeof u);
-    if (e != 0.0 && !(u & 1)) { /* e is NaN for non-finite sums, and then the test below is false */
-        if (e == e && s - s == 0.0) u += ((e > 0.0) == (s > 0.0)) ? 1 : (uint64_t)-1;
-    }
+    memcpy(&v, &e, sizeof v);
+    uint64_t inexact = __builtin_fabs(e) > 0.0 ? ~(uint64_t)0 : 0; /* false for NaN: s not finite */
+    uint64_t even = (u & 1) - 1, step = 1 - ((u ^ v) >> 63) * 2;   /* towards e */
+    u += step & inexact & even;
     memcpy(&s, &u, sizeof s);
     return (float)s;
 #endif
