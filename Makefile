@@ -140,7 +140,8 @@ install: $(BUILD)/bitnet-installed plugins install-library
 uninstall: uninstall-library
 	rm -f $(INSTALL_ROOT)/bin/bitnet $(INSTALL_ROOT)/share/man/man1/bitnet.1 \
 	    $(INSTALL_ROOT)/lib/pkgconfig/bitnet-plugin.pc
-	rm -rf $(INSTALL_ROOT)/lib/bitnet $(INSTALL_ROOT)/share/bitnet $(INSTALL_ROOT)/include/bitnet
+	rm -rf $(INSTALL_ROOT)/lib/bitnet $(INSTALL_ROOT)/share/bitnet $(INSTALL_ROOT)/include/bitnet \
+	    $(INSTALL_ROOT)/share/doc/bitnet
 
 # ---- judging ------------------------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')

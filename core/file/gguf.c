@@ -396,7 +396,8 @@ int bnt_gguf_open(struct bnt_gguf **out, const char *path, struct bnt_err *err) 
     }
     map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED) {
-        status = bnt_fail(err, BNT_E_IO, "%s: mmap: %s", path, strerror(errno));
+        status = bnt_fail(err, errno == ENOMEM ? BNT_E_NOMEM : BNT_E_IO, "%s: mmap: %s", path,
+                          strerror(errno));
         goto out;
     }
     struct bnt_err why = {0};

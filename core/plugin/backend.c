@@ -53,6 +53,7 @@ struct bnt_backends {
     size_t count;
     const struct bnt_backend *chosen;
     char dir[PATH_MAX], note[600];
+    struct bnt_err no_memory; /* for judging a file: says nothing against the file */
 };
 
 extern const bnt_plugin bnt_judge_plugin; /* ref-scalar's bitnet_plugin_v1, renamed by the build */
@@ -157,6 +158,13 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct entry *e, enum b
     e->c.verdict = v;
 }
 
+/* Refuses for the reason in *why; lack of memory is no reason to take another backend unasked. */
+static void refuse_why(struct bnt_backends *b, struct entry *e, enum bnt_verdict v,
+                       const struct bnt_err *why) {
+    refuse(e, v, "%s", why->text);
+    if (why->status == BNT_E_NOMEM) b->no_memory = *why;
+}
+
 static void name_from_file(struct entry *e, const char *file) {
     char shown[sizeof e->c.name];
     size_t len = strlen(file) - 3;
@@ -187,7 +195,7 @@ static void add_file(struct bnt_backends *b, const char *file) {
         e->c.priority = e->file.note.priority;
     }
     if (v != BNT_VERDICT_OK) {
-        refuse(e, v, "%s", err.text);
+        refuse_why(b, e, v, &err);
         return;
     }
     e->pending = true;
@@ -236,12 +244,13 @@ static struct entry *find(struct bnt_backends *b, const char *name) {
     return found;
 }
 
-static void load(struct entry *e) {
+static void load(struct bnt_backends *b, struct entry *e) {
     struct bnt_err err = {0};
     e->pending = false;
     struct bnt_backend *backend = malloc(sizeof *backend);
     if (!backend) {
-        refuse(e, BNT_VERDICT_UNREADABLE, "out of memory");
+        bnt_fail_nomem(&err, "a backend", sizeof *backend);
+        refuse_why(b, e, BNT_VERDICT_UNREADABLE, &err);
         return;
     }
     enum bnt_verdict v = bnt_vet_load(backend, &e->file, e->c.path, bnt_cpu_get(), &err);
@@ -249,7 +258,7 @@ static void load(struct entry *e) {
         e->backend = backend;
         refuse(e, BNT_VERDICT_OK, "%s", "");
     } else {
-        refuse(e, v, "%s", err.text);
+        refuse_why(b, e, v, &err);
         free(backend);
     }
 }
@@ -259,7 +268,7 @@ static void decide(struct bnt_backends *b, struct entry *wanted, bool strict, bo
     for (size_t i = 0; i < b->count; i++) {
         struct entry *e = &b->entries[i];
         bool asked = strict ? e == wanted : !chosen;
-        if (e->pending && (asked || try_all)) load(e);
+        if (e->pending && (asked || try_all)) load(b, e);
         if (asked && e->c.verdict == BNT_VERDICT_OK) chosen = e;
     }
     if (!chosen) return;
@@ -320,6 +329,10 @@ int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_optio
     qsort(b->entries, b->count, sizeof *b->entries, compare_entries);
     if (strict) wanted = find(b, want);
     decide(b, wanted, strict, options && options->try_all);
+    if (b->no_memory.status) {
+        status = bnt_fail(err, BNT_E_NOMEM, "%s", b->no_memory.text);
+        goto out;
+    }
     *out = b;
     if (strict && !b->chosen) status = explain(b, wanted, want, err);
 out:

@@ -77,7 +77,8 @@ struct bnt_backends_options {
 /* Fails with BNT_E_BACKEND and the candidate's reason when `want` names one that is refused or
  * unknown; the table is then still made (*out non-NULL) so that it can be shown. A folder named by
  * the caller or the environment must exist: "" is BNT_E_USAGE, a missing one BNT_E_IO, both without
- * a table. The calling thread must be in the default floating-point environment: BNT_E_NUMERIC. */
+ * a table. BNT_E_NOMEM, without a table: memory was lacking, perhaps to judge one of the files.
+ * The calling thread must be in the default floating-point environment: BNT_E_NUMERIC. */
 int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_options *options,
                       struct bnt_err *err);
 void bnt_backends_close(struct bnt_backends *b);

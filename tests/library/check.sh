@@ -69,6 +69,7 @@ for cxx in g++ clang++; do
 done
 for header in bitnet status plugin numerics; do
     echo "#include <bitnet/$header.h>" >"$tmp/header.c"
+    # shellcheck disable=SC2086
     ok "$header.h alone" "$CC" -std=c11 $warn -Wno-unused-function -fsyntax-only -I"$staged/include" "$tmp/header.c"
 done
 
