@@ -18,12 +18,13 @@ tools: $(TOOL_BIN)
 include tests/plugins/plugins.mk
 include tests/oracles/oracles.mk
 include tests/fuzz/fuzz.mk
+include tests/torture/torture.mk
 
 # Everything `make check` runs; each program reports how many tests passed.
-run-tests: all test-plugins $(UNIT_BIN) $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
+run-tests: all library test-plugins $(UNIT_BIN) $(TORTURE_BIN) $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
 	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" "tests/cli.sh $(BUILD)" \
 	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
-	    "tests/receipts/check.sh $(BUILD)"
+	    "tests/receipts/check.sh $(BUILD)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)"
 
 $(BUILD)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
