@@ -2,7 +2,7 @@
 # tests/unit/test_*.c are libcheck programs of one module each; tests/lib is shared by them.
 
 TEST_LIB_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/lib/*.c))
-TOOL_LIB_OBJ := $(filter-out %/ktest.o,$(TEST_LIB_OBJ)) # without libcheck
+TOOL_LIB_OBJ := $(filter-out %/ktest.o %/graph_check.o,$(TEST_LIB_OBJ)) # without libcheck
 UNIT_NAMES   := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 UNIT_BIN     := $(UNIT_NAMES:%=$(BUILD)/tests/%)
 TOOL_NAMES   := $(basename $(notdir $(wildcard tests/tools/*.c)))
@@ -17,6 +17,7 @@ tools: $(TOOL_BIN)
 
 include tests/plugins/plugins.mk
 include tests/oracles/oracles.mk
+include tests/oracles/crossval/crossval.mk
 include tests/fuzz/fuzz.mk
 include tests/torture/torture.mk
 

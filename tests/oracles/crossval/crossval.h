@@ -1,0 +1,23 @@
+/*
+ * crossval.h - the parts of the cross-validation: token ids, logits, and wrong models that must be
+ * seen as wrong. Each adds its cases to the report; none decides what the outcome is.
+ */
+#ifndef CROSSVAL_H
+#define CROSSVAL_H
+
+#include "libllama.h"
+#include "report.h"
+
+struct crossval {
+    struct ll *ll;
+    struct report *report;
+    const char *vocabularies; /* folder with NAME.gguf, as make_vocab.mjs makes them */
+    const char *work;         /* folder for the models made here */
+    size_t texts;             /* random ones, a vocabulary */
+    uint64_t seed;
+};
+
+void check_tokens(const struct crossval *c);
+void check_logits(const struct crossval *c);
+
+#endif

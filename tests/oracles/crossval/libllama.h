@@ -1,0 +1,63 @@
+/*
+ * libllama.h - llama.cpp's shared library as a source of token ids and logits.
+ *
+ * Loaded at run time from the folder of an npm package; nothing of it is needed to build. Must not
+ * know our engine. The one idea: nothing about the library is taken on trust. The layout of its
+ * parameter structs is compared with the defaults it returns, and each setting that decides the
+ * numbers is read back: from the library where it has a call for it, else from what it logs.
+ */
+#ifndef CROSSVAL_LIBLLAMA_H
+#define CROSSVAL_LIBLLAMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ll_status {
+    LL_OK,
+    LL_ABSENT, /* no library there, or none for this machine: there is no reference */
+    LL_FAILED, /* it is there, and not as described here */
+};
+
+/* Read from the library and its package; strings are "" when not known. */
+struct ll_facts {
+    char path[4096], cpu_path[4096];
+    char sha256[65], cpu_sha256[65];
+    char commit[64], version[64], ggml_version[64]; /* of the sources it was built from */
+    char release[64];                               /* tag, from the package's build metadata */
+    char package[128], package_version[64];
+    char system_info[512];
+};
+
+/* How tokens are fed. */
+enum ll_feed {
+    LL_SINGLY, /* one after the other */
+    LL_BATCH,  /* all at once */
+    LL_LONE,   /* each as the first of a text of its own */
+};
+
+struct ll;
+struct ll_model;
+
+/* dir: where libllama*.so lies. variant: which libggml-cpu-VARIANT.so, and no other, computes. */
+enum ll_status ll_open(struct ll **out, const char *dir, const char *variant, char why[600]);
+const struct ll_facts *ll_facts(const struct ll *l);
+/* The library stays mapped: it is not made for being unloaded. */
+void ll_close(struct ll *l);
+
+/* NULL with why set. vocab_only: ll_tokenize works, ll_logits does not. */
+struct ll_model *ll_model_open(struct ll *l, const char *path, bool vocab_only, char why[600]);
+void ll_model_close(struct ll_model *m);
+uint32_t ll_model_vocab(const struct ll_model *m);
+int ll_model_rope_type(const struct ll_model *m); /* 0 interleaved pairs, 2 halves */
+
+/* The count of ids, malloc'd in *ids; -1 on failure. */
+int32_t ll_tokenize(const struct ll_model *m, const char *text, size_t len, bool add_special,
+                    bool parse_special, int32_t **ids);
+
+/* logits[n][vocab] of tokens[n]. One thread, no flash attention, keys and values in binary16. False
+ * with why set. */
+bool ll_logits(struct ll_model *m, const int32_t *tokens, size_t n, enum ll_feed feed,
+               float *logits, char why[600]);
+
+#endif

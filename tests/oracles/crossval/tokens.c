@@ -1,0 +1,187 @@
+/*
+ * tokens.c - the same text through both tokenizers: the same ids, or it is a failure.
+ *
+ * Vocabularies without tensors, read by llama.cpp as such. Every text is encoded with special
+ * tokens as text and as tokens, with and without BOS. Where llama.cpp is known to differ, the table
+ * below says on which text and why; such an entry must be seen to differ, or it is out of date.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crossval.h"
+#include "file/gguf.h"
+#include "texts.h"
+#include "tokenizer.h"
+
+enum { SHOWN = 3 }; /* differences printed, a vocabulary */
+
+/* A vocabulary: ours is read from `ours`, theirs from `theirs`. */
+static const struct pair {
+    const char *name, *ours, *theirs;
+} pairs[] = {
+    {"gpt2", "gpt2", "gpt2"},
+    {"llama", "llama", "llama"},
+    {"llama3", "llama3", "llama3"},
+    /* llama.cpp infers nothing, so it is asked with the keys that ours does without. */
+    {"llama3-bare", "llama3-bare", "llama3"},
+    {"pre-default", "pre-default", "pre-default"},
+    {"pre-falcon", "pre-falcon", "pre-falcon"},
+    {"pre-qwen2", "pre-qwen2", "pre-qwen2"},
+    {"pre-smaug-bpe", "pre-smaug-bpe", "pre-smaug-bpe"},
+    {"pre-starcoder", "pre-starcoder", "pre-starcoder"},
+};
+
+static const struct dissent {
+    const char *vocabulary, *text, *cause;
+    unsigned flags;
+} dissents[] = {
+    {"llama3-bare", "it's",
+     "no tokenizer.ggml.pre: ours infers llama-bpe, llama.cpp takes its "
+     "default",
+     0},
+    {"llama3-bare", "hello", "no tokenizer.ggml.pre: ours infers llama-bpe, which adds BOS",
+     BNT_ENCODE_BOS},
+};
+
+/* ---- both tokenizers --------------------------------------------------------------------------
+ */
+
+struct both {
+    struct bnt_gguf *gguf;
+    struct bnt_tokenizer *ours;
+    struct ll_model *theirs;
+    struct bnt_token_list a;
+    int32_t *b;
+    int32_t n_b;
+};
+
+static void close_both(struct both *x) {
+    bnt_token_list_free(&x->a);
+    free(x->b);
+    bnt_tokenizer_close(x->ours);
+    bnt_gguf_close(x->gguf);
+    ll_model_close(x->theirs);
+    *x = (struct both){0};
+}
+
+static bool open_both(struct both *x, const struct crossval *c, const char *ours,
+                      const char *theirs, char why[600]) {
+    char path[4096];
+    struct bnt_err err;
+    *x = (struct both){0};
+    snprintf(path, sizeof path, "%s/%s.gguf", c->vocabularies, ours);
+    if (bnt_gguf_open(&x->gguf, path, &err) || bnt_tokenizer_open(&x->ours, x->gguf, &err)) {
+        snprintf(why, 600, "%s", err.text);
+        close_both(x);
+        return false;
+    }
+    snprintf(path, sizeof path, "%s/%s.gguf", c->vocabularies, theirs);
+    x->theirs = ll_model_open(c->ll, path, true, why);
+    if (x->theirs) return true;
+    close_both(x);
+    return false;
+}
+
+/* 1 the same ids, 0 others, -1 one of them failed. */
+static int encode_both(struct both *x, const char *text, size_t len, unsigned flags) {
+    free(x->b);
+    x->b = NULL;
+    x->n_b = ll_tokenize(x->theirs, text, len, (flags & BNT_ENCODE_BOS) != 0,
+                         (flags & BNT_ENCODE_PARSE_SPECIAL) != 0, &x->b);
+    if (x->n_b < 0 || bnt_tokenizer_encode(x->ours, text, len, flags, &x->a, NULL)) return -1;
+    return x->a.count == (size_t)x->n_b && memcmp(x->a.ids, x->b, x->a.count * sizeof *x->b) == 0;
+}
+
+static void show(const struct both *x, const char *name, const char *text, size_t len,
+                 unsigned flags) {
+    printf("  %s, flags %u, text in hexadecimal ", name, flags);
+    for (size_t i = 0; i < len; i++) printf("%02x", (unsigned char)text[i]);
+    printf("\n    ours     ");
+    for (size_t i = 0; i < x->a.count; i++) printf(" %d", x->a.ids[i]);
+    printf("\n    llama.cpp");
+    for (int32_t i = 0; i < x->n_b; i++) printf(" %d", x->b[i]);
+    printf("\n");
+}
+
+/* ---- cases ------------------------------------------------------------------------------------
+ */
+
+struct tally {
+    size_t compared, same, ids;
+};
+
+static void try_text(struct both *x, const char *name, const char *text, size_t len,
+                     const unsigned *all_flags, size_t n_flags, struct tally *t) {
+    for (size_t i = 0; i < n_flags; i++) {
+        const unsigned flags = all_flags[i];
+        const int same = encode_both(x, text, len, flags);
+        t->compared++;
+        t->same += same == 1;
+        t->ids += x->a.count;
+        if (same != 1 && t->compared - t->same <= SHOWN) show(x, name, text, len, flags);
+    }
+}
+
+static void report_tally(const struct crossval *c, const char *name, const struct tally *t) {
+    json_t *facts = json_pack("{s:I,s:I,s:I}", "compared", (json_int_t)t->compared, "same",
+                              (json_int_t)t->same, "ids", (json_int_t)t->ids);
+    report_case(c->report, KIND_TOKENS, name, t->compared && t->same == t->compared, facts,
+                "%zu of %zu encodings the same, %zu ids", t->same, t->compared, t->ids);
+}
+
+static void check_pair(const struct crossval *c, const struct pair *p, const struct texts *golden) {
+    static const unsigned every[4] = {BNT_ENCODE_BOS, BNT_ENCODE_PARSE_SPECIAL, 0,
+                                      BNT_ENCODE_BOS | BNT_ENCODE_PARSE_SPECIAL};
+    struct both x;
+    struct tally t = {0};
+    char name[128], why[600], text[TEXT_MAX];
+    if (!open_both(&x, c, p->ours, p->theirs, why)) {
+        report_case(c->report, KIND_TOKENS, p->name, false, NULL, "%s", why);
+        return;
+    }
+    for (size_t i = 0; i < golden->count; i++)
+        try_text(&x, golden->list[i].name, golden->list[i].bytes, golden->list[i].len, every, 4,
+                 &t);
+    snprintf(name, sizeof name, "%s, golden texts", p->name);
+    report_tally(c, name, &t);
+    t = (struct tally){0};
+    for (size_t i = 0; i < c->texts; i++) {
+        const size_t len = text_random(c->seed, i, text);
+        snprintf(name, sizeof name, "%s, random text %zu", p->name, i);
+        /* Special tokens as text and as tokens; BOS now with the one, now with the other. */
+        try_text(&x, name, text, len, i % 2 ? every : every + 2, 2, &t);
+    }
+    snprintf(name, sizeof name, "%s, random texts", p->name);
+    report_tally(c, name, &t);
+    close_both(&x);
+}
+
+static void check_dissent(const struct crossval *c, const struct dissent *d) {
+    struct both x;
+    char name[128], why[600];
+    int same;
+    snprintf(name, sizeof name, "%s: '%s', flags %u", d->vocabulary, d->text, d->flags);
+    if (!open_both(&x, c, d->vocabulary, d->vocabulary, why)) {
+        report_case(c->report, KIND_DISSENT, name, false, NULL, "%s", why);
+        return;
+    }
+    same = encode_both(&x, d->text, strlen(d->text), d->flags);
+    report_case(c->report, KIND_DISSENT, name, same == 0, json_pack("{s:s}", "cause", d->cause),
+                "%s", same == 0 ? d->cause : "no longer differs: take it out of the table");
+    close_both(&x);
+}
+
+void check_tokens(const struct crossval *c) {
+    struct texts golden;
+    char why[600] = "";
+    if (!texts_golden(&golden, why)) {
+        report_case(c->report, KIND_TOKENS, "golden texts", false, NULL, "%s", why);
+    } else {
+        for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+            check_pair(c, &pairs[i], &golden);
+    }
+    for (size_t i = 0; i < sizeof dissents / sizeof dissents[0]; i++)
+        check_dissent(c, &dissents[i]);
+    texts_free(&golden);
+}
