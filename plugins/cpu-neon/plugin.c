@@ -1,13 +1,13 @@
 /*
  * plugin.c - cpu-neon: kernels for every AArch64 CPU.
  *
- * Knows which CPU features lead to which kernel set, nothing of the kernels. Only the ternary
- * product comes in three kinds, by what multiplies int8: widening multiply-adds (ARMv8.0), dot
+ * Knows which CPU features lead to which kernel set, nothing of the kernels. Only the integer
+ * products come in three kinds, by what multiplies int8: widening multiply-adds (ARMv8.0), dot
  * products of four (dotprod), or 2x8 by 8x2 matrices (i8mm). All else is ARMv8.0 and shared.
  */
 #include "kernels.h"
 
-#define TABLE(variant_, gemm_)                                                                     \
+#define TABLE(variant_, gemm_, gemv_)                                                              \
     {                                                                                              \
         .struct_size = sizeof(bnt_kernels), .variant = variant_, .ternary_layout = ternary_layout, \
         .ternary_pack = ternary_pack, .ternary_unpack = ternary_unpack, .act_layout = act_layout,  \
@@ -15,12 +15,14 @@
         .dense_layout = dense_layout, .dense_pack = dense_pack, .dense_unpack = dense_unpack,      \
         .dense_gemm = dense_gemm, .rmsnorm = rmsnorm, .rope = rope, .gate = gate, .add = add,      \
         .kv_layout = kv_layout, .kv_store = kv_store, .kv_load = kv_load,                          \
-        .attn_chunk = attn_chunk, .attn_merge = attn_merge, .attn = attn                           \
+        .attn_chunk = attn_chunk, .attn_merge = attn_merge, .attn = attn, .i8_layout = i8_layout,  \
+        .i8_pack = i8_pack, .i8_unpack = i8_unpack, .i8_gemv = gemv_                               \
     }
 
-static const bnt_kernels base_table = TABLE("neon", base_ternary_gemm);
-static const bnt_kernels dotprod_table = TABLE("neon-dotprod", dotprod_ternary_gemm);
-static const bnt_kernels i8mm_table = TABLE("neon-i8mm", i8mm_ternary_gemm);
+static const bnt_kernels base_table = TABLE("neon", base_ternary_gemm, base_i8_gemv);
+static const bnt_kernels dotprod_table =
+    TABLE("neon-dotprod", dotprod_ternary_gemm, dotprod_i8_gemv);
+static const bnt_kernels i8mm_table = TABLE("neon-i8mm", i8mm_ternary_gemm, dotprod_i8_gemv);
 
 /* Whether `name` is one of the comma-separated words of `list`. */
 static int has_word(const char *list, const char *name) {
