@@ -27,22 +27,21 @@ struct loop {
 #if defined(__x86_64__)
 
 #define ONE(op_, r_, n_) op_ " %%" r_ "14, %%" r_ "15, %%" r_ n_ "\n"
+/* clang-format off */
 #define TWELVE(op_, r_)                                                                            \
-    ONE(op_, r_, "0")                                                                              \
-    ONE(op_, r_, "1")                                                                              \
-    ONE(op_, r_, "2")                                                                              \
-    ONE(op_, r_, "3") ONE(op_, r_, "4") ONE(op_, r_, "5") ONE(op_, r_, "6") ONE(op_, r_, "7")      \
-        ONE(op_, r_, "8") ONE(op_, r_, "9") ONE(op_, r_, "10") ONE(op_, r_, "11")
+    ONE(op_, r_, "0") ONE(op_, r_, "1") ONE(op_, r_, "2") ONE(op_, r_, "3") ONE(op_, r_, "4")      \
+    ONE(op_, r_, "5") ONE(op_, r_, "6") ONE(op_, r_, "7") ONE(op_, r_, "8") ONE(op_, r_, "9")      \
+    ONE(op_, r_, "10") ONE(op_, r_, "11")
+/* clang-format on */
 /* A product of bytes and an addition of words, as the sums of a kernel without VNNI are made. */
 #define PAIR(r_, n_)                                                                               \
     "vpmaddubsw %%" r_ "14, %%" r_ "15, %%" r_ "13\n"                                              \
     "vpaddw %%" r_ "13, %%" r_ n_ ", %%" r_ n_ "\n"
+/* clang-format off */
 #define TWELVE_PAIRS(r_)                                                                           \
-    PAIR(r_, "0")                                                                                  \
-    PAIR(r_, "1")                                                                                  \
-    PAIR(r_, "2")                                                                                  \
-    PAIR(r_, "3") PAIR(r_, "4") PAIR(r_, "5") PAIR(r_, "6") PAIR(r_, "7") PAIR(r_, "8")            \
-        PAIR(r_, "9") PAIR(r_, "10") PAIR(r_, "11")
+    PAIR(r_, "0") PAIR(r_, "1") PAIR(r_, "2") PAIR(r_, "3") PAIR(r_, "4") PAIR(r_, "5")            \
+    PAIR(r_, "6") PAIR(r_, "7") PAIR(r_, "8") PAIR(r_, "9") PAIR(r_, "10") PAIR(r_, "11")
+/* clang-format on */
 #define USED                                                                                       \
     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",       \
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
@@ -63,13 +62,13 @@ static const struct loop loops[] = {{"int8 vpdpbusd zmm", "avx512f,avx512vnni", 
 #elif defined(__aarch64__)
 
 #define ONE(op_, n_, to_, from_) op_ " v" n_ to_ ", v0" from_ ", v1" from_ "\n"
+/* clang-format off */
 #define TWELVE(op_, to_, from_)                                                                    \
-    ONE(op_, "16", to_, from_)                                                                     \
-    ONE(op_, "17", to_, from_)                                                                     \
-    ONE(op_, "18", to_, from_)                                                                     \
+    ONE(op_, "16", to_, from_) ONE(op_, "17", to_, from_) ONE(op_, "18", to_, from_)               \
     ONE(op_, "19", to_, from_) ONE(op_, "20", to_, from_) ONE(op_, "21", to_, from_)               \
-        ONE(op_, "22", to_, from_) ONE(op_, "23", to_, from_) ONE(op_, "24", to_, from_)           \
-            ONE(op_, "25", to_, from_) ONE(op_, "26", to_, from_) ONE(op_, "27", to_, from_)
+    ONE(op_, "22", to_, from_) ONE(op_, "23", to_, from_) ONE(op_, "24", to_, from_)               \
+    ONE(op_, "25", to_, from_) ONE(op_, "26", to_, from_) ONE(op_, "27", to_, from_)
+/* clang-format on */
 #define USED "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27"
 
 LOOP(smmla, "", ".arch armv8.6-a\n" TWELVE("smmla", ".4s", ".16b"), USED)
