@@ -100,6 +100,7 @@ $(BITNET): $(CMD_OBJ) $(PATHS) $(LIB)
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # ---- the main jobs ------------------------------------------------------------------------------
+JOBS := $(shell nproc 2>/dev/null || echo 1)
 DEMO_PROMPT := The king said
 DEMO_FLAGS  := -n 160 --temp 0.7 --top-k 40 --repeat-penalty 1.1 --seed 7
 
@@ -111,34 +112,36 @@ deps-test:
 
 # Each begins a second make, which sees the libraries that the first has just installed.
 demo: deps-build
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@echo '$$ bitnet -p "$(DEMO_PROMPT)" $(DEMO_FLAGS)'
 	@$(BITNET) --echo -p "$(DEMO_PROMPT)" $(DEMO_FLAGS)
 
 check: deps-test
-	@$(MAKE) --no-print-directory run-tests
+	@$(MAKE) --no-print-directory -j$(JOBS) run-tests
 
 # ---- installing ---------------------------------------------------------------------------------
 $(BUILD)/bitnet-installed: $(CMD_OBJ) $(PATHS_INSTALLED) $(LIB)
 	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 INSTALL_ROOT := $(DESTDIR)$(PREFIX)
-install: $(BUILD)/bitnet-installed plugins install-library
+install: $(BUILD)/bitnet-installed $(BUILD)/bitnet-checkkern-installed plugins install-library
 	install -d -m 755 $(INSTALL_ROOT)/bin $(INSTALL_ROOT)/lib/bitnet/plugins \
 	    $(INSTALL_ROOT)/include/bitnet $(INSTALL_ROOT)/lib/pkgconfig \
 	    $(INSTALL_ROOT)/share/bitnet $(INSTALL_ROOT)/share/man/man1
 	install -m 755 $(BUILD)/bitnet-installed $(INSTALL_ROOT)/bin/bitnet
+	install -m 755 $(BUILD)/bitnet-checkkern-installed $(INSTALL_ROOT)/bin/bitnet-checkkern
 	install -m 755 $(filter-out %/ref-scalar.so,$(PLUGIN_FILES)) $(INSTALL_ROOT)/lib/bitnet/plugins
 	install -m 644 core/include/bitnet/plugin.h core/include/bitnet/numerics.h $(INSTALL_ROOT)/include/bitnet
 	sed -e 's,@PREFIX@,$(PREFIX),g' -e 's,@VERSION@,$(VERSION),g' plugins/bitnet-plugin.pc.in \
 	    >$(INSTALL_ROOT)/lib/pkgconfig/bitnet-plugin.pc
 	install -m 644 $(MODEL) $(INSTALL_ROOT)/share/bitnet
-	install -m 644 docs/bitnet.1 $(INSTALL_ROOT)/share/man/man1
+	install -m 644 docs/bitnet.1 docs/bitnet-checkkern.1 $(INSTALL_ROOT)/share/man/man1
 	install -d -m 755 $(INSTALL_ROOT)/share/doc/bitnet/example-plugin
 	install -m 644 docs/example-plugin/* $(INSTALL_ROOT)/share/doc/bitnet/example-plugin
 
 uninstall: uninstall-library
-	rm -f $(INSTALL_ROOT)/bin/bitnet $(INSTALL_ROOT)/share/man/man1/bitnet.1 \
+	rm -f $(INSTALL_ROOT)/bin/bitnet $(INSTALL_ROOT)/bin/bitnet-checkkern \
+	    $(INSTALL_ROOT)/share/man/man1/bitnet.1 $(INSTALL_ROOT)/share/man/man1/bitnet-checkkern.1 \
 	    $(INSTALL_ROOT)/lib/pkgconfig/bitnet-plugin.pc
 	rm -rf $(INSTALL_ROOT)/lib/bitnet $(INSTALL_ROOT)/share/bitnet $(INSTALL_ROOT)/include/bitnet \
 	    $(INSTALL_ROOT)/share/doc/bitnet
@@ -162,6 +165,7 @@ help:
 	@echo 'make           build bitnet and its plugins into $(BUILD)'
 	@echo 'make demo      install what is missing, build, and generate text'
 	@echo 'make check     install what is missing, build, and run the tests (V=1 shows their output)'
+	@echo 'make check-long   besides: all kernel cases, planted faults, llama.cpp, AArch64 under qemu'
 	@echo 'make install   into $$(DESTDIR)$$(PREFIX), default /usr/local; make uninstall'
 	@echo 'make lint      clang-format, shellcheck, cppcheck;  make format;  make clean'
 	@echo 'VARIANT=release|debug|asan|ubsan|tsan|fuzz   CC=...   WERROR=1'

@@ -19,7 +19,7 @@ ARM64_MAKE   = env -u PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR=$(ARM64_ROOT) \
 arm64:
 	@scripts/deps.sh arm64
 	@scripts/arm64-sysroot.sh $(ARM64_BUILD)/sysroot
-	@+$(ARM64_MAKE) all tests
+	@+$(ARM64_MAKE) all tests checkkern
 
 check-arm64: arm64 all
 	@tests/arm64.sh $(ARM64_BUILD) $(BUILD)

@@ -7,9 +7,9 @@ UNIT_NAMES   := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 UNIT_BIN     := $(UNIT_NAMES:%=$(BUILD)/tests/%)
 TOOL_NAMES   := $(basename $(notdir $(wildcard tests/tools/*.c)))
 TOOL_BIN     := $(TOOL_NAMES:%=$(BUILD)/%)
-TEST_CPPFLAGS := -Itests/lib $(shell $(PKG_CONFIG) --cflags check) -DTEST_BUILD='"$(abspath $(BUILD))"' \
+TEST_CPPFLAGS := -Itests/lib $(shell $(PKG_CONFIG) --cflags check 2>/dev/null) -DTEST_BUILD='"$(abspath $(BUILD))"' \
                  -DTEST_SOURCE='"$(CURDIR)"'
-TEST_LIBS     := $(shell $(PKG_CONFIG) --libs check)
+TEST_LIBS     := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 
 .PHONY: tests tools run-tests
 tests: $(UNIT_BIN)
@@ -19,13 +19,21 @@ include tests/plugins/plugins.mk
 include tests/oracles/oracles.mk
 include tests/oracles/crossval/crossval.mk
 include tests/fuzz/fuzz.mk
+include tests/checkkern/checkkern.mk
+include tests/arm64.mk
 include tests/torture/torture.mk
+include tests/workflows/workflows.mk
 
 # Everything `make check` runs; each program reports how many tests passed.
-run-tests: all library test-plugins $(UNIT_BIN) $(TORTURE_BIN) $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
+run-tests: all library test-plugins $(UNIT_BIN) $(CHECKKERN) $(TORTURE_BIN) $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
 	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" "tests/cli.sh $(BUILD)" \
 	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
-	    "tests/receipts/check.sh $(BUILD)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)"
+	    "tests/receipts/check.sh $(BUILD)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" \
+	    "$(CHECKKERN) $(PLUGIN_FILES)"
+
+# What takes longer: every kernel case, planted faults, llama.cpp as an oracle, AArch64 under qemu.
+.PHONY: check-long
+check-long: run-tests check-kernels-long check-mutations crossval check-arm64
 
 $(BUILD)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)

@@ -7,11 +7,11 @@ CHECKKERN_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/checkkern/*.c)
 checkkern: $(CHECKKERN)
 
 $(CHECKKERN): $(CHECKKERN_OBJ) $(PATHS) $(LIB)
-	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 # For `make install`: the same program, looking for plugins below PREFIX.
 $(BUILD)/bitnet-checkkern-installed: $(CHECKKERN_OBJ) $(BUILD)/obj/core/plugin/paths-installed.o $(LIB)
-	$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
 check-kernels-quick: $(CHECKKERN) $(PLUGIN_FILES)
 	$(CHECKKERN) $(PLUGIN_FILES)
@@ -25,15 +25,18 @@ MUTANTS     := $(shell sed -nE 's/^([a-z0-9_]+) [a-z]+ .*/\1/p' $(MUTANT_LIST))
 MUTANT_DIR  := $(BUILD)/mutants
 MUTANT_REF  := $(filter-out %/plugin.o,$(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/ref-scalar/*.c)))
 
+# The list is read only where it is needed: it takes a process a mutant.
+ifneq ($(filter check-mutations check-long,$(MAKECMDGOALS)),)
 # $(1): a name in the list; $(2): the source it is planted in. Built without ASan or UBSan in mind:
 # a fault must reach the checker, not a sanitizer.
 define mutant_rules
 $(MUTANT_DIR)/$(1).so: tests/checkkern/mutants/$(2).c tests/checkkern/mutants/mutant.h $(MUTANT_REF)
 	@mkdir -p $$(@D)
-	$$(CC) $$(STD) $$(OPT) $$(WARN) -DMUTANT_$(1) -Icore/include -Iplugins/ref-scalar $$(CPPFLAGS) \
+	$$(call run,CC,$$@)$$(CC) $$(STD) $$(OPT) $$(WARN) -DMUTANT_$(1) -Icore/include -Iplugins/ref-scalar $$(CPPFLAGS) \
 	    $$(CFLAGS) -shared $$(LINK_HARDEN) $$(LDFLAGS) -o $$@ $$< $(MUTANT_REF) -lm
 endef
 $(foreach m,$(MUTANTS),$(eval $(call mutant_rules,$(m),$(shell sed -nE 's/^$(m) ([a-z]+) .*/\1/p' $(MUTANT_LIST)))))
+endif
 
 check-mutations: $(CHECKKERN) $(MUTANTS:%=$(MUTANT_DIR)/%.so)
 	@tests/checkkern/mutants/check.sh $(CHECKKERN) $(MUTANT_DIR) $(MUTANT_LIST)
