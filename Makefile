@@ -152,6 +152,7 @@ lint:
 	@scripts/deps.sh build test lint
 	@clang-format --dry-run --Werror $(C_FILES)
 	shellcheck $(shell git ls-files '*.sh') .ci/run
+	@$(MAKE) --no-print-directory lint-workflows
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 	    --suppress=missingIncludeSystem -Icore/include -Icore -Itokenizers core tokenizers receipts
 
@@ -167,5 +168,5 @@ help:
 	@echo 'make check     install what is missing, build, and run the tests (V=1 shows their output)'
 	@echo 'make check-long   besides: all kernel cases, planted faults, llama.cpp, AArch64 under qemu'
 	@echo 'make install   into $$(DESTDIR)$$(PREFIX), default /usr/local; make uninstall'
-	@echo 'make lint      clang-format, shellcheck, cppcheck;  make format;  make clean'
+	@echo 'make lint      clang-format, shellcheck, actionlint, cppcheck;  make format;  make clean'
 	@echo 'VARIANT=release|debug|asan|ubsan|tsan|fuzz   CC=...   WERROR=1'

@@ -29,6 +29,7 @@ run-tests: all library test-plugins $(UNIT_BIN) $(CHECKKERN) $(TORTURE_BIN) $(GO
 	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" "tests/cli.sh $(BUILD)" \
 	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
 	    "tests/receipts/check.sh $(BUILD)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" \
+	    "tests/workflows/check.sh $(BUILD)" \
 	    "$(CHECKKERN) $(PLUGIN_FILES)"
 
 # What takes longer: every kernel case, planted faults, llama.cpp as an oracle, AArch64 under qemu.
