@@ -12,7 +12,8 @@
 
 #include "bitnet/plugin.h"
 
-/* ternary.c is compiled twice, the second time through vnni.c; KERNEL names what differs. */
+/* ternary.c and search.c are compiled twice, the second time through vnni.c; KERNEL names what
+ * differs. */
 #ifndef KERNEL
 #define KERNEL(name) base_##name
 #endif
@@ -55,6 +56,12 @@ void kv_load(const bnt_kv_load_args *a);
 void attn_chunk(const bnt_attn_args *a);
 void attn_merge(const bnt_attn_args *a);
 void attn(const bnt_attn_args *a);
+
+int32_t i8_layout(const bnt_i8_shape *shape, bnt_layout *out);
+void i8_pack(const bnt_i8_pack_args *a);
+void i8_unpack(const bnt_i8_unpack_args *a);
+void base_i8_gemv(const bnt_i8_gemv_args *a);
+void vnni_i8_gemv(const bnt_i8_gemv_args *a);
 
 /* ---- spans and activations ---------------------------------------------------------------- */
 

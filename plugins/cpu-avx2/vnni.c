@@ -1,5 +1,5 @@
 /*
- * vnni.c - the ternary product once more, for CPUs with AVX-VNNI (the VEX form of vpdpbusd).
+ * vnni.c - the integer products once more, for CPUs with AVX-VNNI (the VEX form of vpdpbusd).
  *
  * It adds no code of its own. The headers come first, so that the wider target covers only ours.
  */
@@ -17,6 +17,8 @@
 #endif
 
 #include "ternary.c"
+
+#include "search.c"
 
 #if defined(__clang__)
 #pragma clang attribute pop
