@@ -34,6 +34,19 @@ unit() {
     printf '%-12s %-24s %3d checks %3d failed\n' "$1" "$2" "$3" "$bad"
 }
 
+# kernels PROCESSOR OPTION...: adds what the kernel checker reports of cpu-neon.
+kernels() {
+    on "$@" --timeout=120 "$arm/plugins/cpu-neon.so" >"$tmp/log" 2>&1
+    status=$?
+    counts=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$tmp/log")
+    good=${counts% *} bad=${counts#* }
+    if [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; then bad=1; fi
+    passed=$((passed + ${good:-0})) failed=$((failed + bad))
+    if [ "$bad" -ne 0 ]; then cat "$tmp/log"; fi
+    shift 2
+    printf '%-12s bitnet-checkkern %s: %d passed, %d failed.\n' "$processor" "$*" "${good:-0}" "$bad"
+}
+
 # field NAME: the value of a text member of the JSON object on stdin.
 field() {
     sed -E "s/.*\"$1\":\"([^\"]+)\".*/\1/"
@@ -49,10 +62,12 @@ for pair in max:neon-i8mm neoverse-n1:neon-dotprod cortex-a53:neon; do
 done
 
 # ---- kernels and what lies next to the machine ----
-for processor in max neoverse-n1 cortex-a53; do
-    unit "$processor" test_kernels
-done
-for test in abi cpu topology pool elfnote backend selfcheck numerics types gguf model; do
+# All slots where nothing newer can be meant; then those that the other sets do not share with it.
+kernels cortex-a53 "$arm/bitnet-checkkern" --variant=neon
+kernels neoverse-n1 "$arm/bitnet-checkkern" --variant=neon-dotprod --slot=ternary_gemm
+kernels neoverse-n1 "$arm/bitnet-checkkern" --variant=neon-dotprod --slot=i8_gemv
+kernels max "$arm/bitnet-checkkern" --variant=neon-i8mm --slot=ternary_gemm
+for test in kernels abi cpu topology pool elfnote backend selfcheck numerics types gguf model; do
     unit max "test_$test"
 done
 
