@@ -137,7 +137,7 @@ static bool decode_block(const struct bnt_type_info *type, const uint8_t *b, int
         or_all |= trits[i];
     }
     if (*scale == 0.0f) memset(trits, 0, type->block);
-    if (or_all == 0) *scale = 0.0f;
+    if (*scale == 0.0f || or_all == 0) *scale = 0.0f; /* of -0, too */
     return ok;
 }
 

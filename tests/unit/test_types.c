@@ -18,7 +18,8 @@
 #include "encode.h"
 #include "rng.h"
 
-static const uint32_t known[] = {T_F32, T_F16, T_BF16, T_Q8_0, T_Q6_K, T_TQ1_0, T_TQ2_0, T_I2_S};
+static const uint32_t known[] = {T_F32,   T_F16,   T_BF16, T_Q8_0, T_Q6_K,
+                                 T_TQ1_0, T_TQ2_0, T_I2_S, T_Q2_0, T_Q2_0_128};
 enum { N_KNOWN = sizeof known / sizeof known[0] };
 
 START_TEST(table_agrees) {
@@ -45,6 +46,8 @@ START_TEST(sizes_are_checked) {
     ck_assert(!bnt_type_bytes(T_Q8_0, 31, 62, &bytes));
     ck_assert(!bnt_type_bytes(T_Q8_0, 16, 32, &bytes)); /* blocks lie inside a row */
     ck_assert(!bnt_type_bytes(T_TQ1_0, 128, 256, &bytes));
+    ck_assert(!bnt_type_bytes(T_Q2_0, 32, 64, &bytes));
+    ck_assert(!bnt_type_bytes(T_Q2_0_128, 64, 128, &bytes));
     ck_assert(!bnt_type_bytes(T_F32, 1, 1ull << 62, &bytes));
     ck_assert(!bnt_type_bytes(T_I2_S, 64, 192, &bytes));
     ck_assert_uint_eq(bytes, 7);
@@ -144,21 +147,28 @@ END_TEST
 struct matrix {
     struct bnt_ternary_src src;
     int8_t *trits;
-    float *scales; /* per 256; the first one serves I2_S */
+    float *scales; /* per block; the first one serves I2_S */
     uint8_t *bytes;
 };
 
+/* Trits and scales to the file's bytes. */
+static void encode(struct matrix *m, uint32_t type, size_t n) {
+    if (type == T_TQ1_0) enc_tq1_0(m->trits, m->scales, n, m->bytes);
+    if (type == T_TQ2_0) enc_tq2_0(m->trits, m->scales, n, m->bytes);
+    if (type == T_Q2_0 || type == T_Q2_0_128)
+        enc_q2_0(m->trits, m->scales, enc_block(type), n, m->bytes);
+}
+
 static struct matrix make(uint32_t type, uint64_t rows, uint64_t cols, bool varied, uint64_t seed) {
-    size_t n = (size_t)(rows * cols);
+    size_t n = (size_t)(rows * cols), blocks = n / enc_block(type) + 1;
     struct rng r = rng_stream(seed, type);
     struct matrix m = {.trits = malloc(n),
-                       .scales = calloc(n / 256 + 1, sizeof(float)),
+                       .scales = calloc(blocks, sizeof(float)),
                        .bytes = malloc((size_t)enc_bytes(type, n))};
     for (size_t i = 0; i < n; i++) m.trits[i] = (int8_t)((int)rng_below(&r, 3) - 1);
-    for (size_t b = 0; b < n / 256 + 1; b++)
+    for (size_t b = 0; b < blocks; b++)
         m.scales[b] = enc_f16_value(varied ? 0.5f + rng_unit(&r) : 0.7f);
-    if (type == T_TQ1_0) enc_tq1_0(m.trits, m.scales, n, m.bytes);
-    if (type == T_TQ2_0) enc_tq2_0(m.trits, m.scales, n, m.bytes);
+    encode(&m, type, n);
     if (type == T_I2_S) {
         m.scales[0] = 0.1234567f; /* all of binary32 */
         enc_i2_s(m.trits, n, m.bytes);
@@ -186,22 +196,24 @@ static int scan(struct matrix *m, struct bnt_err *err) {
 
 static void check_decoded(const struct matrix *m, bool varied) {
     const struct bnt_ternary_src *s = &m->src;
-    size_t n = (size_t)(s->rows * s->cols);
+    size_t n = (size_t)(s->rows * s->cols), block = enc_block(s->type);
     struct dec_tensor t;
     ck_assert(dec_open(&t, s->type, s->data, n));
     ck_assert_mem_eq(t.trit, m->trits, n);
-    ck_assert_uint_eq(t.block, varied ? 256 : n);
+    ck_assert_uint_eq(t.block, varied ? block : n);
     for (uint64_t lo = 0; lo < s->rows; lo++) {
         for (uint64_t hi = lo; hi <= s->rows; hi += 1 + hi / 3) {
             size_t count = (size_t)((hi - lo) * s->cols);
             int8_t *trits = malloc(count + 1);
-            float *scales = calloc(count / 256 + 1, sizeof *scales);
+            float *scales = calloc(count / block + 1, sizeof *scales);
             trits[count] = 99;
             bnt_ternary_decode(s, lo, hi, trits, s->block ? scales : NULL);
             ck_assert_mem_eq(trits, m->trits + lo * s->cols, count);
             ck_assert_int_eq(trits[count], 99);
-            for (size_t b = 0; s->block && b < count / 256; b++)
-                ck_assert(scales[b] == m->scales[lo * s->cols / 256 + b]);
+            for (size_t b = 0; s->block && b < count / block; b++) {
+                ck_assert(scales[b] == m->scales[lo * s->cols / block + b]);
+                ck_assert((double)scales[b] == t.scale[lo * s->cols / block + b]);
+            }
             free(trits);
             free(scales);
         }
@@ -214,18 +226,21 @@ START_TEST(ternary_decoders_agree) {
         uint32_t type;
         uint64_t rows, cols;
     } shapes[] = {
-        {T_I2_S, 5, 128},  {T_I2_S, 4, 96},   {T_I2_S, 128, 3},   {T_I2_S, 8, 2560},
-        {T_I2_S, 1, 128},  {T_I2_S, 64, 34},  {T_TQ1_0, 3, 256},  {T_TQ1_0, 2, 1024},
-        {T_TQ2_0, 3, 256}, {T_TQ2_0, 2, 768}, {T_TQ1_0, 40, 256}, {T_TQ2_0, 40, 256},
+        {T_I2_S, 5, 128},     {T_I2_S, 4, 96},       {T_I2_S, 128, 3},   {T_I2_S, 8, 2560},
+        {T_I2_S, 1, 128},     {T_I2_S, 64, 34},      {T_TQ1_0, 3, 256},  {T_TQ1_0, 2, 1024},
+        {T_TQ2_0, 3, 256},    {T_TQ2_0, 2, 768},     {T_TQ1_0, 40, 256}, {T_TQ2_0, 40, 256},
+        {T_Q2_0, 1, 64},      {T_Q2_0, 5, 192},      {T_Q2_0, 20, 640},  {T_Q2_0_128, 1, 128},
+        {T_Q2_0_128, 5, 384}, {T_Q2_0_128, 20, 640},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         for (int v = 0; v <= (shapes[i].type != T_I2_S); v++) {
             struct matrix m = make(shapes[i].type, shapes[i].rows, shapes[i].cols, v, 10 + i);
             struct bnt_err err = {0};
             ck_assert_msg(scan(&m, &err) == BNT_OK, "%s", err.text);
-            ck_assert_uint_eq(m.src.block, v ? 256 : 0);
-            if (!v) ck_assert(m.src.scale == m.scales[0]);
-            check_decoded(&m, v);
+            bool varied = v && m.src.rows * m.src.cols > enc_block(shapes[i].type);
+            ck_assert_uint_eq(m.src.block, varied ? enc_block(shapes[i].type) : 0);
+            if (!varied) ck_assert(m.src.scale == m.scales[0]);
+            check_decoded(&m, varied);
             drop(&m);
         }
     }
@@ -253,28 +268,95 @@ START_TEST(tq1_0_all_bytes) {
 }
 END_TEST
 
-/* Two files that mean the same weights decode alike: a scale without trits says nothing. */
+/* Code i of byte p of a block of Q2_0 stands at bits 2i; the scale is in front. By hand. */
+START_TEST(q2_0_by_hand) {
+    static const uint32_t types[] = {T_Q2_0, T_Q2_0_128};
+    for (size_t t = 0; t < 2; t++) {
+        size_t n = enc_block(types[t]), bytes = 2 + n / 4;
+        for (size_t i = 0; i < n; i++) {
+            for (int code = 0; code < 3; code++) {
+                uint8_t block[34];
+                int8_t trits[128], want[128];
+                memset(block, 0x55, bytes);       /* zeros */
+                block[0] = 0x00, block[1] = 0xc1; /* -2.5 */
+                block[2 + i / 4] = (uint8_t)(0x55 ^ (1 ^ code) << (i % 4 * 2));
+                memset(want, 0, n);
+                want[i] = (int8_t)(code - 1);
+                struct bnt_ternary_src src = {
+                    .type = types[t], .rows = 1, .cols = n, .data = block, .bytes = bytes};
+                struct bnt_ternary_scan found = {0};
+                bnt_ternary_decode(&src, 0, 1, trits, NULL);
+                ck_assert_mem_eq(trits, want, n);
+                bnt_ternary_scan_rows(&src, 0, 1, &found);
+                ck_assert(found.any == (code != 1) && !found.bad_code && !found.differ);
+                ck_assert(code == 1 || found.scale == -2.5f);
+            }
+        }
+    }
+    ck_assert_uint_eq(T_Q2_0, BNT_Q2_0);
+    ck_assert_uint_eq(T_Q2_0_128, BNT_Q2_0_128);
+}
+END_TEST
+
+static const uint32_t block_types[] = {T_TQ1_0, T_TQ2_0, T_Q2_0, T_Q2_0_128};
+
+/* Two files that mean the same weights decode alike: a scale without trits says nothing, and trits
+ * without a scale are zeros. So they do not keep a tensor from having one scale, and where it has
+ * several, theirs is +0. */
 START_TEST(zero_blocks_are_canonical) {
-    static const uint32_t types[] = {T_TQ1_0, T_TQ2_0};
-    for (size_t i = 0; i < 2; i++) {
-        struct matrix m = make(types[i], 4, 512, false, 3);
-        size_t n = 4 * 512;
-        memset(m.trits + 256, 0, 256); /* zeros under another scale */
-        m.scales[1] = 3;
-        m.scales[5] = 0; /* trits under scale zero */
-        if (types[i] == T_TQ1_0)
-            enc_tq1_0(m.trits, m.scales, n, m.bytes);
-        else
-            enc_tq2_0(m.trits, m.scales, n, m.bytes);
+    enum { ROWS = 4, COLS = 512, N = ROWS * COLS };
+    for (size_t i = 0; i < 4; i++) {
+        size_t block = enc_block(block_types[i]);
+        for (int varied = 0; varied < 2; varied++) {
+            struct matrix m = make(block_types[i], ROWS, COLS, varied, 3);
+            memset(m.trits + block, 0, block); /* zeros under another scale */
+            m.scales[1] = 3;
+            m.scales[5] = 0; /* trits under scale zero, of either sign */
+            m.scales[6] = -0.0f;
+            encode(&m, block_types[i], N);
+            struct bnt_err err = {0};
+            ck_assert_msg(scan(&m, &err) == BNT_OK, "%s", err.text);
+            ck_assert_uint_eq(m.src.block, varied ? block : 0);
+            if (!varied) ck_assert(m.src.scale == m.scales[0]);
+            int8_t trits[N];
+            float scales[N / 64];
+            struct dec_tensor t;
+            memset(m.trits + 5 * block, 0, 2 * block);
+            m.scales[1] = m.scales[5] = m.scales[6] = 0;
+            bnt_ternary_decode(&m.src, 0, ROWS, trits, varied ? scales : NULL);
+            ck_assert_mem_eq(trits, m.trits, N);
+            if (varied) ck_assert_mem_eq(scales, m.scales, N / block * sizeof *scales); /* bits */
+            ck_assert(dec_open(&t, block_types[i], m.bytes, N));
+            ck_assert_mem_eq(t.trit, m.trits, N);
+            ck_assert_uint_eq(t.block, varied ? block : N);
+            dec_close(&t);
+            drop(&m);
+        }
+    }
+}
+END_TEST
+
+/* No block has a scale of its own: the tensor's is 0. And one deviating block is enough. */
+START_TEST(one_scale_or_many) {
+    enum { ROWS = 6, COLS = 256, N = ROWS * COLS };
+    for (size_t i = 0; i < 4; i++) {
+        size_t block = enc_block(block_types[i]), blocks = N / block;
         struct bnt_err err = {0};
-        ck_assert_msg(scan(&m, &err) == BNT_OK, "%s", err.text);
-        ck_assert_uint_eq(m.src.block, 0);
-        ck_assert(m.src.scale == m.scales[0]);
-        int8_t trits[4 * 512];
-        memset(m.trits + 5 * 256, 0, 256);
-        bnt_ternary_decode(&m.src, 0, 4, trits, NULL);
-        ck_assert_mem_eq(trits, m.trits, n);
+        struct matrix m = make(block_types[i], ROWS, COLS, true, 4);
+        memset(m.trits, 0, N);
+        encode(&m, block_types[i], N);
+        ck_assert_int_eq(scan(&m, &err), BNT_OK);
+        ck_assert(m.src.block == 0 && m.src.scale == 0.0f && !signbit(m.src.scale));
         drop(&m);
+        for (size_t odd = 0; odd < blocks; odd++) { /* in either part of the scan */
+            m = make(block_types[i], ROWS, COLS, false, 5);
+            m.scales[odd] = -m.scales[odd];
+            encode(&m, block_types[i], N);
+            ck_assert_int_eq(scan(&m, &err), BNT_OK);
+            ck_assert_uint_eq(m.src.block, block);
+            check_decoded(&m, true);
+            drop(&m);
+        }
     }
 }
 END_TEST
@@ -297,6 +379,19 @@ START_TEST(refuses_damage) {
         m.bytes[66 * 5 + 7] = (uint8_t)(m.bytes[66 * 5 + 7] | 3 << shift);
         expect_refused(&m, "row 5");
         drop(&m);
+        for (size_t i = 0; i < 2; i++) {
+            uint32_t type = i ? T_Q2_0_128 : T_Q2_0;
+            size_t row = 256 / enc_block(type) * (2 + enc_block(type) / 4), at = row * 5 + 7;
+            m = make(type, 8, 256, i, 4);
+            m.bytes[at] = (uint8_t)(m.bytes[at] | 3 << shift);
+            expect_refused(&m, "row 5 has a code 3");
+            expect_refused(&m, enc_type_name(type));
+            m.scales[0] = 0; /* not even in a block that counts as zeros */
+            encode(&m, type, 8 * 256);
+            m.bytes[2] = (uint8_t)(m.bytes[2] | 3 << shift);
+            expect_refused(&m, "row 0 has a code 3");
+            drop(&m);
+        }
     }
     static const float bad[] = {INFINITY, -INFINITY, NAN};
     for (size_t i = 0; i < 3; i++) {
@@ -307,6 +402,11 @@ START_TEST(refuses_damage) {
         m = make(T_TQ1_0, 8, 256, true, 4);
         m.scales[6] = bad[i];
         enc_tq1_0(m.trits, m.scales, 8 * 256, m.bytes);
+        expect_refused(&m, "row 6");
+        drop(&m);
+        m = make(T_Q2_0, 8, 256, true, 4);
+        m.scales[4 * 6 + 3] = bad[i];
+        encode(&m, T_Q2_0, 8 * 256);
         expect_refused(&m, "row 6");
         drop(&m);
     }
@@ -330,7 +430,9 @@ int main(void) {
     tcase_add_test(tc, dense_encoders_agree);
     tcase_add_test(tc, ternary_decoders_agree);
     tcase_add_test(tc, tq1_0_all_bytes);
+    tcase_add_test(tc, q2_0_by_hand);
     tcase_add_test(tc, zero_blocks_are_canonical);
+    tcase_add_test(tc, one_scale_or_many);
     tcase_add_test(tc, refuses_damage);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
