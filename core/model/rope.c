@@ -79,11 +79,13 @@ void bnt_sincos_f64(double x, double *s, double *c) {
     }
 }
 
-/* The dimension (not a whole number) that turns `turns` times within the original context. */
+/* The dimension (not a whole number) that turns `turns` times within the original context, between
+ * 0 and n_rot - 1: a base next to 1 puts it nearly anywhere. */
 static double dimension_of_turns(double turns, uint32_t n_rot, double log_base,
                                  const struct bnt_rope_scaling *s) {
     const double two_pi = 0x1.921fb54442d18p+2;
-    return n_rot * bnt_log_f64(s->original_context / (turns * two_pi)) / (2.0 * log_base);
+    double d = n_rot * bnt_log_f64(s->original_context / (turns * two_pi)) / (2.0 * log_base);
+    return d > 0.0 ? d < n_rot - 1.0 ? d : n_rot - 1.0 : 0.0; /* a NaN gives 0 */
 }
 
 void bnt_rope_frequencies(double *freq, uint32_t n_rot, double base,
@@ -93,8 +95,6 @@ void bnt_rope_frequencies(double *freq, uint32_t n_rot, double base,
         low = (double)(int64_t)dimension_of_turns(s->beta_fast, n_rot, log_base, s);
         high = dimension_of_turns(s->beta_slow, n_rot, log_base, s);
         if (high > (double)(int64_t)high) high = (double)((int64_t)high + 1);
-        if (low < 0.0) low = 0.0;
-        if (high > n_rot - 1.0) high = n_rot - 1.0;
         if (high - low < 0.001) high = low + 0.001;
     }
     for (uint32_t i = 0; i < n_rot / 2; i++) {

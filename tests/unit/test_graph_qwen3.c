@@ -126,6 +126,8 @@ START_TEST(yarn) {
         {1, 10000, 32, 1, 256, 0},   /* a factor of one changes nothing */
         {4, 10000, 1, 1, 300, 0},    /* no ramp at all */
         {4, 10000, 0.5f, 3, 300, 0}, /* betas the wrong way round */
+        {4, 1, 32, 1, 256, 0},       /* a base that does not slow down: all turn 40 times */
+        {4, 1, 32, 1, 6, 0},         /* all less than once */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct synth s = qwen3(T_F16, T_F16, false, 360 + i);
