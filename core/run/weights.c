@@ -164,7 +164,8 @@ static int alloc_scratch(struct pack_job *job, unsigned n, struct bnt_err *err) 
         const struct bnt_matrix *mat = &job->m->matrices[k];
         if (!mat->ternary) continue;
         if (mat->cols > trits) trits = mat->cols;
-        if (mat->src.block) scales = trits / mat->src.block + 1;
+        if (mat->src.block && trits / mat->src.block >= scales) /* the smallest block counts */
+            scales = trits / mat->src.block + 1;
     }
     job->scratch = calloc(n, sizeof *job->scratch);
     if (!job->scratch) return bnt_fail_nomem(err, "loading", n * sizeof *job->scratch);
