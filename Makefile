@@ -15,6 +15,7 @@ endif
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 # One short line a command; V=1 shows the commands.
 run = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $(2);)

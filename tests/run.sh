@@ -13,13 +13,14 @@ for program in "$@"; do
     $program >"$out" 2>&1
     status=$?
     seconds=$(($(date +%s) - start))
-    counts=$(sed -nE 's/^[0-9]+%: Checks: ([0-9]+), Failures: ([0-9]+), Errors: ([0-9]+)$/\1 \2 \3/p; s/^([0-9]+) passed, ([0-9]+) failed$/all \1 \2/p' "$out" |
+    counts=$(sed -nE 's/^[0-9]+%: Checks: ([0-9]+), Failures: ([0-9]+), Errors: ([0-9]+)$/\1 \2 \3/p; s/^([a-z]+: )?([0-9]+) passed, ([0-9]+) failed$/all \2 \3/p' "$out" |
         awk '$1 == "all" { p += $2; f += $3; next } { p += $1 - $2 - $3; f += $2 + $3 } END { print p + 0, f + 0 }')
     p=${counts% *} f=${counts#* }
     if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
     if [ "$((p + f))" -eq 0 ]; then f=1 && echo "$program: no test was run" >>"$out"; fi
     if [ "$f" -ne 0 ] || [ "${V:-0}" = 1 ]; then cat "$out"; fi
-    printf '%-60s %6d passed %4d failed %5d s\n' "${program##*/}" "$p" "$f" "$seconds"
+    name=${program%% *}
+    printf '%-60s %6d passed %4d failed %5d s\n' "${name#"$PWD"/}" "$p" "$f" "$seconds"
     passed=$((passed + p)) failed=$((failed + f))
 done
 echo "$passed passed, $failed failed"

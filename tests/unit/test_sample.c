@@ -88,13 +88,13 @@ static void expect_only_first(struct bnt_sampling s, size_t keep) {
     bool seen[VOCAB] = {false};
     for (int i = 0; i < VOCAB; i++) order[i] = i;
     qsort(order, VOCAB, sizeof *order, before);
-    for (uint64_t d = 0; d < 20000; d++) seen[pick(s, d)] = true;
+    for (uint64_t d = 0; d < 4000; d++) seen[pick(s, d)] = true;
     for (size_t i = keep; i < VOCAB; i++)
         ck_assert_msg(!seen[order[i]],
                       "id %d, number %zu of the order, was drawn; %zu were to be kept", order[i], i,
                       keep);
     ck_assert(seen[order[0]]);
-    if (keep <= 20) ck_assert(seen[order[keep - 1]]);
+    if (keep <= 8) ck_assert(seen[order[keep - 1]]);
 }
 
 START_TEST(top_k_keeps_the_first_k) {
