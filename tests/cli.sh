@@ -18,6 +18,7 @@ exits 'not a number' 2 "threads: 'two' is not" "$bitnet" -t two
 exits 'out of range' 2 "top-p: '1.5' is not a number from 0 to 1" "$bitnet" --top-p 1.5
 exits 'no such binding' 2 "cpu-bind: 'socket'" "$bitnet" --cpu-bind=socket
 exits 'option of another command' 2 "unknown option" "$bitnet" inspect --temp 1
+exits 'seed too large' 2 "seed: '9223372036854775808' is not a value" "$bitnet" --seed 9223372036854775808
 exits 'stray word' 2 "what is 'hello'" "$bitnet" run hello
 exits 'two prompts' 2 'both give a prompt' "$bitnet" -p a -f b
 exits 'bad environment' 2 "BITNET_THREADS: 'many'" env BITNET_THREADS=many "$bitnet" -m "$model" -p a
@@ -75,6 +76,10 @@ ok 'seeds differ' [ "$one" != "$two" ]
 equal 'BITNET_SEED' "$(BITNET_SEED=1 "$bitnet" -m "$model" -p abc -n 40 --temp 1.2)" "$one"
 run -p abc -n 4 --debug-tokens=2 >/dev/null
 ok '--debug-tokens=2 describes two tokens' [ "$(grep -c "'" "$tmp/stderr")" -eq 2 ]
+
+odd=$tmp/$(printf 'a\377b').gguf
+cp "$model" "$odd"
+ok 'a model path that is no UTF-8' sh -c "\"$bitnet\" -m \"$odd\" -p abc -n 2 --json | grep -q '\"stop_reason\"'"
 
 # ---- tokens ----
 ids=$("$bitnet" tokenize -m "$model" --ids --no-bos 'héllo  wörld')

@@ -188,7 +188,7 @@ static int store(struct cmd_args *args, const struct option_row *row, const char
         break;
     case LIST: bad = parse_list(value, row, field); break;
     case SEED:
-        bad = parse_u64(value, field);
+        bad = parse_u64(value, field) != 0 || *(uint64_t *)field > INT64_MAX; /* JSON has no more */
         *(row->field == F(seed) ? &args->seed_given : &args->chaos_given) = true;
         break;
     case REAL:

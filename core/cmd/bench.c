@@ -132,7 +132,8 @@ static json_t *as_json(const struct bench *b, const struct cmd_list *threads) {
                                "median", r->median, "min", r->min, "max", r->max, "limit_fraction",
                                r->limit_fraction > 0 ? json_real(r->limit_fraction) : json_null()));
     }
-    return json_pack("{s:s, s:s, s:s, s:f, s:f, s:{s:o}, s:o}", "model", cmd_model_path(b->args),
+    return json_pack("{s:o, s:s, s:s, s:f, s:f, s:{s:o}, s:o}", "model",
+                     cmd_json_text(cmd_model_path(b->args), strlen(cmd_model_path(b->args))),
                      "backend", info->backend, "backend_variant", info->backend_variant,
                      "load_seconds", info->load_seconds, "weight_bytes_per_token",
                      b->bytes_per_token, "machine", "read_gbs", read, "results", results);

@@ -68,12 +68,13 @@ static int score(const struct cmd_args *args, const struct bnt_engine *engine,
     if (status != BNT_OK) return status;
     double perplexity = exp(nats / (double)scored), seconds = cmd_now() - start;
     if (args->json)
-        return cmd_write_json(json_pack("{s:s, s:s, s:i, s:I, s:I, s:f, s:f, s:f}", "model",
-                                        cmd_model_path(args), "backend", info->backend, "threads",
-                                        (int)bnt_session_threads(s), "n_ctx", (json_int_t)window,
-                                        "tokens", (json_int_t)scored, "nats", nats, "perplexity",
-                                        perplexity, "seconds", seconds),
-                              err);
+        return cmd_write_json(
+            json_pack("{s:o, s:s, s:i, s:I, s:I, s:f, s:f, s:f}", "model",
+                      cmd_json_text(cmd_model_path(args), strlen(cmd_model_path(args))), "backend",
+                      info->backend, "threads", (int)bnt_session_threads(s), "n_ctx",
+                      (json_int_t)window, "tokens", (json_int_t)scored, "nats", nats, "perplexity",
+                      perplexity, "seconds", seconds),
+            err);
     printf("perplexity %.4f over %zu tokens (%.4f nats each), windows of %zu\n", perplexity, scored,
            nats / (double)scored, window);
     return cmd_flush(err);
