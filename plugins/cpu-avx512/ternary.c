@@ -70,9 +70,14 @@ void ternary_pack(const bnt_ternary_pack_args *a) {
         uint8_t *group = (uint8_t *)a->packed + r / LANES * m.group_bytes;
         uint8_t *codes = group + m.scale_bytes + r % LANES * 4;
         for (uint64_t i = 0; i < cols; i += LANES) {
-            int8_t padded[LANES] = {0};
-            memcpy(padded, w + i, cols - i < LANES ? cols - i : LANES);
-            uint32_t lane = encode16(padded);
+            uint32_t lane;
+            if (cols - i >= LANES) { /* a copy of constant length is no call */
+                lane = encode16(w + i);
+            } else {
+                int8_t padded[LANES] = {0};
+                memcpy(padded, w + i, cols - i);
+                lane = encode16(padded);
+            }
             memcpy(codes + i * 4, &lane, sizeof lane);
         }
         for (uint64_t b = 0; a->shape.block && b < m.span.count; b++) {
