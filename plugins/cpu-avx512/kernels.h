@@ -120,7 +120,7 @@ INLINE int8_t *tile_values(const act_view *v, uint64_t tile) {
 
 /* The first n lanes, all of them from n = 16 on. */
 INLINE __mmask16 first_lanes(uint64_t n) {
-    return n >= LANES ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1);
+    return (__mmask16)(n >= LANES ? 0xffffu : (1u << n) - 1);
 }
 
 /* The tree that ends Dot16 and Sum16, clause 1. */
