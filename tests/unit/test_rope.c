@@ -40,7 +40,7 @@ START_TEST(tables_hold_the_angles_of_the_formula) {
         bnt_rope_table(cosines, sines, freq, ROT, 1.0, 4000, COUNT);
         for (int t = 0; t < COUNT; t++) {
             for (int i = 0; i < ROT / 2; i++) {
-                double angle = (4000.0 + t) * 0.25 * pow(500000.0, -2.0 * i / ROT);
+                double angle = (4000.0 + t) * 0.25 * pow(500000.0, -2.0 * i / (double)ROT);
                 if (with_factors) angle /= (double)factors[i];
                 ck_assert_double_le(fabs((double)cosines[t * ROT / 2 + i] - cos(angle)), 1e-7);
                 ck_assert_double_le(fabs((double)sines[t * ROT / 2 + i] - sin(angle)), 1e-7);
@@ -62,10 +62,10 @@ START_TEST(yarn_mixes_and_magnifies) {
     double freq[ROT / 2];
     int kept = 0, divided = 0;
     bnt_rope_frequencies(freq, ROT, base, &yarn, NULL);
-    double low = floor(ROT * log(8192.0 / (32.0 * 2 * pi)) / (2 * log(base)));
-    double high = ceil(ROT * log(8192.0 / (1.0 * 2 * pi)) / (2 * log(base)));
+    double low = floor((double)ROT * log(8192.0 / (32.0 * 2 * pi)) / (2 * log(base)));
+    double high = ceil((double)ROT * log(8192.0 / (1.0 * 2 * pi)) / (2 * log(base)));
     for (int i = 0; i < ROT / 2; i++) {
-        double full = pow(base, -2.0 * i / ROT), ramp = (i - low) / (high - low);
+        double full = pow(base, -2.0 * i / (double)ROT), ramp = (i - low) / (high - low);
         ramp = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;
         double wanted = full * (1 - ramp) + full / 4.0 * ramp;
         ck_assert_double_le(fabs(freq[i] / wanted - 1.0), 1e-14);
