@@ -96,7 +96,7 @@ size_t ck_measure_peaks(struct ck_peak *peaks, size_t max) {
             loops[i].run();
             clock_gettime(CLOCK_MONOTONIC, &b);
             double s = (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
-            double rate = (double)STEPS * SUMS * loops[i].per_step / s;
+            double rate = (double)STEPS * (double)SUMS * loops[i].per_step / s;
             if (rate > best) best = rate;
         }
         peaks[n++] = (struct ck_peak){loops[i].name, best};

@@ -159,8 +159,8 @@ START_TEST(draws_have_the_probabilities_of_softmax) {
     for (uint64_t d = 0; d < DRAWS; d++) count[bnt_sample(&s, small, 4, NULL, 0, d, scratch)]++;
     for (int i = 0; i < 4; i++) sum += exp((double)small[i] / 0.5);
     for (int i = 0; i < 4; i++) {
-        double p = exp((double)small[i] / 0.5) / sum, sigma = sqrt(p * (1 - p) / DRAWS);
-        ck_assert_double_le(fabs((double)count[i] / DRAWS - p), 5 * sigma);
+        double p = exp((double)small[i] / 0.5) / sum, sigma = sqrt(p * (1 - p) / (double)DRAWS);
+        ck_assert_double_le(fabs((double)count[i] / (double)DRAWS - p), 5 * sigma);
     }
 }
 END_TEST
