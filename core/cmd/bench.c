@@ -41,12 +41,12 @@ static int time_test(struct bnt_session *s, const int32_t *ids, uint32_t depth, 
     int status = BNT_OK;
     bnt_session_truncate(s, 0);
     if (depth) status = bnt_session_feed(s, ids, depth, BNT_WANT_NONE, err);
-    double start = cmd_now();
+    double start = bnt_now();
     if (!decode && status == BNT_OK)
         status = bnt_session_feed(s, ids + depth, count, BNT_WANT_LAST, err);
     for (uint32_t i = 0; decode && i < count && status == BNT_OK; i++)
         status = bnt_session_feed(s, ids + depth + i, 1, BNT_WANT_LAST, err);
-    *seconds = cmd_now() - start;
+    *seconds = bnt_now() - start;
     return status;
 }
 

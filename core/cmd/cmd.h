@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "cmd/args.h"
 #include "run/engine.h"
@@ -48,7 +49,5 @@ json_t *cmd_json_ids(const int32_t *ids, size_t n);
 
 /* --debug-tokens: index, id, piece, byte span and type of the first n tokens, on stderr. */
 void cmd_debug_tokens(const struct bnt_tokenizer *t, const struct bnt_token_list *list, size_t n);
-
-double cmd_now(void); /* seconds, monotonic */
 
 #endif

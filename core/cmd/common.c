@@ -10,12 +10,6 @@
 
 #include "cmd/cmd.h"
 
-double cmd_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 const char *cmd_model_path(const struct cmd_args *args) {
     return args->model ? args->model : bnt_model_path;
 }
@@ -30,7 +24,7 @@ struct progress_bar {
 /* Nothing for the first second, then a bar on one line of the terminal. */
 static void show_progress(void *arg, uint64_t done, uint64_t total) {
     struct progress_bar *bar = arg;
-    if (cmd_now() - bar->start < 1.0) return;
+    if (bnt_now() - bar->start < 1.0) return;
     int filled = total ? (int)((double)done / (double)total * 30.0) : 30;
     fprintf(stderr, "\rloading [%.*s%*s] %3d %%", filled, "##############################",
             30 - filled, "", total ? (int)((double)done / (double)total * 100.0) : 100);
@@ -38,7 +32,7 @@ static void show_progress(void *arg, uint64_t done, uint64_t total) {
 }
 
 int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct bnt_err *err) {
-    struct progress_bar bar = {.start = cmd_now()};
+    struct progress_bar bar = {.start = bnt_now()};
     struct bnt_engine_options options = {.backend = args->backend,
                                          .plugin_dir = args->plugin_dir,
                                          .threads =

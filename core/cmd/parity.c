@@ -397,7 +397,7 @@ int cmd_parity(const struct cmd_args *args, struct bnt_err *err) {
     struct parity *p = calloc(1, sizeof *p);
     if (!p) return bnt_fail_nomem(err, "parity", sizeof *p);
     p->args = args;
-    p->start = cmd_now();
+    p->start = bnt_now();
     p->free_run = args->free_run || args->chaos_given || !args->lockstep;
     p->lockstep = args->lockstep || !args->free_run;
     pthread_mutex_init(&p->mutex, NULL);

@@ -19,7 +19,7 @@
 static const char *const status_names[] = {"ok", "divergence", "no_reference", "timeout", "error"};
 
 double parity_elapsed(const struct parity *p) {
-    return cmd_now() - p->start;
+    return bnt_now() - p->start;
 }
 
 double parity_cpu(void) {

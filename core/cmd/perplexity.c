@@ -50,7 +50,7 @@ static int score(const struct cmd_args *args, const struct bnt_engine *engine,
     size_t window = (size_t)bnt_session_context(s), scored = 0;
     int32_t bos = bnt_tokenizer_info(bnt_engine_tokenizer(engine))->bos;
     int32_t *ids = malloc(window * sizeof *ids);
-    double nats = 0.0, start = cmd_now();
+    double nats = 0.0, start = bnt_now();
     int status = BNT_OK;
     if (!ids) return bnt_fail_nomem(err, "a window", window * sizeof *ids);
     ids[0] = bos;
@@ -66,7 +66,7 @@ static int score(const struct cmd_args *args, const struct bnt_engine *engine,
     if (isatty(STDERR_FILENO)) fputc('\n', stderr);
     free(ids);
     if (status != BNT_OK) return status;
-    double perplexity = exp(nats / (double)scored), seconds = cmd_now() - start;
+    double perplexity = exp(nats / (double)scored), seconds = bnt_now() - start;
     if (args->json)
         return cmd_write_json(
             json_pack("{s:o, s:s, s:i, s:I, s:I, s:f, s:f, s:f}", "model",

@@ -4,8 +4,8 @@
 #include "machine/limits.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "machine/pool.h"
 
@@ -54,11 +54,9 @@ int bnt_measure_read(const struct bnt_topology *topology, unsigned threads, doub
         job.bytes = mem.ptr;
         bnt_pool_run(pool, touch_slice, &job);
         for (int pass = 0; pass < PASSES; pass++) {
-            struct timespec a, b;
-            clock_gettime(CLOCK_MONOTONIC, &a);
+            double start = bnt_now();
             bnt_pool_run(pool, read_slice, &job);
-            clock_gettime(CLOCK_MONOTONIC, &b);
-            double s = (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
+            double s = bnt_now() - start;
             if ((double)REGION / s > *bytes_per_s) *bytes_per_s = (double)REGION / s;
         }
     }

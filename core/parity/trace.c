@@ -10,13 +10,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-static double now_seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "base/clock.h"
 
 int bnt_trace_open(struct bnt_trace *t, size_t steps, uint32_t n_vocab, struct bnt_err *err) {
     size_t values = steps * n_vocab; /* both are small: 1000 steps at most are asked for */
@@ -44,7 +39,7 @@ static int32_t record(struct bnt_trace *t, size_t step, const float *logits) {
 
 int bnt_trace_session(struct bnt_trace *t, struct bnt_session *s, const int32_t *ids, size_t n,
                       _Atomic uint32_t *step, struct bnt_err *err) {
-    double start = now_seconds(), prefilled = start;
+    double start = bnt_now(), prefilled = start;
     int status = BNT_OK;
     bnt_session_truncate(s, 0);
     for (size_t i = 0; i < t->steps; i++) {
@@ -52,11 +47,11 @@ int bnt_trace_session(struct bnt_trace *t, struct bnt_session *s, const int32_t 
         status = i == 0 ? bnt_session_feed(s, ids, n, BNT_WANT_LAST, err)
                         : bnt_session_feed(s, &t->tokens[i - 1], 1, BNT_WANT_LAST, err);
         if (status != BNT_OK) return status;
-        if (i == 0) prefilled = now_seconds();
+        if (i == 0) prefilled = bnt_now();
         record(t, i, bnt_session_logits(s, 0));
     }
     t->prefill_seconds = prefilled - start;
-    t->decode_seconds = now_seconds() - prefilled;
+    t->decode_seconds = bnt_now() - prefilled;
     return BNT_OK;
 }
 
@@ -78,7 +73,7 @@ static void run_batches(struct bnt_trace *t, struct bnt_exec *judge, const int32
 int bnt_trace_judge(struct bnt_trace *t, struct bnt_exec *judge, const int32_t *ids, size_t n,
                     const int32_t *guess, struct bnt_err *err) {
     size_t total = n + t->steps - 1, agreed = 0;
-    double start = now_seconds();
+    double start = bnt_now();
     int32_t *all = malloc(total * sizeof *all);
     if (!all) return bnt_fail_nomem(err, "the judge's run", total * sizeof *all);
     memcpy(all, ids, n * sizeof *all);
@@ -89,7 +84,7 @@ int bnt_trace_judge(struct bnt_trace *t, struct bnt_exec *judge, const int32_t *
         bnt_exec_run(judge, &t->tokens[i], 1, n + i, 1);
         record(t, i + 1, bnt_exec_logits(judge));
     }
-    t->prefill_seconds = now_seconds() - start;
+    t->prefill_seconds = bnt_now() - start;
     free(all);
     return BNT_OK;
 }

@@ -7,13 +7,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-static double now_seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "base/clock.h"
 
 static int check_vocabulary(const struct bnt_engine *e, struct bnt_err *err) {
     uint32_t tokens = bnt_tokenizer_info(e->tokenizer)->vocab_size;
@@ -72,7 +67,7 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
     static const struct bnt_engine_options defaults;
     const struct bnt_engine_options *o = options ? options : &defaults;
     const struct bnt_backends_options which = {.plugin_dir = o->plugin_dir, .want = o->backend};
-    double start = now_seconds();
+    double start = bnt_now();
     int status;
     *out = NULL;
     struct bnt_engine *e = calloc(1, sizeof *e);
@@ -86,7 +81,7 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
         goto fail;
     e->backend = bnt_backends_chosen(e->backends);
     if ((status = load_weights(e, o, err)) != BNT_OK) goto fail;
-    fill_info(e, now_seconds() - start);
+    fill_info(e, bnt_now() - start);
     *out = e;
     return BNT_OK;
 fail:

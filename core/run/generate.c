@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/sha256.h"
 #include "run/engine.h"
 
@@ -27,12 +27,6 @@ struct maker {
     size_t emitted;
     struct bnt_err *err;
 };
-
-static double now_seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int emit_up_to(struct maker *m, size_t end) {
     size_t start = m->emitted;
@@ -242,12 +236,12 @@ int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct b
     m.n_history = n;
     bnt_stream_init(&m.stream, bnt_engine_tokenizer(engine), false, false);
 
-    double start = now_seconds();
+    double start = bnt_now();
     status = feed(&m, ids, n);
-    double prefilled = now_seconds();
+    double prefilled = bnt_now();
     out->prefill_seconds = prefilled - start;
     if (status == BNT_OK) status = decode(&m, &digest);
-    out->decode_seconds = now_seconds() - prefilled;
+    out->decode_seconds = bnt_now() - prefilled;
 out:
     hashed = bnt_sha256_end(&digest, out->logits_digest, &hash_err);
     if (!options->full_logits) out->logits_digest[0] = '\0';
