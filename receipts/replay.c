@@ -64,6 +64,8 @@ static void compare_step(struct replay *r, const struct bnt_step *s) {
                                  "%schosen logit: %s in the receipt, %s in the replay",
                                  used > start ? "; " : "", text_at(r->logits, s->index), b);
     }
+    r->v->first.id = s->id;
+    r->v->first.logit = bnt_f32_bits(s->logit);
     if (used == start) text[0] = '\0';
 }
 
@@ -126,7 +128,8 @@ static json_int_t number(const json_t *o, const char *name) {
     return json_integer_value(json_object_get(o, name));
 }
 
-static struct bnt_sampling sampling_of(const json_t *o) {
+struct bnt_sampling bnt_receipt_sampling(const json_t *receipt) {
+    const json_t *o = json_object_get(json_object_get(receipt, "result"), "sampling");
     return (struct bnt_sampling){
         .temperature = bnt_receipt_float(json_object_get(o, "temperature")),
         .top_k = (uint32_t)number(o, "top_k"),
@@ -191,7 +194,7 @@ int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct 
     const json_t *result = json_object_get(receipt, "result");
     const json_t *output = json_object_get(result, "output");
     const json_t *prompt = json_object_get(json_object_get(result, "prompt"), "ids");
-    const struct bnt_sampling sampling = sampling_of(json_object_get(result, "sampling"));
+    const struct bnt_sampling sampling = bnt_receipt_sampling(receipt);
     const uint64_t context = (uint64_t)number(json_object_get(result, "limits"), "context");
     struct replay r = {.v = v,
                        .output = output,

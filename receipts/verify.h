@@ -25,6 +25,8 @@ struct bnt_difference {
     size_t step;
     const char *what; /* "hidden", "token", "logit", "end"; NULL while there is none */
     char receipt[80], replay[80];
+    int32_t id; /* of the token that the replay made in that step, and the bits of its logit; not */
+    uint32_t logit; /* for "end" and "text" */
 };
 
 struct bnt_verification { /* zero-initialised */
@@ -53,6 +55,8 @@ int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
 int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct bnt_engine *engine,
                       const struct bnt_session_options *options,
                       const volatile sig_atomic_t *interrupted, struct bnt_err *err);
+
+struct bnt_sampling bnt_receipt_sampling(const json_t *receipt); /* as recorded */
 
 /* BNT_OK, or BNT_E_MISMATCH with the texts of all checks that differ. */
 int bnt_verify_outcome(const struct bnt_verification *v, struct bnt_err *err);

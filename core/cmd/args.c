@@ -94,6 +94,8 @@ static const struct option_row table[] = {
     {"receipt", 0, CMD_RUN, TEXT, F(receipt), 0, 0, "FILE",
      "write what was computed, and how, for bitnet verify"},
     {"fast", 0, CMD_VERIFY, FLAG, F(fast), 0, 0, NULL, "structure and hashes only, no computing"},
+    {"locate", 0, CMD_VERIFY, FLAG, F(locate), 0, 0, NULL,
+     "when the replay differs: in which operation, layer and row it arose"},
     {"spot-check", 0, CMD_RUN, REAL, F(spot_check), 0, 1, "P",
      "recompute a row in a share P of the products; a difference ends the run"},
     {"against", 0, CMD_PARITY, TEXT, F(against), 0, 0, "NAME",

@@ -312,8 +312,8 @@ static int judge_all(const struct parity *p, struct bnt_err *err) {
         const struct parity_prompt *q = &p->prompts[i];
         if (q->stepped && q->lockstep.found)
             return bnt_fail(err, BNT_E_MISMATCH, "prompt %s, lock-step: %s", q->name,
-                            bnt_difference_text(&q->lockstep.first, p->engine->model->hp.n_layer,
-                                                text, sizeof text));
+                            bnt_op_difference_text(&q->lockstep.first, p->engine->model->hp.n_layer,
+                                                   text, sizeof text));
         int status = p->lockstep ? check_complete(p, q, err) : BNT_OK;
         if (status != BNT_OK) return status;
     }

@@ -83,6 +83,7 @@ const char *parity_phase_name(uint32_t phase);
 int parity_facts(struct parity *p, struct bnt_err *err);
 /* The whole receipt as things stand; NULL when memory is short. message may be NULL. */
 json_t *parity_receipt(const struct parity *p, enum parity_status status, const char *message);
+json_t *parity_difference(const struct bnt_op_difference *d, uint32_t n_layer);
 int parity_write(const json_t *receipt, const char *path, struct bnt_err *err);
 /* What a watchdog adds to a draft: where everybody is. */
 void parity_add_progress(const struct parity *p, json_t *draft);

@@ -102,16 +102,15 @@ int parity_facts(struct parity *p, struct bnt_err *err) {
 
 /* ---- results -------------------------------------------------------------------------------- */
 
-static json_t *difference(const struct parity *p, const struct bnt_difference *d) {
-    const struct bnt_hparams *hp = &p->engine->model->hp;
+json_t *parity_difference(const struct bnt_op_difference *d, uint32_t n_layer) {
     char text[400], got[16], wanted[16];
-    bnt_difference_text(d, hp->n_layer, text, sizeof text);
+    bnt_op_difference_text(d, n_layer, text, sizeof text);
     snprintf(got, sizeof got, "%08" PRIx32, d->got);
     snprintf(wanted, sizeof wanted, "%08" PRIx32, d->wanted);
     return json_pack(
         "{s:I, s:I, s:I, s:o, s:s, s:o, s:s, s:I, s:I, s:s, s:s, s:s}", "run", (json_int_t)d->run,
         "position", (json_int_t)d->position, "operation_index", (json_int_t)d->op, "layer",
-        d->layer < hp->n_layer ? json_integer(d->layer) : json_null(), "operation",
+        d->layer < n_layer ? json_integer(d->layer) : json_null(), "operation",
         bnt_op_name(d->kind), "matrix", d->matrix[0] ? json_string(d->matrix) : json_null(), "what",
         d->what, "token", (json_int_t)d->token, "row", (json_int_t)d->row, "bits", got,
         "judge_bits", wanted, "text", text);
@@ -128,7 +127,8 @@ static json_t *lockstep_facts(const struct parity *p, const struct bnt_lockstep_
     return json_pack("{s:I, s:I, s:I, s:o, s:o}", "runs", (json_int_t)r->runs, "values_compared",
                      (json_int_t)r->values, "unjudged_products", (json_int_t)r->unjudged,
                      "operations", operations, "first_difference",
-                     r->found ? difference(p, &r->first) : json_null());
+                     r->found ? parity_difference(&r->first, p->engine->info.n_layer)
+                              : json_null());
 }
 
 static json_t *step_or_null(const struct bnt_agreement *a, size_t steps) {
@@ -195,7 +195,7 @@ static void add_totals(const struct parity *p, json_t *parity) {
     for (unsigned i = 0; i < p->n_prompts; i++) {
         const struct parity_prompt *q = &p->prompts[i];
         if (q->stepped && q->lockstep.found && json_is_null(first_operation))
-            first_operation = difference(p, &q->lockstep.first);
+            first_operation = parity_difference(&q->lockstep.first, p->engine->info.n_layer);
         if (!q->freed) continue;
         steps += q->x.steps;
         equal += q->free.equal_tokens;

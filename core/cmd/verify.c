@@ -10,6 +10,7 @@
 
 #include "base/sha256.h"
 #include "cmd/cmd.h"
+#include "cmd/locate.h"
 #include "verify.h"
 
 static volatile sig_atomic_t interrupted;
@@ -71,8 +72,15 @@ static int check_fast(struct bnt_verification *v, const json_t *receipt, const c
     return status;
 }
 
-static int check_all(struct bnt_verification *v, const json_t *receipt, const char *model,
-                     const struct cmd_args *args, const char *text, size_t len,
+/* What --locate found; text and JSON want it after the engine is closed. */
+struct place {
+    bool asked; /* and the replay differs */
+    struct cmd_location at;
+    uint32_t n_layer;
+};
+
+static int check_all(struct bnt_verification *v, struct place *place, const json_t *receipt,
+                     const char *model, const struct cmd_args *args, const char *text, size_t len,
                      struct bnt_err *err) {
     struct cmd_args with_model = *args;
     struct bnt_engine *e = NULL;
@@ -89,20 +97,32 @@ static int check_all(struct bnt_verification *v, const json_t *receipt, const ch
                                        .threads = args->threads.count ? args->threads.values[0] : 0,
                                        .no_bind = args->bind_none},
                                    &interrupted, err);
+    place->asked = args->locate && v->checks[BNT_CHECK_REPLAY].state == BNT_DIFFERS;
+    if (status == BNT_OK && place->asked) {
+        place->n_layer = e->info.n_layer;
+        status = cmd_locate(&place->at, receipt, v, e, &with_model, &interrupted, err);
+    }
     bnt_engine_close(e);
     return status;
 }
 
-static void print_text(const struct bnt_verification *v) {
+static void print_text(const struct bnt_verification *v, const struct place *place) {
     printf("%-11s  %-9s  schema and numerics are known, every field is in place\n", "ok",
            "structure");
     for (unsigned c = 0; c < BNT_CHECK_COUNT; c++)
         printf("%-11s  %-9s  %s\n", bnt_check_state_name(v->checks[c].state),
                bnt_check_name((enum bnt_check)c), v->checks[c].text);
+    if (!place->asked) return;
+    for (unsigned i = 0; i < place->at.n_suspects; i++) {
+        const struct cmd_suspect *s = &place->at.suspects[i];
+        printf("%-11s  %-9s  %s '%s': %s\n", bnt_check_state_name(s->state), "locate",
+               s->named ? "the receipt's backend" : "this machine's backend", s->backend, s->text);
+    }
+    printf("%s\n", place->at.conclusion);
 }
 
 static int print_json(const struct cmd_args *args, const struct bnt_verification *v,
-                      const char *model, struct bnt_err *err) {
+                      const struct place *place, const char *model, struct bnt_err *err) {
     const struct bnt_difference *d = &v->first;
     bool ok = bnt_verify_outcome(v, NULL) == BNT_OK;
     json_t *checks = json_object(), *first = NULL;
@@ -114,17 +134,19 @@ static int print_json(const struct cmd_args *args, const struct bnt_verification
     if (d->what)
         first = json_pack("{s:I, s:s, s:s, s:s}", "step", (json_int_t)d->step, "what", d->what,
                           "receipt", d->receipt, "replay", d->replay);
-    return cmd_write_json(json_pack("{s:o, s:o, s:s, s:I, s:o, s:o}", "receipt",
-                                    cmd_json_text(args->operand, strlen(args->operand)), "model",
-                                    cmd_json_text(model, strlen(model)), "status",
-                                    ok ? "ok" : "mismatch", "steps_replayed", (json_int_t)v->steps,
-                                    "checks", checks, "first_difference",
-                                    first ? first : json_null()),
-                          err);
+    return cmd_write_json(
+        json_pack("{s:o, s:o, s:s, s:I, s:o, s:o, s:o}", "receipt",
+                  cmd_json_text(args->operand, strlen(args->operand)), "model",
+                  cmd_json_text(model, strlen(model)), "status", ok ? "ok" : "mismatch",
+                  "steps_replayed", (json_int_t)v->steps, "checks", checks, "first_difference",
+                  first ? first : json_null(), "located",
+                  place->asked ? cmd_location_json(&place->at, place->n_layer) : json_null()),
+        err);
 }
 
 int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
     struct bnt_verification v = {0};
+    struct place place = {0};
     json_t *receipt = NULL;
     const char *model = NULL;
     char *file = NULL;
@@ -134,6 +156,8 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
         return bnt_fail(err, BNT_E_USAGE, "which receipt? bitnet verify RECEIPT [-m MODEL]");
     if (args->prompt && args->file)
         return bnt_fail(err, BNT_E_USAGE, "-p and -f both give a prompt");
+    if (args->fast && args->locate)
+        return bnt_fail(err, BNT_E_USAGE, "--locate needs the replay that --fast leaves out");
     if (args->file && (status = cmd_read_file(args->file, &file, &len, err)) != BNT_OK)
         return status;
     const char *text = args->prompt ? args->prompt : file;
@@ -143,12 +167,12 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
     if (status == BNT_OK) status = find_model(args, receipt, &model, err);
     if (status == BNT_OK)
         status = args->fast ? check_fast(&v, receipt, model, text, len, err)
-                            : check_all(&v, receipt, model, args, text, len, err);
+                            : check_all(&v, &place, receipt, model, args, text, len, err);
     if (status != BNT_OK) goto out;
     if (args->json)
-        status = print_json(args, &v, model, err);
+        status = print_json(args, &v, &place, model, err);
     else
-        print_text(&v);
+        print_text(&v, &place);
     if (status == BNT_OK) status = cmd_flush(err);
     if (status == BNT_OK) status = bnt_verify_outcome(&v, err);
 out:

@@ -15,7 +15,7 @@
 /* What one member found in its share of one operation. */
 struct finding {
     uint64_t count; /* of values that differ */
-    struct bnt_difference first;
+    struct bnt_op_difference first;
 };
 
 struct member {
@@ -75,7 +75,7 @@ static uint32_t bits_of(const void *value, size_t size) {
 }
 
 /* n values of `size` bytes, X's and the judge's. */
-static void compare(struct member *m, const struct bnt_difference *where, const void *got,
+static void compare(struct member *m, const struct bnt_op_difference *where, const void *got,
                     const void *wanted, uint64_t n, size_t size) {
     const char *g = got, *w = wanted;
     m->values += n;
@@ -91,7 +91,7 @@ static void compare(struct member *m, const struct bnt_difference *where, const 
 }
 
 static void compare_f32(struct bnt_lockstep *l, const struct bnt_op *op,
-                        struct bnt_difference *where, unsigned i, unsigned n) {
+                        struct bnt_op_difference *where, unsigned i, unsigned n) {
     uint64_t tokens = tokens_of(l->x, op), lo, hi;
     bnt_slice(tokens * op->width, 1, i, n, &lo, &hi);
     where->what = "value";
@@ -107,7 +107,7 @@ static void compare_f32(struct bnt_lockstep *l, const struct bnt_op *op,
 }
 
 static void compare_acts(struct bnt_lockstep *l, const struct bnt_op *op,
-                         struct bnt_difference *where, unsigned i, unsigned n) {
+                         struct bnt_op_difference *where, unsigned i, unsigned n) {
     struct member *m = &l->members[i];
     bnt_act_shape shape = {tokens_of(l->x, op), op->width, op->block, 0};
     uint64_t lo, hi, blocks = op->block ? op->width / op->block : 1;
@@ -151,7 +151,7 @@ static void adopt_kv(struct bnt_lockstep *l, uint32_t layer, uint64_t pos, uint3
 }
 
 static void compare_cache(struct bnt_lockstep *l, const struct bnt_op *op,
-                          struct bnt_difference *where, unsigned i, unsigned n) {
+                          struct bnt_op_difference *where, unsigned i, unsigned n) {
     struct member *m = &l->members[i];
     const bnt_kv_shape *kv = &l->x->kv;
     uint64_t lo, hi;
@@ -180,7 +180,7 @@ static bool judgeable(const struct bnt_lockstep *l, const struct bnt_op *op) {
 
 static void compare_outputs(struct bnt_lockstep *l, uint32_t k, unsigned i, unsigned n) {
     const struct bnt_op *op = &l->x->plan.ops[k];
-    struct bnt_difference where = {
+    struct bnt_op_difference where = {
         .run = l->report.runs - 1, .op = k, .kind = op->kind, .layer = op->layer, .matrix = ""};
     if (op->matrix != BNT_NO_MATRIX) where.matrix = l->x->m->matrices[op->matrix].name;
     l->members[i].finding.count = 0;
@@ -313,8 +313,8 @@ uint64_t bnt_lockstep_calls(const struct bnt_lockstep *l, size_t slot) {
 
 /* ---- words ---------------------------------------------------------------------------------- */
 
-char *bnt_difference_text(const struct bnt_difference *d, uint32_t n_layer, char *text,
-                          size_t size) {
+char *bnt_op_difference_text(const struct bnt_op_difference *d, uint32_t n_layer, char *text,
+                             size_t size) {
     char layer[32] = "outside the layers", matrix[128] = "", head[32] = "", values[96];
     if (d->layer < n_layer) snprintf(layer, sizeof layer, "layer %" PRIu32, d->layer);
     if (d->matrix[0]) snprintf(matrix, sizeof matrix, " '%s'", d->matrix);

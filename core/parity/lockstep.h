@@ -12,7 +12,7 @@
 #include "parity/watch.h"
 
 /* One value on which X and the judge differ. */
-struct bnt_difference {
+struct bnt_op_difference {
     uint64_t run;      /* since the lock-step began: 0 the first */
     uint64_t position; /* of the token in the context */
     uint32_t op;       /* number in the plan */
@@ -31,7 +31,7 @@ struct bnt_lockstep_report {
     uint64_t values;                                          /* f32 or int8 values compared */
     uint64_t unjudged; /* products of activations on which the two differed already */
     bool found;
-    struct bnt_difference first;
+    struct bnt_op_difference first;
 };
 
 struct bnt_lockstep;
@@ -49,7 +49,7 @@ const struct bnt_lockstep_report *bnt_lockstep_report(const struct bnt_lockstep 
 uint64_t bnt_lockstep_calls(const struct bnt_lockstep *l, size_t slot);
 
 /* "run 1, position 9, layer 3, linear 'blk.3.ffn_up.weight', token 0, row 5123: value 0x..." */
-char *bnt_difference_text(const struct bnt_difference *d, uint32_t n_layer, char *text,
-                          size_t size);
+char *bnt_op_difference_text(const struct bnt_op_difference *d, uint32_t n_layer, char *text,
+                             size_t size);
 
 #endif

@@ -79,6 +79,56 @@ tail -c +200002 "$model" >>"$tmp/changed.gguf"
 exits 'a model byte' 10 'model.sha256: ' "$bitnet" verify "$tmp/r.json" -m "$tmp/changed.gguf"
 exits 'a model byte, by --fast' 10 'model.sha256: ' "$bitnet" verify "$tmp/r.json" -m "$tmp/changed.gguf" --fast
 
+# ---- where a difference arose: a plugin whose fault no self-check sees ----
+mkdir -m 755 "$tmp/plugins"
+cp "$build/test-plugins/row-5000.so" "$build/test-plugins/good.so" "$tmp/plugins"
+"$build/bitnet-synth" --ff 5376 -o "$tmp/wide.gguf" 2>/dev/null
+for backend in good row-5000; do
+    "$bitnet" -m "$tmp/wide.gguf" --plugin-dir="$tmp/plugins" --backend=$backend -p hello -n 8 \
+        --ignore-eos --receipt="$tmp/$backend.json" >/dev/null
+done
+locate() { # RECEIPT BACKEND OPTIONS...
+    receipt=$1 backend=$2
+    shift 2
+    "$bitnet" verify "$tmp/$receipt.json" --plugin-dir="$tmp/plugins" --backend="$backend" --locate "$@"
+}
+said() { # NAME PATTERN: on stdout, by the command before
+    ok "$1" grep -qE "$2" "$tmp/stdout"
+}
+fault="layer 0, linear 'blk.0.ffn_gate.weight', token 0, row 5000: value is"
+exits 'nothing to locate' 0 '' locate good good
+exits 'a faulty backend here' 10 'replay: step' locate good row-5000
+said 'is located' "this machine's backend 'row-5000': .*$fault"
+said 'and blamed' "^this machine's backend 'row-5000' is wrong"
+exits 'a receipt of a faulty plugin' 10 'replay: step' locate row-5000 good
+said 'a good backend here' "this machine's backend 'good': agrees with ref-scalar in each of [1-9]"
+said 'that plugin is located' "the receipt's backend 'row-5000': .*$fault.*gives this step as the receipt"
+said 'and its run is blamed' 'up to step [0-9]+: the difference lies in the run .*row-5000. is wrong'
+exits 'as JSON' 10 'replay: step' locate row-5000 ref-scalar --json
+equal 'with layer, operation and row' "$(python3 -c 'import json, sys
+d = [b["first_difference"] for b in json.load(sys.stdin)["located"]["backends"]][1]
+print(d["layer"], d["operation"], d["row"])' <"$tmp/stdout")" '0 linear 5000'
+sed 's/"name":"row-5000"/"name":"other"/' "$tmp/row-5000.json" >"$tmp/other.json"
+exits 'a plugin that is not here' 10 'replay: step' locate other good
+said 'is said not to be' "the receipt's backend 'other': no plugin of that name is here"
+said 'and nobody is blamed' 'the run that made the receipt, or in an edit of the receipt$'
+cp "$build/test-plugins/drop-row.so" "$tmp/plugins/row-5000.so"
+sed 's/"name":"row-5000"/"name":"drop-row"/' "$tmp/row-5000.json" >"$tmp/other.json"
+exits 'a plugin with another hash' 10 'replay: step' locate other good
+said 'is another file' "the receipt's backend 'drop-row': the plugin of that name here is another file"
+hash=$(sha256sum "$tmp/plugins/row-5000.so" | cut -d' ' -f1)
+sed -E "s/(\"path\":\"[^\"]*row-5000.so\"[^}]*\"sha256\":\")[0-9a-f]{64}/\1$hash/" "$tmp/other.json" >"$tmp/refused.json"
+exits 'a plugin that the self-check refuses' 10 'replay: step' locate refused good
+said 'is said to be refused' "the receipt's backend 'drop-row': is here and refused: .*"
+sed -E '/^"result":/s/("ids":\[)[0-9]+(,[^]]*\],"logits")/\1401\2/' "$tmp/good.json" >"$tmp/edited.json"
+exits 'an edited token' 10 'ids was changed' locate edited good
+said 'is nobody'"'"'s fault here' 'in every operation up to step 0: .*, or in an edit of the receipt$'
+sed -E 's/"predict":8/"predict":9/' "$tmp/good.json" >"$tmp/edited.json"
+exits 'a run that ends elsewhere' 10 'stop_reason|goes on' locate edited good
+said 'concerns no operation' '^no operation is concerned: all 8 steps'
+exits 'not without a replay' 2 'locate needs the replay' locate good good --fast
+rm -r "$tmp/plugins"
+
 # ---- what is no receipt, and where none can be ----
 exits 'no receipt' 2 'which receipt' "$bitnet" verify
 exits 'a missing receipt' 3 'No such file' "$bitnet" verify "$tmp/none.json"

@@ -139,7 +139,7 @@ static uint64_t total(const uint64_t *counts) {
 static void check_agrees(const char *what) {
     char text[400] = "";
     struct bnt_lockstep_report r = judged(false);
-    if (r.found) bnt_difference_text(&r.first, engine->info.n_layer, text, sizeof text);
+    if (r.found) bnt_op_difference_text(&r.first, engine->info.n_layer, text, sizeof text);
     ck_assert_msg(!r.found, "%s: %s", what, text);
     ck_assert_uint_eq(r.runs, STEPS);
     ck_assert_uint_eq(total(r.compared), STEPS * bnt_session_exec(session)->plan.n_ops);
@@ -353,7 +353,7 @@ START_TEST(lockstep_finds_row_5000) {
         ck_assert_uint_eq(r.first.got ^ r.first.wanted, 1);
         ck_assert_uint_eq(r.different[BNT_OP_LINEAR], STEPS * 2 * engine->info.n_layer);
         ck_assert_uint_eq(total(r.different), r.different[BNT_OP_LINEAR]);
-        bnt_difference_text(&r.first, engine->info.n_layer, text, sizeof text);
+        bnt_op_difference_text(&r.first, engine->info.n_layer, text, sizeof text);
         ck_assert_ptr_nonnull(
             strstr(text, "layer 0, linear 'blk.0.ffn_gate.weight', token 0, row 5000: value is "));
     }
