@@ -136,8 +136,9 @@ int check_i8(struct check *c, const char *slot, const int8_t *got, const int8_t 
 
 int bnt_selfcheck(const bnt_kernels *k, const bnt_kernels *judge, struct bnt_err *err) {
     static int (*const parts[BNT_GROUPS])(struct check *) = {
-        [BNT_TERNARY] = check_ternary,     [BNT_DENSE] = check_dense,   [BNT_VECTOR] = check_vector,
-        [BNT_ATTENTION] = check_attention, [BNT_SEARCH] = check_search,
+        [BNT_TERNARY] = check_ternary, [BNT_DENSE] = check_dense,
+        [BNT_VECTOR] = check_vector,   [BNT_ATTENTION] = check_attention,
+        [BNT_SEARCH] = check_search,   [BNT_MEASURE] = check_measure,
     };
     int status = BNT_OK;
     struct check *c = calloc(1, sizeof *c);

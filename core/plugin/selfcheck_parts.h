@@ -73,5 +73,6 @@ int check_dense(struct check *c);
 int check_vector(struct check *c);
 int check_attention(struct check *c);
 int check_search(struct check *c);
+int check_measure(struct check *c);
 
 #endif

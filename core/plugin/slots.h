@@ -13,7 +13,15 @@
 #include "base/err.h"
 #include "bitnet/plugin.h"
 
-enum bnt_group { BNT_TERNARY, BNT_DENSE, BNT_VECTOR, BNT_ATTENTION, BNT_SEARCH, BNT_GROUPS };
+enum bnt_group {
+    BNT_TERNARY,
+    BNT_DENSE,
+    BNT_VECTOR,
+    BNT_ATTENTION,
+    BNT_SEARCH,
+    BNT_MEASURE,
+    BNT_GROUPS
+};
 
 struct bnt_slot {
     const char *name;

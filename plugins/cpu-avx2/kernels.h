@@ -63,6 +63,9 @@ void i8_unpack(const bnt_i8_unpack_args *a);
 void base_i8_gemv(const bnt_i8_gemv_args *a);
 void vnni_i8_gemv(const bnt_i8_gemv_args *a);
 
+void base_peak(const bnt_peak_args *a);
+void vnni_peak(const bnt_peak_args *a);
+
 /* ---- spans and activations ---------------------------------------------------------------- */
 
 /* A row is `count` spans of `width` columns, each with one scale (NUMERICS 3: a single span, 4: a

@@ -20,6 +20,8 @@
 
 #include "search.c"
 
+#include "peak.c"
+
 #if defined(__clang__)
 #pragma clang attribute pop
 #endif

@@ -61,6 +61,9 @@ void i8_unpack(const bnt_i8_unpack_args *a);
 void base_i8_gemv(const bnt_i8_gemv_args *a);
 void vnni_i8_gemv(const bnt_i8_gemv_args *a);
 
+void base_peak(const bnt_peak_args *a);
+void vnni_peak(const bnt_peak_args *a);
+
 /* ---- spans and activations ---------------------------------------------------------------- */
 
 /* Columns that share a scale, and the same padded to whole vectors. A block is a multiple of 16, so

@@ -6,5 +6,6 @@
 #define NEON_DOTPROD 1
 #define KERNEL(name) dotprod_##name
 
+#include "peak.c"
 #include "search.c"
 #include "ternary.c"

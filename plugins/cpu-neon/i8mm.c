@@ -8,4 +8,5 @@
 #define NEON_I8MM 1
 #define KERNEL(name) i8mm_##name
 
+#include "peak.c"
 #include "ternary.c"

@@ -20,6 +20,7 @@
 #include "acts.c"
 #include "attention.c"
 #include "dense.c"
+#include "peak.c"
 #include "search.c"
 #include "table.c"
 #include "ternary.c"

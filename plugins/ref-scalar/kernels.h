@@ -53,6 +53,8 @@ void KERNEL(i8_pack)(const bnt_i8_pack_args *a);
 void KERNEL(i8_unpack)(const bnt_i8_unpack_args *a);
 void KERNEL(i8_gemv)(const bnt_i8_gemv_args *a);
 
+void KERNEL(peak)(const bnt_peak_args *a);
+
 /* Dot16, clause 1, in three steps, so that a long row can be taken in pieces: start with acc = 0,
  * add pieces whose offsets are multiples of 16, then fold. */
 static inline void dot16_add(float acc[BNT_LANES], const float *a, const float *b, uint64_t n) {

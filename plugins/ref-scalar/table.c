@@ -31,4 +31,5 @@ const bnt_kernels KERNEL(table) = {
     .i8_pack = KERNEL(i8_pack),
     .i8_unpack = KERNEL(i8_unpack),
     .i8_gemv = KERNEL(i8_gemv),
+    .peak = KERNEL(peak),
 };

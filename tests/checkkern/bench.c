@@ -12,16 +12,16 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/peak.h"
 #include "bench_work.h"
 #include "machine/limits.h"
 
-enum { MAX_PEAKS = 8, MAX_ROUNDS = 99 };
+enum { MAX_ROUNDS = 99 };
 
 struct limits {
-    double read; /* bytes per second */
-    struct ck_peak peaks[MAX_PEAKS];
-    size_t n_peaks;
-    double int8, f32; /* the best of each kind */
+    double read;                  /* bytes per second */
+    double peaks[CK_MAX_SETS][2]; /* multiply-adds per second of each set, BNT_PEAK_*; 0: unknown */
+    double best[2];               /* of each kind, among the sets */
 };
 
 static double now(void) {
@@ -30,23 +30,21 @@ static double now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void measure_limits(struct limits *l) {
+static void measure_limits(struct limits *l, const struct ck_sets *sets) {
     struct bnt_topology *topology = NULL;
     struct bnt_err err;
-    struct ck_peak peaks[MAX_PEAKS];
     double read = 0.0;
     if (bnt_topology_open(&topology, &err) == BNT_OK) bnt_measure_read(topology, 1, &read, &err);
     bnt_topology_close(topology);
     if (read > l->read) l->read = read;
-    size_t n = ck_measure_peaks(peaks, MAX_PEAKS);
-    for (size_t i = 0; i < n; i++) {
-        double best = i < l->n_peaks ? l->peaks[i].per_second : 0.0;
-        l->peaks[i] = peaks[i];
-        if (best > peaks[i].per_second) l->peaks[i].per_second = best;
-        double *kind = strncmp(peaks[i].name, "int8", 4) == 0 ? &l->int8 : &l->f32;
-        if (l->peaks[i].per_second > *kind) *kind = l->peaks[i].per_second;
+    for (size_t s = 0; s < sets->count; s++) {
+        for (uint32_t kind = 0; kind < 2; kind++) {
+            double peak = 0.0;
+            bnt_measure_peak(&sets->at[s]->k, kind, NULL, 1, &peak, &err);
+            if (peak > l->peaks[s][kind]) l->peaks[s][kind] = peak;
+            if (peak > l->best[kind]) l->best[kind] = peak;
+        }
     }
-    l->n_peaks = n;
 }
 
 /* Seconds per call over at least 15 ms. */
@@ -99,7 +97,7 @@ out:
 static void print_row(const struct row *r, const struct limits *l) {
     double macs = r->item->macs ? r->item->macs(r->item) / r->median : 0.0;
     double bytes = r->item->bytes ? r->item->bytes(r->item) / r->median : 0.0;
-    double peak = r->item->integer ? l->int8 : l->f32;
+    double peak = l->best[r->item->integer ? BNT_PEAK_INT8 : BNT_PEAK_F32];
     char name[160];
     snprintf(name, sizeof name, "%s/%s", r->set->plugin, r->set->variant);
     printf("%-13s %-19s %-24s %12.0f ns %+5.1f%% %+5.1f%%", r->item->slot, r->item->shape, name,
@@ -112,7 +110,7 @@ static void print_row(const struct row *r, const struct limits *l) {
 static json_t *row_json(const struct row *r, const struct limits *l) {
     double macs = r->item->macs ? r->item->macs(r->item) / r->median : 0.0;
     double bytes = r->item->bytes ? r->item->bytes(r->item) / r->median : 0.0;
-    double peak = r->item->integer ? l->int8 : l->f32;
+    double peak = l->best[r->item->integer ? BNT_PEAK_INT8 : BNT_PEAK_F32];
     return json_pack("{s:s, s:s, s:s, s:s, s:{s:f, s:f, s:f}, s:f, s:f, s:f, s:f}", "plugin",
                      r->set->plugin, "variant", r->set->variant, "slot", r->item->slot, "shape",
                      r->item->shape, "ns", "median", r->median * 1e9, "min", r->least * 1e9, "max",
@@ -121,10 +119,12 @@ static json_t *row_json(const struct row *r, const struct limits *l) {
                      peak > 0 ? macs / peak : 0.0);
 }
 
-static void print_limits(const struct limits *l) {
+static void print_limits(const struct limits *l, const struct ck_sets *sets) {
     printf("limits, one thread: read %.2f GB/s", l->read * 1e-9);
-    for (size_t i = 0; i < l->n_peaks; i++)
-        printf(", %s %.0f Gmac/s", l->peaks[i].name, l->peaks[i].per_second * 1e-9);
+    for (size_t s = 0; s < sets->count; s++)
+        if (l->peaks[s][BNT_PEAK_INT8] > 0)
+            printf("; %s/%s int8 %.1f, f32 %.1f Gmac/s", sets->at[s]->plugin, sets->at[s]->variant,
+                   l->peaks[s][BNT_PEAK_INT8] * 1e-9, l->peaks[s][BNT_PEAK_F32] * 1e-9);
     printf("\ntime of a call: median, least and most; percentages are of the read limit and of the "
            "best peak of the kind\n");
 }
@@ -135,25 +135,30 @@ int ck_bench(const struct ck_sets *sets, const struct ck_options *options, json_
     if (sets->count == 0) return EXIT_FAILURE;
     struct row *rows = calloc(ck_item_count * sets->count, sizeof *rows);
     if (!rows) return EXIT_FAILURE;
-    measure_limits(&limits);
+    measure_limits(&limits, sets);
     for (size_t i = 0; i < ck_item_count; i++) {
         if (options->slot && strcmp(options->slot, ck_items[i].slot) != 0) continue;
         if (!out) fprintf(stderr, "%s %s\n", ck_items[i].slot, ck_items[i].shape);
         n += time_item(sets, &ck_items[i], options->rounds, rows + n);
     }
-    measure_limits(&limits);
+    measure_limits(&limits, sets);
     if (out) {
         json_t *peaks = json_object(), *results = json_array();
-        for (size_t i = 0; i < limits.n_peaks; i++)
-            json_object_set_new(peaks, limits.peaks[i].name,
-                                json_real(limits.peaks[i].per_second * 1e-9));
+        for (size_t i = 0; i < sets->count; i++) {
+            char name[160];
+            snprintf(name, sizeof name, "%s/%s", sets->at[i]->plugin, sets->at[i]->variant);
+            json_object_set_new(peaks, name,
+                                json_pack("{s:f, s:f}", "int8",
+                                          limits.peaks[i][BNT_PEAK_INT8] * 1e-9, "f32",
+                                          limits.peaks[i][BNT_PEAK_F32] * 1e-9));
+        }
         for (size_t i = 0; i < n; i++) json_array_append_new(results, row_json(&rows[i], &limits));
         json_object_set_new(
             out, "machine",
             json_pack("{s:f, s:o}", "read_gbs", limits.read * 1e-9, "peaks_gmac_s", peaks));
         json_object_set_new(out, "results", results);
     } else {
-        print_limits(&limits);
+        print_limits(&limits, sets);
         for (size_t i = 0; i < n; i++) print_row(&rows[i], &limits);
     }
     free(rows);

@@ -5,6 +5,7 @@
 
 #include "attention.h"
 #include "dense.h"
+#include "measure.h"
 #include "search.h"
 #include "ternary.h"
 #include "vector.h"
@@ -41,6 +42,7 @@ const struct ck_test ck_tests[] = {
     TEST(i8_pack, i8, i8),
     TEST(i8_unpack, i8, i8),
     TEST(i8_gemv, i8, i8),
+    TEST(peak, peak, peak),
 };
 const size_t ck_test_count = CK_COUNT(ck_tests);
 

@@ -213,7 +213,7 @@ AT(bnt_attn_args, part, 104);
 AT(bnt_attn_args, y, 112);
 AT(bnt_attn_args, ldy, 120);
 
-SIZE(bnt_kernels, 216);
+SIZE(bnt_kernels, 224);
 AT(bnt_kernels, struct_size, 0);
 AT(bnt_kernels, reserved, 4);
 AT(bnt_kernels, variant, 8);
@@ -242,6 +242,7 @@ AT(bnt_kernels, i8_layout, 184);
 AT(bnt_kernels, i8_pack, 192);
 AT(bnt_kernels, i8_unpack, 200);
 AT(bnt_kernels, i8_gemv, 208);
+AT(bnt_kernels, peak, 216);
 SIZE(bnt_i8_shape, 16);
 SIZE(bnt_i8_pack_args, 48);
 SIZE(bnt_i8_unpack_args, 48);
@@ -254,6 +255,12 @@ AT(bnt_i8_gemv_args, row_lo, 48);
 AT(bnt_i8_gemv_args, row_hi, 56);
 AT(bnt_i8_gemv_args, d, 64);
 AT(bnt_i8_gemv_args, ldd, 72);
+
+SIZE(bnt_peak_args, 24);
+AT(bnt_peak_args, kind, 0);
+AT(bnt_peak_args, reserved, 4);
+AT(bnt_peak_args, steps, 8);
+AT(bnt_peak_args, done, 16);
 
 SIZE(bnt_plugin, 48);
 AT(bnt_plugin, struct_size, 0);
@@ -270,7 +277,8 @@ _Static_assert(BNT_TYPE_F32 == 0 && BNT_TYPE_F16 == 1 && BNT_TYPE_Q8_0 == 8 &&
                    BNT_TYPE_Q6_K == 14 && BNT_TYPE_BF16 == 30,
                "the ids of the file format");
 _Static_assert(BNT_ROPE_NORM == 0 && BNT_ROPE_NEOX == 1 && BNT_GATE_SILU == 0 &&
-                   BNT_GATE_RELU2 == 1 && BNT_SUPPORTED == 0 && BNT_NOT_SUPPORTED == -1,
+                   BNT_GATE_RELU2 == 1 && BNT_PEAK_INT8 == 0 && BNT_PEAK_F32 == 1 &&
+                   BNT_SUPPORTED == 0 && BNT_NOT_SUPPORTED == -1,
                "values that plugins were compiled with");
 _Static_assert(BNT_NUMERICS_VERSION == 1 && BNT_LANES == 16 && BNT_ATTN_CHUNK == 256,
                "docs/NUMERICS.md");

@@ -236,6 +236,14 @@ static void attn_ignores_tok_lo(const bnt_attn_args *a) {
     ref->attn(&p);
 }
 
+static void peak_counts_from_one(const bnt_peak_args *a) {
+    *a->done = a->kind <= BNT_PEAK_F32 ? 8 * (a->steps + 1) : 0;
+}
+
+static void peak_knows_every_kind(const bnt_peak_args *a) {
+    *a->done = 8 * a->steps;
+}
+
 static struct bnt_err err;
 
 static int run(const bnt_kernels *k) {
@@ -310,6 +318,12 @@ START_TEST(attention_faults) {
 }
 END_TEST
 
+START_TEST(peak_faults) {
+    CAUGHT(peak, peak_counts_from_one, "peak");
+    CAUGHT(peak, peak_knows_every_kind, "peak");
+}
+END_TEST
+
 START_TEST(slot_table) {
     size_t at = offsetof(bnt_kernels, ternary_layout);
     for (size_t i = 0; i < bnt_slot_count; i++) { /* in order, without gaps: none forgotten */
@@ -331,6 +345,7 @@ int main(void) {
     tcase_add_test(tc, dense_faults);
     tcase_add_test(tc, vector_faults);
     tcase_add_test(tc, attention_faults);
+    tcase_add_test(tc, peak_faults);
     tcase_add_test(tc, slot_table);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);

@@ -51,6 +51,7 @@ enum {
 
 enum { BNT_ROPE_NORM = 0, BNT_ROPE_NEOX = 1 };  /* pairs (2i, 2i+1), or (i, i + n_rot/2) */
 enum { BNT_GATE_SILU = 0, BNT_GATE_RELU2 = 1 }; /* clause 9 */
+enum { BNT_PEAK_INT8 = 0, BNT_PEAK_F32 = 1 };   /* int8 products, summed; fused binary32 */
 
 /* ---- what the core tells the plugin ------------------------------------------------------- */
 
@@ -304,6 +305,17 @@ typedef struct bnt_i8_gemv_args {
     uint64_t ldd;
 } bnt_i8_gemv_args;
 
+/* Runs `steps` turns of the fastest multiply-add loop that this kernel set knows of the kind, over
+ * registers alone, and says in *done how many multiply-adds that was: steps times a constant that
+ * is not 0; 0 for a kind it does not know. The core times it: what no kernel of this kind can beat.
+ */
+typedef struct bnt_peak_args {
+    uint32_t kind; /* BNT_PEAK_* */
+    uint32_t reserved;
+    uint64_t steps;
+    uint64_t *done;
+} bnt_peak_args;
+
 /* ---- the slots ---------------------------------------------------------------------------- */
 
 /*
@@ -350,6 +362,9 @@ typedef struct bnt_kernels {
     void (*i8_pack)(const bnt_i8_pack_args *);
     void (*i8_unpack)(const bnt_i8_unpack_args *);
     void (*i8_gemv)(const bnt_i8_gemv_args *);
+
+    /* group measure, optional: without it no peak is known beside which a result can be stated */
+    void (*peak)(const bnt_peak_args *);
 } bnt_kernels;
 
 /* ---- what a plugin exports ---------------------------------------------------------------- */
