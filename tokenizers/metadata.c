@@ -73,8 +73,15 @@ static void make_control(struct bnt_piece *p) {
     p->mergeable = false;
 }
 
-static int32_t mark_ends(struct bnt_vocab *v) {
+/* What opens a turn is CONTROL too, whatever the file's type says: else a message could hold it. */
+static const char *const opens[] = {"<|im_start|>", "<|start_header_id|>", "<|end_header_id|>"};
+
+static int32_t mark_turns(struct bnt_vocab *v) {
     int32_t eot = -1;
+    for (size_t i = 0; i < sizeof opens / sizeof opens[0]; i++) {
+        int32_t id = bnt_vocab_named(v, opens[i]);
+        if (id >= 0) make_control(&v->pieces[id]);
+    }
     for (size_t i = 0; i < N_ENDS; i++) {
         int32_t id = bnt_vocab_named(v, ends[i].text);
         struct bnt_piece *p;
@@ -144,7 +151,7 @@ int bnt_metadata_special(struct bnt_tokenizer_info *info, struct bnt_vocab *v,
     info->bos = bnt_vocab_named(v, pre ? "<|begin_of_text|>" : "<s>");
     info->eos = pre ? -1 : bnt_vocab_named(v, "</s>");
     info->unk = pre ? -1 : first_of_type(v, BNT_TOKEN_UNKNOWN);
-    info->eot = mark_ends(v);
+    info->eot = mark_turns(v);
     info->eot_source = info->eot >= 0 ? "inferred" : "none";
     rc = read_id(g, "tokenizer.ggml.bos_token_id", v->count, &info->bos, &stated, err);
     if (rc) return rc;

