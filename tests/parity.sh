@@ -11,10 +11,12 @@ unset BITNET_BACKEND BITNET_SEED BITNET_THREADS BITNET_PLUGIN_DIR BITNET_DETERMI
 unset CROSSVAL_GGUF CROSSVAL_PROMPT_SET PARITY_TEST_TIMEOUT_SECS
 export BASELINES_DIR="$tmp/baselines"
 mkdir -m 755 "$tmp/plugins"
-cp "$build"/test-plugins/row-5000.so "$build"/test-plugins/sleeper.so \
-    "$build"/test-plugins/good.so "$tmp/plugins"
+for name in row-5000 sleeper good lost-token far-back; do
+    cp "$build/test-plugins/$name.so" "$tmp/plugins"
+done
 "$build/bitnet-synth" -o "$tmp/tiny.gguf" 2>/dev/null
 "$build/bitnet-synth" --ff 5376 -o "$tmp/wide.gguf" 2>/dev/null
+"$build/bitnet-synth" --vocab 6000 --ctx 1024 -o "$tmp/many.gguf" 2>/dev/null
 
 parity() { # BACKEND MODEL OPTIONS...
     backend=$1 model=$2
@@ -22,9 +24,10 @@ parity() { # BACKEND MODEL OPTIONS...
     "$bitnet" parity --backend="$backend" --plugin-dir="$tmp/plugins" -m "$tmp/$model.gguf" "$@"
 }
 
+# The newest: at midnight there are two folders.
 receipt() { # BACKEND EXPRESSION: of the python value r
-    python3 -c "import glob, json
-r = json.load(open(glob.glob('$BASELINES_DIR/*-*-*/parity-$1.json')[0]))
+    python3 -c "import glob, json, os
+r = json.load(open(max(glob.glob('$BASELINES_DIR/*-*-*/parity-$1.json'), key=os.path.getmtime)))
 p = r['parity']
 print(($2))"
 }
@@ -41,16 +44,19 @@ equal 'tokens' "$(receipt good "len(r['prompts'][0]['free']['tokens']), \
     r['prompts'][0]['free']['tokens'] == r['prompts'][0]['free']['judge_tokens']")" '(4, True)'
 equal 'chaos' "$(receipt good "r['prompts'][0]['chaos']['equal_logits'], \
     sorted(r['prompts'][0]['chaos']['slices_so_far'])")" \
-    "(4, ['good', 'ref-scalar', 'row-5000', 'sleeper'])"
+    "(4, ['far-back', 'good', 'lost-token', 'ref-scalar', 'row-5000', 'sleeper'])"
 equal 'provenance' "$(receipt good "r['circumstance']['backend']['name'], \
     r['circumstance']['kernel_calls']['rope']['by'], r['tokenizer']['source'], \
     len(r['model']['sha256']), r['judge']['name']")" "('good', 'good', 'gguf', 64, 'ref-scalar')"
 equal 'the receipt as JSON on stdout' \
     "$(parity good tiny --json | python3 -c 'import json, sys
 print(json.load(sys.stdin)["parity"]["status"])')" ok
-exits 'both prompts' 0 '' parity good tiny --prompt-set=all -n 2
-equal 'are two' "$(receipt good "[(q['name'], q['parse_special'], len(q['free']['tokens'])) \
-    for q in r['prompts']]")" "[('math', False, 2), ('chat', True, 2)]"
+exits 'all prompts' 0 '' parity good tiny --prompt-set=all -n 2
+equal 'are three' "$(receipt good "[(q['name'], q['parse_special'], len(q['free']['tokens'])) \
+    for q in r['prompts']]")" "[('math', False, 2), ('chat', True, 2), ('long', False, 2)]"
+equal 'the long one is cut to the context' "$(receipt good \
+    "len(r['prompts'][2]['ids']), r['prompts'][2]['judged_from_position']")" '(510, 502)'
+exits 'in small batches' 0 '' parity good tiny --prompt-set=all -b 5
 equal 'plain text is said to be' "$(receipt good "r['prompts'][1]['special_tokens'] > 0 or \
     'plain text' in r['prompts'][1]['note']")" True
 exits 'free only' 0 '' parity good tiny --free
@@ -80,18 +86,50 @@ exits 'spot-check stops the run' 10 "layer [01], linear 'blk.*ffn_.*', row 5[0-9
 exits 'and leaves a good one alone' 0 '' $run --backend=good --spot-check=1
 rm "$tmp/plugins/row-5000.so"
 
+# A search that misses tokens, and contexts of several chunks: only what looks there finds faults.
+exits 'a search of the head' 0 '' parity good many
+equal 'was looked at' "$(receipt good "[(q['free']['searched_steps'], q['free']['search_difference']) \
+    for q in r['prompts']]")" '[(4, None)]'
+exits 'a search that misses tokens' 10 'free run: step [0-3], .* the search of the head found token [0-9]+' \
+    parity lost-token many
+equal 'is a divergence' "$(receipt lost-token "p['status'], p['first_difference'], \
+    r['prompts'][0]['free']['search_difference']['step'] in range(4), \
+    r['prompts'][0]['free']['equal_tokens'] < 4")" "('divergence', None, True, True)"
+exits 'a fault far back' 0 '' parity far-back many
+exits 'needs a long prompt' 10 "position 632, layer 0, attention, token 0, row 0: value is" \
+    parity far-back many --prompt-set=long
+equal 'of which the end is judged' "$(receipt far-back "len(r['prompts'][0]['ids']), \
+    r['prompts'][0]['lockstep']['operations']['attention']")" "(640, {'compared': 8, 'different': 8})"
+exits 'a good one passes it' 0 '' parity good many --prompt-set=long
+exits 'in lock-step alone as well' 10 'position 632' parity far-back many --prompt-set=long --lockstep
+rm "$tmp/plugins/lost-token.so" "$tmp/plugins/far-back.so"
+
 # A kernel that never comes back.
 start=$(date +%s%N)
-PARITY_TEST_TIMEOUT_SECS=2 exits 'a kernel that hangs' 11 'time limit of 2 s reached.*ffn_gate' \
+PARITY_TEST_TIMEOUT_SECS=2 exits 'a kernel that hangs' 11 \
+    "time limit of 2 s reached \\(free run, prompt math, step 0, thread 0 in sleeper's linear blk.0.ffn_gate.weight \\(layer 0\\)" \
     parity sleeper wide
 took=$((($(date +%s%N) - start) / 1000000))
+# The kernel's clock of files may be a tick behind.
+written=$(($(find "$BASELINES_DIR" -name parity-sleeper.json -printf '%T@\n' | sort -n | tail -n 1 | tr -d . | cut -c 1-19)))
+late=$(((written - start) / 1000000 - 2000))
+ok "the receipt appears within two seconds of the limit: $late ms" test "$late" -ge -20 -a "$late" -le 2000
 ok "the process ends between 2 and 4 seconds: $took ms" test "$took" -ge 2000 -a "$took" -le 4000
 equal 'its receipt' "$(receipt sleeper "p['status'], p['phase'], p['progress']['prompt'], \
     p['progress']['step'], p['progress']['threads_in_kernels'][0]['matrix']")" \
     "('timeout', 'free run', 'math', 0, 'blk.0.ffn_gate.weight')"
 equal 'has provenance too' "$(receipt sleeper "r['circumstance']['backend']['name'], \
     len(r['model']['sha256'])")" "('sleeper', 64)"
-exits 'in lock-step as well' 11 'lock-step.*ffn_gate' parity sleeper wide --lockstep --timeout=4
+exits 'in lock-step as well' 11 "lock-step, .* in sleeper's linear blk.0.ffn_gate" \
+    parity sleeper wide --lockstep --timeout=2
+exits 'a judge that hangs' 11 \
+    "the judge's run, prompt math, step 0, .* in sleeper's linear blk.0.ffn_gate.weight \\(layer 0\\)" \
+    parity good wide --against=sleeper --timeout=2
+equal 'is named in the receipt' "$(receipt good "p['status'], p['phase'], p['against'], \
+    [p['progress']['threads_in_kernels'][0][k] for k in ('backend', 'operation', 'layer')]")" \
+    "('timeout', \"the judge's run\", 'sleeper', ['sleeper', 'linear', 0])"
+exits 'a judge that hangs beside a good backend' 11 "lock-step, .* in sleeper's linear blk.0.ffn_gate" \
+    parity good wide --against=sleeper --lockstep --timeout=2
 rm "$tmp/plugins/sleeper.so"
 
 # Chaos changes no token; what cannot be asked for together is refused.
@@ -109,7 +147,7 @@ exits 'a model that is not there' 3 'none.gguf' parity good none
 equal 'is an error' "$(receipt good "p['status'], r.get('model')")" "('error', None)"
 exits 'a backend that is not there' 6 'nobody' parity nobody tiny
 equal 'is one too' "$(receipt nobody "p['status']")" error
-exits 'an unknown set' 2 'none of math, chat, all' parity good tiny --prompt-set=poems
+exits 'an unknown set' 2 'none of math, chat, long, all' parity good tiny --prompt-set=poems
 exits 'nowhere to write' 3 'receipt' parity good tiny -o /nowhere/at/all.json
 CROSSVAL_GGUF="$tmp/tiny.gguf" CROSSVAL_PROMPT_SET=chat exits 'by the environment' 0 '' \
     "$bitnet" parity --backend=good --plugin-dir="$tmp/plugins"

@@ -101,7 +101,7 @@ static const struct option_row table[] = {
     {"against", 0, CMD_PARITY, TEXT, F(against), 0, 0, "NAME",
      "the backend that judges (default ref-scalar)"},
     {"prompt-set", 0, CMD_PARITY, TEXT, F(prompt_set), 0, 0, "SET",
-     "math (default), chat, or all: both"},
+     "math (default), chat, long, or all of them"},
     {"free", 0, CMD_PARITY, FLAG, F(free_run), 0, 0, NULL, "free-running only: tokens and logits"},
     {"lockstep", 0, CMD_PARITY, FLAG, F(lockstep), 0, 0, NULL,
      "lock-step only: each operation, from the same inputs"},

@@ -21,13 +21,6 @@
 #include "plugin/slots.h"
 #include "receipt.h"
 
-static const struct parity_prompt known[PARITY_PROMPTS] = {
-    {.name = "math", .text = "What is 2+2?", .flags = BNT_ENCODE_BOS},
-    {.name = "chat",
-     .text = "<|start_header_id|>user<|end_header_id|>\n\nWhat is photosynthesis?<|eot_id|>",
-     .flags = BNT_ENCODE_BOS | BNT_ENCODE_PARSE_SPECIAL},
-};
-
 /* ---- the watchdog's side -------------------------------------------------------------------- */
 
 static void set_phase(struct parity *p, enum parity_phase phase) {
@@ -104,39 +97,12 @@ static int choose_path(struct parity *p, const char *name, struct bnt_err *err) 
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-static int choose_prompts(struct parity *p, struct bnt_err *err) {
-    const char *set = p->args->prompt_set ? p->args->prompt_set : "math";
-    for (unsigned i = 0; i < PARITY_PROMPTS; i++) {
-        if (strcmp(set, "all") == 0 || strcmp(set, known[i].name) == 0)
-            p->prompts[p->n_prompts++] = known[i];
-    }
-    if (p->n_prompts) return BNT_OK;
-    char shown[64];
-    return bnt_fail(err, BNT_E_USAGE, "--prompt-set: '%s' is none of math, chat, all",
-                    bnt_printable(shown, sizeof shown, set, strlen(set)));
-}
-
-static int encode_prompts(struct parity *p, uint64_t *longest, struct bnt_err *err) {
-    const struct bnt_tokenizer *t = bnt_engine_tokenizer(p->engine);
-    *longest = 0;
-    for (unsigned i = 0; i < p->n_prompts; i++) {
-        struct parity_prompt *q = &p->prompts[i];
-        int status = bnt_encode_prompt(t, q->text, strlen(q->text), q->flags, &q->list, err);
-        if (status != BNT_OK) return status;
-        for (size_t k = 0; k < q->list.count; k++)
-            q->special += q->list.end[k] > q->list.begin[k] &&
-                          bnt_tokenizer_type(t, q->list.ids[k]) == BNT_TOKEN_CONTROL;
-        if (q->list.count > *longest) *longest = q->list.count;
-    }
-    return BNT_OK;
-}
-
 static int open_tested(struct parity *p, struct bnt_err *err) {
     uint64_t longest;
     unsigned threads = p->args->threads.count ? p->args->threads.values[0] : 0;
     int status = cmd_open_engine(&p->engine, p->args, err);
     if (status == BNT_OK) status = choose_path(p, p->engine->backend->name, err);
-    if (status == BNT_OK) status = encode_prompts(p, &longest, err);
+    if (status == BNT_OK) status = parity_encode_prompts(p, &longest, err);
     if (status != BNT_OK) return status;
     const struct bnt_session_options o = {.n_ctx = longest + p->args->n_predict,
                                           .n_batch = p->args->batch,
@@ -176,47 +142,80 @@ static int open_judge(struct parity *p, bool *missing, struct bnt_err *err) {
 
 static void watched_slice(void *arg, uint32_t op, unsigned i, unsigned n) {
     struct parity *p = arg;
-    bnt_watch_slice(&p->watch, bnt_session_exec(p->session), op, i, n);
+    bnt_watch_slice(&p->watch, p->engine->backend->name, bnt_session_exec(p->session), op, i, n);
 }
 
-/* X alone, then the judge. */
-static int run_free(struct parity *p, struct parity_prompt *q, struct bnt_err *err) {
-    struct bnt_exec *exec = bnt_session_exec(p->session);
-    set_phase(p, PHASE_FREE);
-    bnt_exec_hook(exec, &(struct bnt_exec_hook){.arg = p, .slice = watched_slice});
-    int status = bnt_trace_session(&q->x, p->session, q->list.ids, q->list.count, &p->step, err);
-    bnt_exec_hook(exec, NULL);
-    if (status != BNT_OK) return status;
+static void judges_slice(void *arg, uint32_t op, unsigned i, unsigned n) {
+    struct parity *p = arg;
+    bnt_watch_slice(&p->watch, p->judge->name, p->judge_exec, op, i, n);
+}
+
+/* The judge's run of the same prompt. */
+static int run_judge(struct parity *p, struct parity_prompt *q, struct bnt_err *err) {
     set_phase(p, PHASE_JUDGING);
-    status =
+    bnt_exec_hook(p->judge_exec, &(struct bnt_exec_hook){.arg = p, .slice = judges_slice});
+    int status =
         bnt_trace_judge(&q->judge, p->judge_exec, q->list.ids, q->list.count, q->x.tokens, err);
+    bnt_exec_hook(p->judge_exec, NULL);
     if (status != BNT_OK) return status;
     q->free = bnt_trace_compare(&q->x, &q->judge);
     q->freed = true;
     return publish(p, err);
 }
 
-/* The same run again with the judge beside it. A network that overflows is stopped by the session,
- * but what was judged until then counts. */
+/* X alone, then the judge, unless the lock-step takes its place: see run_lockstep. */
+static int run_free(struct parity *p, struct parity_prompt *q, struct bnt_err *err) {
+    struct bnt_exec *exec = bnt_session_exec(p->session);
+    const struct bnt_exec_hook hook = {.arg = p, .slice = watched_slice, .watches = true};
+    set_phase(p, PHASE_FREE);
+    bnt_exec_hook(exec, &hook);
+    int status = bnt_trace_session(&q->x, p->session, q->list.ids, q->list.count, 0, &p->step, err);
+    bnt_exec_hook(exec, NULL);
+    if (status != BNT_OK) return status;
+    q->ran = true;
+    return p->lockstep && q->judged_from ? publish(p, err) : run_judge(p, q, err);
+}
+
+/* The tokens that nobody judges: as X's free run left them, or fed now. */
+static int feed_unjudged(struct parity *p, const struct parity_prompt *q, struct bnt_err *err) {
+    if (q->ran && bnt_session_position(p->session) > q->judged_from) return BNT_OK;
+    bnt_session_truncate(p->session, 0);
+    return bnt_session_feed(p->session, q->list.ids, q->judged_from, BNT_WANT_NONE, err);
+}
+
+/*
+ * The same run again with the judge beside it. A network that overflows is stopped by the session,
+ * but what was judged until then counts. Of a long prompt only the end is judged, in another batch
+ * than X's free run had it; then this run, not the judge's own, is what the free run must equal.
+ */
 static int run_lockstep(struct parity *p, struct parity_prompt *q, struct bnt_err *err) {
     struct bnt_lockstep *l;
     struct bnt_trace t = {0};
     uint32_t n_vocab = p->engine->info.n_vocab;
     set_phase(p, PHASE_LOCKSTEP);
-    int status = bnt_lockstep_open(&l, bnt_session_exec(p->session), &p->judge_weights,
-                                   &p->judge->kernels, p->args->first_only, &p->watch, err);
+    int status = feed_unjudged(p, q, err);
     if (status != BNT_OK) return status;
+    p->watch.tested = p->engine->backend->name;
+    p->watch.judge = p->judge->name;
+    status = bnt_lockstep_open(&l, bnt_session_exec(p->session), &p->judge_weights,
+                               &p->judge->kernels, p->args->first_only, &p->watch, err);
+    if (status != BNT_OK) return status;
+    bnt_lockstep_adopt(l, q->judged_from);
     status = bnt_trace_open(&t, p->args->n_predict, n_vocab, err);
     if (status == BNT_OK)
-        status = bnt_trace_session(&t, p->session, q->list.ids, q->list.count, &p->step, err);
+        status = bnt_trace_session(&t, p->session, q->list.ids, q->list.count, q->judged_from,
+                                   &p->step, err);
     q->lockstep = *bnt_lockstep_report(l);
     q->stepped = q->lockstep.runs > 0;
     for (size_t i = 0; i < bnt_slot_count; i++) p->judge_calls[i] += bnt_lockstep_calls(l, i);
     if (status == BNT_E_NUMERIC && q->lockstep.found) status = BNT_OK;
     if (status == BNT_OK && !q->freed) {
-        bnt_trace_close(&q->x);
-        q->x = t;
+        struct bnt_trace *to = q->ran ? &q->judge : &q->x;
+        bnt_trace_close(to);
+        *to = t;
         t = (struct bnt_trace){0};
+        q->freed = q->ran;
+        if (q->ran) q->free = bnt_trace_compare(&q->x, &q->judge);
     }
     bnt_trace_close(&t);
     bnt_lockstep_close(l);
@@ -228,7 +227,7 @@ static int run_chaos(struct parity *p, struct parity_prompt *q, struct bnt_err *
     set_phase(p, PHASE_CHAOS);
     int status = bnt_trace_open(&t, p->args->n_predict, p->engine->info.n_vocab, err);
     if (status == BNT_OK)
-        status = bnt_trace_session(&t, p->session, q->list.ids, q->list.count, &p->step, err);
+        status = bnt_trace_session(&t, p->session, q->list.ids, q->list.count, 0, &p->step, err);
     if (status == BNT_OK) {
         q->chaos = bnt_trace_compare(&t, &q->judge);
         q->chaotic = true;
@@ -259,7 +258,8 @@ static int run_all_chaos(struct parity *p, struct bnt_err *err) {
                                 p->args->chaos, &p->watch, err);
     for (unsigned i = 0; i < p->n_prompts && status == BNT_OK; i++) {
         atomic_store(&p->prompt, i);
-        if (p->prompts[i].freed) status = run_chaos(p, &p->prompts[i], err);
+        if (p->prompts[i].freed && !p->prompts[i].judged_from)
+            status = run_chaos(p, &p->prompts[i], err);
     }
     return status;
 }
@@ -294,15 +294,34 @@ static int run_parts(struct parity *p, enum parity_status *result, struct bnt_er
 
 /* ---- the verdict ---------------------------------------------------------------------------- */
 
+/* Operations of all batches: those before the prompt's last one end where the head begins. */
+static uint64_t operations_of(const struct parity *p, const struct parity_prompt *q) {
+    const struct bnt_exec *e = bnt_session_exec(p->session);
+    uint64_t batches = (q->list.count - q->judged_from - 1) / e->options.n_batch, headless = 0;
+    for (uint32_t k = 0; k < e->plan.n_ops && !e->plan.ops[k].on_wanted; k++) headless++;
+    return batches * headless + (uint64_t)p->args->n_predict * e->plan.n_ops;
+}
+
 /* That lock-step found nothing only counts if it looked at everything. */
 static int check_complete(const struct parity *p, const struct parity_prompt *q,
                           struct bnt_err *err) {
-    uint64_t compared = 0, ops = bnt_session_exec(p->session)->plan.n_ops;
+    uint64_t compared = 0, wanted = operations_of(p, q);
     for (unsigned k = 0; k < BNT_OP_COUNT; k++) compared += q->lockstep.compared[k];
-    if (compared == p->args->n_predict * ops && q->lockstep.values) return BNT_OK;
+    if (compared == wanted && q->lockstep.values) return BNT_OK;
     return bnt_fail(err, BNT_E_MISMATCH,
                     "prompt %s: lock-step compared %" PRIu64 " operations of %" PRIu64, q->name,
-                    compared, p->args->n_predict * ops);
+                    compared, wanted);
+}
+
+static int check_search(const struct parity_prompt *q, struct bnt_err *err) {
+    const struct bnt_top *got = &q->x.search_fault.got, *wanted = &q->x.search_fault.wanted;
+    if (!q->ran || !q->x.search_fault.found) return BNT_OK;
+    return bnt_fail(err, BNT_E_MISMATCH,
+                    "prompt %s, free run: step %zu, largest logit number %" PRIu32
+                    ": the search of the head found token %" PRId32
+                    " (%.9g), all logits give %" PRId32 " (%.9g)",
+                    q->name, q->x.search_fault.step, q->x.search_fault.rank + 1, got->id,
+                    (double)got->logit, wanted->id, (double)wanted->logit);
 }
 
 /* Fails with the first thing that differs, in the order in which a reader wants to know. */
@@ -320,6 +339,8 @@ static int judge_all(const struct parity *p, struct bnt_err *err) {
     for (unsigned i = 0; i < p->n_prompts; i++) {
         const struct parity_prompt *q = &p->prompts[i];
         const struct bnt_agreement *a = &q->free;
+        int status = check_search(q, err);
+        if (status != BNT_OK) return status;
         bool chaos = !q->freed || a->first_divergence == q->x.steps;
         if (chaos) a = &q->chaos;
         if (chaos ? !q->chaotic : !q->freed) continue;
@@ -337,12 +358,15 @@ static void show(const struct parity *p) {
     for (unsigned i = 0; i < p->n_prompts; i++) {
         const struct parity_prompt *q = &p->prompts[i];
         uint64_t compared = 0, different = 0;
-        if (!q->freed && !q->stepped) continue;
+        if (!q->ran && !q->stepped) continue;
         for (unsigned k = 0; k < BNT_OP_COUNT; k++) {
             compared += q->lockstep.compared[k];
             different += q->lockstep.different[k];
         }
         printf("%s: %zu tokens\n", q->name, q->list.count);
+        if (q->ran)
+            printf("  search     %zu of %zu tokens found by a search of the head\n", q->x.searched,
+                   q->x.steps);
         if (q->freed)
             printf("  free run   %zu of %zu tokens equal, %zu of %zu logit vectors\n",
                    q->free.equal_tokens, q->x.steps, q->free.equal_logits, q->x.steps);
@@ -350,6 +374,8 @@ static void show(const struct parity *p) {
             printf("  lock-step  %" PRIu64 " operations, %" PRIu64 " values, %" PRIu64
                    " operations different\n",
                    compared, q->lockstep.values, different);
+        if (q->stepped && q->judged_from)
+            printf("             from position %zu on\n", q->judged_from);
         if (q->chaotic)
             printf("  chaos      %zu of %zu tokens equal, %zu of %zu logit vectors, %zu backends\n",
                    q->chaos.equal_tokens, q->x.steps, q->chaos.equal_logits, q->x.steps,
@@ -401,7 +427,7 @@ int cmd_parity(const struct cmd_args *args, struct bnt_err *err) {
     p->free_run = args->free_run || args->chaos_given || !args->lockstep;
     p->lockstep = args->lockstep || !args->free_run;
     pthread_mutex_init(&p->mutex, NULL);
-    int status = choose_prompts(p, err);
+    int status = parity_choose_prompts(p, err);
     if (status == BNT_OK) status = choose_path(p, args->backend ? args->backend : "auto", err);
     if (status == BNT_OK) status = publish(p, err);
     if (status == BNT_OK)

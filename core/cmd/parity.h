@@ -38,15 +38,19 @@ enum parity_phase {
 struct parity_prompt {
     const char *name, *text;
     unsigned flags; /* BNT_ENCODE_* */
+    size_t most;    /* tokens; 0: as many as there are */
+    size_t judged;  /* tokens at its end that the lock-step judges; 0: all */
     struct bnt_token_list list;
+    size_t judged_from;           /* those before are computed by the tested backend alone */
     unsigned special;             /* control tokens that the text itself became */
+    bool ran;                     /* x is its free run */
     bool freed, stepped, chaotic; /* which results there are */
     struct bnt_trace x, judge;
     struct bnt_agreement free, chaos;
     struct bnt_lockstep_report lockstep;
 };
 
-enum { PARITY_PROMPTS = 2 };
+enum { PARITY_PROMPTS = 3 };
 
 struct parity {
     const struct cmd_args *args;
@@ -75,6 +79,10 @@ struct parity {
     struct bnt_watch watch;
 };
 
+/* The prompts that --prompt-set names; their tokens, and the number of the longest. */
+int parity_choose_prompts(struct parity *p, struct bnt_err *err);
+int parity_encode_prompts(struct parity *p, uint64_t *longest, struct bnt_err *err);
+
 double parity_elapsed(const struct parity *p);
 double parity_cpu(void); /* seconds of all threads so far */
 const char *parity_phase_name(uint32_t phase);
@@ -87,7 +95,7 @@ json_t *parity_difference(const struct bnt_op_difference *d, uint32_t n_layer);
 int parity_write(const json_t *receipt, const char *path, struct bnt_err *err);
 /* What a watchdog adds to a draft: where everybody is. */
 void parity_add_progress(const struct parity *p, json_t *draft);
-/* "prompt math, step 2, thread 0 in linear 'blk.3.ffn_up.weight' of layer 3" */
+/* "lock-step, prompt math, step 2, thread 0 in cpu-avx2's linear blk.3.ffn_up.weight (layer 3)" */
 char *parity_where(const struct parity *p, char *text, size_t size);
 
 #endif

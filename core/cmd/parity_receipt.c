@@ -142,10 +142,24 @@ static json_t *agreement(const struct bnt_agreement *a, size_t steps) {
                      step_or_null(a, steps), "cosine_similarity", a->cosine);
 }
 
+static json_t *search_difference(const struct bnt_trace *x) {
+    char got[16], wanted[16];
+    if (!x->search_fault.found) return json_null();
+    snprintf(got, sizeof got, "%08" PRIx32, bnt_f32_bits(x->search_fault.got.logit));
+    snprintf(wanted, sizeof wanted, "%08" PRIx32, bnt_f32_bits(x->search_fault.wanted.logit));
+    return json_pack("{s:I, s:I, s:i, s:s, s:i, s:s}", "step", (json_int_t)x->search_fault.step,
+                     "rank", (json_int_t)x->search_fault.rank, "token", x->search_fault.got.id,
+                     "bits", got, "largest_token", x->search_fault.wanted.id, "largest_bits",
+                     wanted);
+}
+
 static json_t *free_facts(const struct parity_prompt *q) {
-    json_t *o = agreement(&q->free, q->x.steps);
+    json_t *o = q->freed ? agreement(&q->free, q->x.steps) : json_object();
     json_object_set_new(o, "tokens", cmd_json_ids(q->x.tokens, q->x.steps));
-    json_object_set_new(o, "judge_tokens", cmd_json_ids(q->judge.tokens, q->judge.steps));
+    if (q->freed)
+        json_object_set_new(o, "judge_tokens", cmd_json_ids(q->judge.tokens, q->judge.steps));
+    json_object_set_new(o, "searched_steps", json_integer((json_int_t)q->x.searched));
+    json_object_set_new(o, "search_difference", search_difference(&q->x));
     json_object_set_new(o, "timings",
                         json_pack("{s:I, s:I, s:I}", "prefill_us",
                                   (json_int_t)(1e6 * q->x.prefill_seconds), "decode_us",
@@ -180,7 +194,9 @@ static json_t *prompt_facts(const struct parity *p, const struct parity_prompt *
         json_object_set_new(o, "note",
                             json_string("the vocabulary has none of the special tokens in this "
                                         "text: it was encoded as plain text"));
-    if (q->freed) json_object_set_new(o, "free", free_facts(q));
+    if (q->judged_from)
+        json_object_set_new(o, "judged_from_position", json_integer((json_int_t)q->judged_from));
+    if (q->ran) json_object_set_new(o, "free", free_facts(q));
     if (q->stepped) json_object_set_new(o, "lockstep", lockstep_facts(p, &q->lockstep));
     if (q->chaotic) json_object_set_new(o, "chaos", chaos_facts(p, q));
     return o;
@@ -263,8 +279,18 @@ int parity_write(const json_t *receipt, const char *path, struct bnt_err *err) {
 
 /* ---- where everybody is --------------------------------------------------------------------- */
 
-static uint32_t inside(const struct parity *p, unsigned member) {
-    return atomic_load_explicit(&p->watch.inside[member], memory_order_relaxed);
+/* The operation that a member is in, and whose; NULL when it is in none. */
+static const struct bnt_op *inside(const struct parity *p, unsigned member, const char **backend) {
+    uint32_t k = atomic_load_explicit(&p->watch.inside[member].op, memory_order_acquire);
+    *backend = atomic_load_explicit(&p->watch.inside[member].backend, memory_order_relaxed);
+    return k && *backend ? &p->exec->plan.ops[k - 1] : NULL;
+}
+
+/* Whom a phase without operations is about; NULL: nobody. */
+static const char *backend_of(const struct parity *p, uint32_t phase) {
+    if (phase == PHASE_OPENING) return p->args->backend ? p->args->backend : "auto";
+    if (phase == PHASE_REFERENCE) return p->args->against ? p->args->against : bnt_judge()->name;
+    return NULL;
 }
 
 static const char *matrix_of(const struct parity *p, const struct bnt_op *op) {
@@ -279,39 +305,43 @@ void parity_add_progress(const struct parity *p, json_t *draft) {
     json_t *parity = json_object_get(draft, "parity"), *threads = json_array();
     uint32_t phase = atomic_load(&p->phase);
     for (unsigned i = 0; p->exec && i < BNT_WATCH_MEMBERS; i++) {
-        uint32_t k = inside(p, i);
-        if (!k) continue;
-        const struct bnt_op *op = &p->exec->plan.ops[k - 1];
+        const char *backend;
+        const struct bnt_op *op = inside(p, i, &backend);
+        if (!op) continue;
         const char *matrix = matrix_of(p, op);
         json_array_append_new(
             threads,
-            json_pack("{s:i, s:i, s:s, s:o, s:o}", "thread", (int)i, "operation_index", (int)k - 1,
-                      "operation", bnt_op_name(op->kind), "layer",
+            json_pack("{s:i, s:s, s:i, s:s, s:o, s:o}", "thread", (int)i, "backend", backend,
+                      "operation_index", (int)(op - p->exec->plan.ops), "operation",
+                      bnt_op_name(op->kind), "layer",
                       op->layer < p->exec->m->hp.n_layer ? json_integer(op->layer) : json_null(),
                       "matrix", matrix[0] ? json_string(matrix) : json_null()));
     }
     json_object_set_new(parity, "phase", json_string(parity_phase_name(phase)));
     json_object_set_new(parity, "elapsed_us", json_integer((json_int_t)(1e6 * parity_elapsed(p))));
+    const char *who = backend_of(p, phase);
     json_object_set_new(
         parity, "progress",
-        json_pack("{s:s, s:i, s:I, s:o}", "prompt", prompt_of(p), "step",
-                  (int)atomic_load(&p->step), "position",
+        json_pack("{s:o, s:s, s:i, s:I, s:o}", "backend", who ? json_string(who) : json_null(),
+                  "prompt", prompt_of(p), "step", (int)atomic_load(&p->step), "position",
                   (json_int_t)atomic_load_explicit(&p->watch.position, memory_order_relaxed),
                   "threads_in_kernels", threads));
 }
 
 char *parity_where(const struct parity *p, char *text, size_t size) {
     uint32_t phase = atomic_load(&p->phase);
-    int n = snprintf(text, size, "%s", parity_phase_name(phase));
+    const char *who = backend_of(p, phase);
+    int n = snprintf(text, size, "%s%s%s", parity_phase_name(phase), who ? ": backend " : "",
+                     who ? who : "");
     if (phase < PHASE_FREE || !p->exec || n < 0 || (size_t)n >= size) return text;
     n += snprintf(text + n, size - (size_t)n, ", prompt %s, step %" PRIu32, prompt_of(p),
                   atomic_load(&p->step));
     for (unsigned i = 0; i < BNT_WATCH_MEMBERS && (size_t)n < size; i++) {
-        uint32_t k = inside(p, i);
-        if (!k) continue;
-        const struct bnt_op *op = &p->exec->plan.ops[k - 1];
-        n += snprintf(text + n, size - (size_t)n, ", thread %u in %s %s (layer %" PRIu32 ")", i,
-                      bnt_op_name(op->kind), matrix_of(p, op), op->layer);
+        const char *backend;
+        const struct bnt_op *op = inside(p, i, &backend);
+        if (!op) continue;
+        n += snprintf(text + n, size - (size_t)n, ", thread %u in %s's %s %s (layer %" PRIu32 ")",
+                      i, backend, bnt_op_name(op->kind), matrix_of(p, op), op->layer);
     }
     return text;
 }

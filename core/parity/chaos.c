@@ -44,14 +44,14 @@ static void slice(void *arg, uint32_t k, unsigned i, unsigned n) {
     uint32_t random[4];
     if (kind == BNT_OP_QUANTIZE || kind == BNT_OP_KV_STORE) {
         for (unsigned p = 0; p < c->n_parties; p++)
-            bnt_watch_slice(c->watch, c->parties[p].exec, k, i, n);
+            bnt_watch_slice(c->watch, c->parties[p].name, c->parties[p].exec, k, i, n);
         return;
     }
     const uint32_t counter[4] = {(uint32_t)first->pos, (uint32_t)(first->pos >> 32), k, i};
     bnt_philox4x32(counter, c->key, random);
     unsigned p = (unsigned)(((uint64_t)random[0] * c->n_parties) >> 32);
     c->members[i].slices[p]++;
-    bnt_watch_slice(c->watch, c->parties[p].exec, k, i, n);
+    bnt_watch_slice(c->watch, c->parties[p].name, c->parties[p].exec, k, i, n);
 }
 
 static void begin(void *arg) {

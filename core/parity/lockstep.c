@@ -221,18 +221,22 @@ static void join(struct bnt_lockstep *l, uint32_t k, unsigned n) {
     l->stopped = l->stop_at_first;
 }
 
+static const char *tested(const struct bnt_lockstep *l) {
+    return l->watch ? l->watch->tested : NULL;
+}
+
 static void slice(void *arg, uint32_t k, unsigned i, unsigned n) {
     struct bnt_lockstep *l = arg;
     const struct bnt_op *op = &l->x->plan.ops[k];
     bnt_pool_barrier(l->x->pool); /* all are done with the operation before, and with its report */
     if (l->stopped) {
-        bnt_watch_slice(l->watch, l->x, k, i, n);
+        bnt_watch_slice(l->watch, tested(l), l->x, k, i, n);
         return;
     }
     copy_inputs(l, op, i, n);
     bnt_pool_barrier(l->x->pool);
-    bnt_watch_slice(l->watch, l->x, k, i, n);
-    bnt_exec_slice(l->judge, k, i, n);
+    bnt_watch_slice(l->watch, tested(l), l->x, k, i, n);
+    bnt_watch_slice(l->watch, l->watch ? l->watch->judge : NULL, l->judge, k, i, n);
     bnt_pool_barrier(l->x->pool);
     compare_outputs(l, k, i, n);
     bnt_pool_barrier(l->x->pool);
@@ -301,6 +305,18 @@ void bnt_lockstep_close(struct bnt_lockstep *l) {
     bnt_mem_free(&l->scratch);
     free(l->members);
     free(l);
+}
+
+void bnt_lockstep_adopt(struct bnt_lockstep *l, uint64_t n) {
+    const struct bnt_exec *x = l->x;
+    for (uint32_t layer = 0; layer < x->m->hp.n_layer; layer++)
+        for (uint64_t pos = 0; pos < n; pos++)
+            for (uint32_t head = 0; head < x->kv.heads; head++) {
+                float *k = l->members[0].k[0], *v = l->members[0].v[0];
+                size_t at = (size_t)head * x->kv.head_dim; /* kv_store wants rows of all heads */
+                load_kv(x, layer, pos, head, k + at, v + at);
+                adopt_kv(l, layer, pos, head, k, v);
+            }
 }
 
 const struct bnt_lockstep_report *bnt_lockstep_report(const struct bnt_lockstep *l) {

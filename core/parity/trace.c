@@ -12,6 +12,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "run/engine.h"
+
+enum { MANY = 40 }; /* largest logits */
 
 int bnt_trace_open(struct bnt_trace *t, size_t steps, uint32_t n_vocab, struct bnt_err *err) {
     size_t values = steps * n_vocab; /* both are small: 1000 steps at most are asked for */
@@ -37,18 +40,56 @@ static int32_t record(struct bnt_trace *t, size_t step, const float *logits) {
     return t->tokens[step] = bnt_sample(&greedy, logits, t->n_vocab, NULL, 0, step, NULL);
 }
 
+/* What the session found for this step against all logits. */
+static void check_search(struct bnt_trace *t, size_t step, const struct bnt_session *s,
+                         const float *logits) {
+    struct bnt_top all[MANY];
+    uint32_t count, n = 0;
+    const struct bnt_top *top = bnt_session_top(s, &count);
+    for (uint32_t i = 0; i < t->n_vocab; i++)
+        bnt_keep_best(all, &n, count, (struct bnt_top){logits[i], (int32_t)i});
+    bnt_sort_best(all, n);
+    for (uint32_t i = 0; i < n && !t->search_fault.found; i++) {
+        if (top[i].id == all[i].id && bnt_f32_bits(top[i].logit) == bnt_f32_bits(all[i].logit))
+            continue;
+        t->search_fault.found = true;
+        t->search_fault.step = step;
+        t->search_fault.rank = i;
+        t->search_fault.got = top[i];
+        t->search_fault.wanted = all[i];
+    }
+}
+
+/* Feeds, and records what came out. Every other step asks for more than the largest logit, as
+ * sampling does. */
+static int make_step(struct bnt_trace *t, struct bnt_session *s, const int32_t *ids, size_t n,
+                     size_t step, struct bnt_err *err) {
+    uint32_t k = step % 2 ? MANY : 1, count;
+    int status = bnt_session_feed_top(s, ids, n, k, err);
+    if (status != BNT_OK) return status;
+    const float *logits = bnt_session_logits(s, 0);
+    if (!logits) {
+        struct bnt_exec *e = bnt_session_exec(s);
+        bnt_exec_complete(e);
+        logits = bnt_exec_logits(e);
+        check_search(t, step, s, logits);
+        t->searched++;
+    }
+    record(t, step, logits);
+    t->tokens[step] = bnt_session_top(s, &count)[0].id;
+    return BNT_OK;
+}
+
 int bnt_trace_session(struct bnt_trace *t, struct bnt_session *s, const int32_t *ids, size_t n,
-                      _Atomic uint32_t *step, struct bnt_err *err) {
+                      size_t keep, _Atomic uint32_t *step, struct bnt_err *err) {
     double start = bnt_now(), prefilled = start;
-    int status = BNT_OK;
-    bnt_session_truncate(s, 0);
+    bnt_session_truncate(s, keep);
     for (size_t i = 0; i < t->steps; i++) {
         if (step) atomic_store_explicit(step, (uint32_t)i, memory_order_relaxed);
-        status = i == 0 ? bnt_session_feed(s, ids, n, BNT_WANT_LAST, err)
-                        : bnt_session_feed(s, &t->tokens[i - 1], 1, BNT_WANT_LAST, err);
+        int status = i == 0 ? make_step(t, s, ids + keep, n - keep, i, err)
+                            : make_step(t, s, &t->tokens[i - 1], 1, i, err);
         if (status != BNT_OK) return status;
         if (i == 0) prefilled = bnt_now();
-        record(t, i, bnt_session_logits(s, 0));
     }
     t->prefill_seconds = prefilled - start;
     t->decode_seconds = bnt_now() - prefilled;
@@ -108,6 +149,7 @@ struct bnt_agreement bnt_trace_compare(const struct bnt_trace *a, const struct b
         double c = equal ? 1.0 : cosine(x, y, a->n_vocab);
         g.equal_logits += equal;
         g.equal_tokens += a->tokens[i] == b->tokens[i];
+        equal = equal && a->tokens[i] == b->tokens[i];
         if (c < g.cosine) g.cosine = c;
         if (!equal && g.first_divergence == a->steps) g.first_divergence = i;
     }

@@ -15,19 +15,24 @@
 enum { BNT_WATCH_MEMBERS = 64 }; /* members above that leave no notes */
 
 struct bnt_watch {
-    _Atomic uint64_t position;                  /* of the run's first token */
-    _Atomic uint32_t inside[BNT_WATCH_MEMBERS]; /* 1 + the operation; 0: in no kernel */
+    _Atomic uint64_t position; /* of the run's first token */
+    struct {
+        _Atomic(const char *) backend; /* whose kernel; the string outlives the watch */
+        _Atomic uint32_t op;           /* 1 + the operation; 0: in no kernel */
+    } inside[BNT_WATCH_MEMBERS];
+    const char *tested, *judge; /* backends of a lock-step; set before it begins */
 };
 
-static inline void bnt_watch_slice(struct bnt_watch *w, struct bnt_exec *e, uint32_t op, unsigned i,
-                                   unsigned n) {
+static inline void bnt_watch_slice(struct bnt_watch *w, const char *backend, struct bnt_exec *e,
+                                   uint32_t op, unsigned i, unsigned n) {
     bool noted = w && i < BNT_WATCH_MEMBERS;
     if (noted) {
         atomic_store_explicit(&w->position, e->pos, memory_order_relaxed);
-        atomic_store_explicit(&w->inside[i], op + 1, memory_order_relaxed);
+        atomic_store_explicit(&w->inside[i].backend, backend, memory_order_relaxed);
+        atomic_store_explicit(&w->inside[i].op, op + 1, memory_order_release);
     }
     bnt_exec_slice(e, op, i, n);
-    if (noted) atomic_store_explicit(&w->inside[i], 0, memory_order_relaxed);
+    if (noted) atomic_store_explicit(&w->inside[i].op, 0, memory_order_relaxed);
 }
 
 #endif

@@ -282,16 +282,20 @@ void bnt_exec_slice(struct bnt_exec *e, uint32_t op, unsigned i, unsigned n) {
     op_fns[e->plan.ops[op].kind](e, &e->plan.ops[op], i, n);
 }
 
+static void do_slice(struct bnt_exec *e, uint32_t k, unsigned i, unsigned n) {
+    if (e->hook.slice)
+        e->hook.slice(e->hook.arg, k, i, n);
+    else
+        bnt_exec_slice(e, k, i, n);
+}
+
 static void walk(void *arg, unsigned i, unsigned n) {
     struct bnt_exec *e = arg;
     for (uint32_t k = 0; k < e->plan.n_ops; k++) {
         const struct bnt_op *op = &e->plan.ops[k];
         if (op->on_wanted && e->wanted == 0) break; /* the head and what leads to it come last */
         if (op->wait) bnt_pool_barrier(e->pool);
-        if (e->hook.slice)
-            e->hook.slice(e->hook.arg, k, i, n);
-        else
-            bnt_exec_slice(e, k, i, n);
+        do_slice(e, k, i, n);
     }
 }
 
@@ -316,13 +320,15 @@ void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t p
 }
 
 bool bnt_exec_can_search(const struct bnt_exec *e, uint32_t k) {
-    return e->search && !e->hook.slice && k >= 1 && k <= BNT_HEAD_MOST && k <= e->m->hp.n_vocab;
+    bool unhooked = !e->hook.slice || e->hook.watches;
+    return e->search && unhooked && k >= 1 && k <= BNT_HEAD_MOST && k <= e->m->hp.n_vocab;
 }
 
 void bnt_exec_run_top(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
                       uint32_t k) {
     prepare(e, ids, n, pos, 1);
     e->top_k = k;
+    if (e->hook.begin) e->hook.begin(e->hook.arg);
     bnt_pool_run(e->pool, walk, e);
 }
 
@@ -333,7 +339,7 @@ struct bnt_search *bnt_exec_search(const struct bnt_exec *e) {
 /* The head is the last operation of the plan. */
 static void head_slice(void *arg, unsigned i, unsigned n) {
     struct bnt_exec *e = arg;
-    bnt_exec_slice(e, e->plan.n_ops - 1, i, n);
+    do_slice(e, e->plan.n_ops - 1, i, n);
 }
 
 void bnt_exec_complete(struct bnt_exec *e) {

@@ -38,7 +38,8 @@ void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t p
                   uint32_t wanted);
 
 /* As bnt_exec_run with 1 wanted, but only the k largest logits are found (head.h); for a k that
- * can_search allows: there is a copy of the head, k is within its limit, and nobody checks. */
+ * can_search allows: there is a copy of the head, k is within its limit, and no hook wants all
+ * logits. */
 bool bnt_exec_can_search(const struct bnt_exec *e, uint32_t k);
 void bnt_exec_run_top(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos, uint32_t k);
 struct bnt_search *
@@ -57,6 +58,7 @@ struct bnt_exec_hook {
     void (*begin)(void *arg); /* before each run, by its caller; may be NULL */
     void (*slice)(void *arg, uint32_t op, unsigned i, unsigned n);
     int (*verdict)(void *arg, struct bnt_err *err); /* see bnt_exec_verdict; may be NULL */
+    bool watches; /* `slice` leaves each operation to this executor, so the head may be searched */
 };
 void bnt_exec_hook(struct bnt_exec *e, const struct bnt_exec_hook *hook); /* copied; NULL: none */
 void bnt_exec_slice(struct bnt_exec *e, uint32_t op, unsigned i, unsigned n);

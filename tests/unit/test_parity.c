@@ -108,7 +108,7 @@ static const int32_t *prompt(void) {
 static struct bnt_trace run(void) {
     struct bnt_trace t;
     must(bnt_trace_open(&t, STEPS, engine->info.n_vocab, &err));
-    must(bnt_trace_session(&t, session, prompt(), PROMPT, NULL, &err));
+    must(bnt_trace_session(&t, session, prompt(), PROMPT, 0, NULL, &err));
     return t;
 }
 
