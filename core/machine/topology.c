@@ -214,6 +214,10 @@ unsigned bnt_topology_default_threads(const struct bnt_topology *t) {
     return n ? n : 1;
 }
 
+bool bnt_topology_places_memory(const struct bnt_topology *t) {
+    return t->info.numa_nodes > 1;
+}
+
 /* Which core worker i of n gets, n <= cores. Workers of one speed are spread evenly over the cores
  * of that speed, in rising order: they reach every package and cache, and neighbours in the
  * partition stay neighbours in the machine. */

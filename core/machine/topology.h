@@ -6,6 +6,7 @@
 #ifndef BNT_MACHINE_TOPOLOGY_H
 #define BNT_MACHINE_TOPOLOGY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -25,6 +26,9 @@ const struct bnt_topology_info *bnt_topology_info(const struct bnt_topology *t);
 
 /* Threads to use by default: one per usable physical core, within the quota. */
 unsigned bnt_topology_default_threads(const struct bnt_topology *t);
+
+/* Whether memory should lie near the thread that uses it: our cores are on several NUMA nodes. */
+bool bnt_topology_places_memory(const struct bnt_topology *t);
 
 /* Binds the calling thread to the core for worker i of n (performance cores first, one thread per
  * core before hardware threads are shared). Returns 0, or a status when binding is impossible. */
