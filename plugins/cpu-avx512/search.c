@@ -29,17 +29,30 @@ static uint8_t *row_of(const bnt_i8_shape *shape, const void *packed, uint64_t r
     return (uint8_t *)(uintptr_t)packed + r / LANES * fours(shape->cols) * 64 + r % LANES * 4;
 }
 
-void i8_pack(const bnt_i8_pack_args *a) {
-    uint64_t cols = a->shape.cols;
-    for (uint64_t r = a->row_lo; r < a->row_hi; r++) {
-        const int8_t *w = a->w + (r - a->row_lo) * cols;
-        uint8_t *out = row_of(&a->shape, a->packed, r);
-        for (uint64_t i = 0; i < cols; i += 4, out += 64) {
-            uint32_t lane = 0;
-            memcpy(&lane, w + i, cols - i < 4 ? cols - i : 4);
+/* Some rows of a group, column by column: the group is written as one stream. */
+static void pack_rows(const int8_t *w, uint64_t cols, uint64_t rows, uint8_t *out) {
+    uint64_t i = 0;
+    for (; i + 4 <= cols; i += 4, out += 64) {
+        for (uint64_t r = 0; r < rows; r++) {
+            uint32_t lane;
+            memcpy(&lane, w + r * cols + i, sizeof lane);
             lane ^= 0x80808080u; /* adds 128 to each byte */
-            memcpy(out, &lane, sizeof lane);
+            memcpy(out + 4 * r, &lane, sizeof lane);
         }
+    }
+    for (uint64_t r = 0; i < cols && r < rows; r++) {
+        uint32_t lane = 0;
+        memcpy(&lane, w + r * cols + i, cols - i);
+        lane ^= 0x80808080u;
+        memcpy(out + 4 * r, &lane, sizeof lane);
+    }
+}
+
+void i8_pack(const bnt_i8_pack_args *a) {
+    for (uint64_t r = a->row_lo, rows; r < a->row_hi; r += rows) {
+        rows = LANES - r % LANES < a->row_hi - r ? LANES - r % LANES : a->row_hi - r;
+        pack_rows(a->w + (r - a->row_lo) * a->shape.cols, a->shape.cols, rows,
+                  row_of(&a->shape, a->packed, r));
     }
 }
 

@@ -48,13 +48,14 @@ int32_t ternary_layout(const bnt_ternary_shape *shape, bnt_layout *out) {
     return BNT_SUPPORTED;
 }
 
-/* Sixteen weights to the 32 bits of their lane, and back. */
+/* Sixteen weights to the 32 bits of their lane, and back. -1, 0, +1 are 3, 0, 1 in two bits, which
+ * become 0, 1, 2: the low bit turns, and is added to the high one before it does. */
 static uint32_t encode16(const int8_t *w) {
-    uint32_t four[4], lane = 0;
-    memcpy(four, w, sizeof four);
-    for (unsigned j = 0; j < 4; j++) /* -1, 0, +1 are 3, 0, 1 in two bits */
-        lane |= (((four[j] & 0x03030303u) + 0x01010101u) & 0x03030303u) << 2 * j;
-    return lane;
+    uint64_t two[2];
+    memcpy(two, w, sizeof two);
+    uint64_t some = (two[0] & 0x0303030303030303u) | (two[1] & 0x0303030303030303u) << 4;
+    uint32_t lane = (uint32_t)(some | some >> 30);
+    return lane ^ (lane & 0x55555555u) << 1 ^ 0x55555555u;
 }
 
 static void decode16(uint32_t lane, int8_t *w) {
@@ -62,30 +63,40 @@ static void decode16(uint32_t lane, int8_t *w) {
         w[i] = (int8_t)((int)(lane >> (8 * (i % 4) + 2 * (i / 4)) & 3) - 1);
 }
 
+/* The codes of some rows of a group, column by column: the group is written as one stream. */
+static void pack_codes(const int8_t *w, uint64_t cols, uint64_t rows, uint8_t *codes) {
+    uint64_t i = 0;
+    for (; i + LANES <= cols; i += LANES, codes += 64) {
+        for (uint64_t r = 0; r < rows; r++) {
+            uint32_t lane = encode16(w + r * cols + i);
+            memcpy(codes + 4 * r, &lane, sizeof lane);
+        }
+    }
+    for (uint64_t r = 0; i < cols && r < rows; r++) {
+        int8_t padded[LANES] = {0};
+        memcpy(padded, w + r * cols + i, cols - i);
+        uint32_t lane = encode16(padded);
+        memcpy(codes + 4 * r, &lane, sizeof lane);
+    }
+}
+
 void ternary_pack(const bnt_ternary_pack_args *a) {
     matrix m = matrix_of(&a->shape);
     uint64_t cols = a->shape.cols;
-    for (uint64_t r = a->row_lo; r < a->row_hi; r++) {
-        const int8_t *w = a->trits + (r - a->row_lo) * cols;
+    for (uint64_t r = a->row_lo, rows; r < a->row_hi; r += rows) {
         uint8_t *group = (uint8_t *)a->packed + r / LANES * m.group_bytes;
-        uint8_t *codes = group + m.scale_bytes + r % LANES * 4;
-        for (uint64_t i = 0; i < cols; i += LANES) {
-            uint32_t lane;
-            if (cols - i >= LANES) { /* a copy of constant length is no call */
-                lane = encode16(w + i);
-            } else {
-                int8_t padded[LANES] = {0};
-                memcpy(padded, w + i, cols - i);
-                lane = encode16(padded);
+        uint64_t at = r % LANES;
+        rows = a->row_hi - r < LANES - at ? a->row_hi - r : LANES - at;
+        pack_codes(a->trits + (r - a->row_lo) * cols, cols, rows, group + m.scale_bytes + 4 * at);
+        if (!a->shape.block) continue;
+        const float *scale = a->scales + (r - a->row_lo) * m.span.count;
+        for (uint64_t k = 0; k < rows; k++) {
+            for (uint64_t b = 0; b < m.span.count; b++, scale++) {
+                if (m.f16)
+                    ((uint16_t *)(void *)group)[b * LANES + at + k] = bnt_f32_to_f16(*scale);
+                else
+                    ((float *)(void *)group)[b * LANES + at + k] = *scale;
             }
-            memcpy(codes + i * 4, &lane, sizeof lane);
-        }
-        for (uint64_t b = 0; a->shape.block && b < m.span.count; b++) {
-            float scale = a->scales[(r - a->row_lo) * m.span.count + b];
-            if (m.f16)
-                ((uint16_t *)(void *)group)[b * LANES + r % LANES] = bnt_f32_to_f16(scale);
-            else
-                ((float *)(void *)group)[b * LANES + r % LANES] = scale;
         }
     }
 }

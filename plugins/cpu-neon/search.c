@@ -32,16 +32,26 @@ int32_t i8_layout(const bnt_i8_shape *shape, bnt_layout *out) {
     return BNT_SUPPORTED;
 }
 
-void i8_pack(const bnt_i8_pack_args *a) {
-    uint64_t cols = a->shape.cols;
-    for (uint64_t r = a->row_lo; r < a->row_hi; r++) {
-        const int8_t *w = a->w + (r - a->row_lo) * cols;
-        int8_t *to = group_at(&a->shape, a->packed, r / GROUP_ROWS) + r % GROUP_ROWS * 4;
-        for (uint64_t i = 0; i < padded_cols(&a->shape); i += 4, to += 64) {
+/* Some rows of a group, column by column: the group is written as one stream. */
+static void pack_rows(const int8_t *w, const bnt_i8_shape *shape, uint64_t rows, int8_t *to) {
+    uint64_t i = 0;
+    for (; i + 4 <= shape->cols; i += 4, to += 64)
+        for (uint64_t r = 0; r < rows; r++) memcpy(to + 4 * r, w + r * shape->cols + i, 4);
+    for (; i < padded_cols(shape); i += 4, to += 64) {
+        for (uint64_t r = 0; r < rows; r++) {
             int8_t four[4] = {0};
-            if (i < cols) memcpy(four, w + i, cols - i < 4 ? cols - i : 4);
-            memcpy(to, four, sizeof four);
+            if (i < shape->cols) memcpy(four, w + r * shape->cols + i, shape->cols - i);
+            memcpy(to + 4 * r, four, sizeof four);
         }
+    }
+}
+
+void i8_pack(const bnt_i8_pack_args *a) {
+    for (uint64_t r = a->row_lo, rows; r < a->row_hi; r += rows) {
+        uint64_t at = r % GROUP_ROWS;
+        rows = GROUP_ROWS - at < a->row_hi - r ? GROUP_ROWS - at : a->row_hi - r;
+        pack_rows(a->w + (r - a->row_lo) * a->shape.cols, &a->shape, rows,
+                  group_at(&a->shape, a->packed, r / GROUP_ROWS) + 4 * at);
     }
 }
 

@@ -68,25 +68,40 @@ static void decode16(uint32_t row, int8_t *w) {
     vst1q_s8(w, vsubq_s8(vreinterpretq_s8_u8(codes), vdupq_n_s8(1)));
 }
 
+/* The codes of some rows of a group, column by column: the group is written as one stream. */
+static void pack_codes(const int8_t *w, uint64_t cols, uint64_t rows, uint8_t *codes) {
+    uint64_t i = 0;
+    for (; i + LANES <= cols; i += LANES, codes += 64) {
+        for (uint64_t r = 0; r < rows; r++) {
+            uint32_t row = encode16(w + r * cols + i);
+            memcpy(codes + 4 * r, &row, sizeof row);
+        }
+    }
+    for (uint64_t r = 0; i < cols && r < rows; r++) {
+        int8_t padded[LANES] = {0};
+        memcpy(padded, w + r * cols + i, cols - i);
+        uint32_t row = encode16(padded);
+        memcpy(codes + 4 * r, &row, sizeof row);
+    }
+}
+
 void ternary_pack(const bnt_ternary_pack_args *a) {
     matrix m = matrix_of(&a->shape);
     uint64_t cols = a->shape.cols;
-    for (uint64_t r = a->row_lo; r < a->row_hi; r++) {
-        const int8_t *w = a->trits + (r - a->row_lo) * cols;
+    for (uint64_t r = a->row_lo, rows; r < a->row_hi; r += rows) {
         uint8_t *group = (uint8_t *)a->packed + r / LANES * m.group_bytes;
-        uint8_t *codes = group + m.scale_bytes + r % LANES * 4;
-        for (uint64_t i = 0; i < cols; i += LANES) {
-            int8_t padded[LANES] = {0};
-            memcpy(padded, w + i, cols - i < LANES ? cols - i : LANES);
-            uint32_t row = encode16(padded);
-            memcpy(codes + i * 4, &row, sizeof row);
-        }
-        for (uint64_t b = 0; a->shape.block && b < m.span.count; b++) {
-            float scale = a->scales[(r - a->row_lo) * m.span.count + b];
-            if (m.f16)
-                ((uint16_t *)(void *)group)[b * LANES + r % LANES] = bnt_f32_to_f16(scale);
-            else
-                ((float *)(void *)group)[b * LANES + r % LANES] = scale;
+        uint64_t at = r % LANES;
+        rows = a->row_hi - r < LANES - at ? a->row_hi - r : LANES - at;
+        pack_codes(a->trits + (r - a->row_lo) * cols, cols, rows, group + m.scale_bytes + 4 * at);
+        if (!a->shape.block) continue;
+        const float *scale = a->scales + (r - a->row_lo) * m.span.count;
+        for (uint64_t k = 0; k < rows; k++) {
+            for (uint64_t b = 0; b < m.span.count; b++, scale++) {
+                if (m.f16)
+                    ((uint16_t *)(void *)group)[b * LANES + at + k] = bnt_f32_to_f16(*scale);
+                else
+                    ((float *)(void *)group)[b * LANES + at + k] = *scale;
+            }
         }
     }
 }
