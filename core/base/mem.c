@@ -29,6 +29,10 @@ int bnt_mem_alloc(struct bnt_mem *mem, uint64_t size, const char *what, struct b
     return BNT_OK;
 }
 
+void bnt_mem_small_pages(const struct bnt_mem *mem) {
+    if (mem->ptr) madvise(mem->ptr, mem->size, MADV_NOHUGEPAGE); /* without huge pages an error */
+}
+
 void bnt_mem_free(struct bnt_mem *mem) {
     if (mem->ptr) munmap(mem->ptr, mem->size);
     *mem = (struct bnt_mem){0};

@@ -18,6 +18,9 @@ struct bnt_mem {
 
 /* size 0 gives an empty region. `what` is for the error text. */
 int bnt_mem_alloc(struct bnt_mem *mem, uint64_t size, const char *what, struct bnt_err *err);
+/* Of a region not yet touched: pages of the usual size, so that each can lie on a node of its own.
+ */
+void bnt_mem_small_pages(const struct bnt_mem *mem);
 void bnt_mem_free(struct bnt_mem *mem);
 
 /* Tells the system that the whole pages inside [ptr, ptr + size), part of a read-only file mapping,

@@ -107,8 +107,8 @@ static int judge_backend(struct cmd_suspect *s, const struct work *w, struct bnt
     int status = bnt_session_open(&session, engine, &o, err);
     if (status != BNT_OK) return status;
     struct bnt_exec *x = bnt_session_exec(session);
-    status =
-        bnt_weights_load(&weights, engine->model, judge, x->pool, (struct bnt_progress){0}, err);
+    status = bnt_weights_load(&weights, engine->model, judge,
+                              &(struct bnt_loading){.pool = x->pool}, err);
     if (status == BNT_OK) status = bnt_lockstep_open(&l, x, &weights, judge, true, NULL, err);
     if (status == BNT_OK) status = feed_judged(w, session, l, err);
     if (l) {

@@ -130,7 +130,7 @@ static int open_judge(struct parity *p, bool *missing, struct bnt_err *err) {
     }
     if (status == BNT_OK)
         status = bnt_weights_load(&p->judge_weights, p->engine->model, &p->judge->kernels,
-                                  exec->pool, (struct bnt_progress){0}, err);
+                                  &(struct bnt_loading){.pool = exec->pool}, err);
     *missing = status == BNT_E_BACKEND;
     if (status == BNT_OK && p->free_run)
         status =

@@ -85,8 +85,8 @@ static int add_party(struct bnt_chaos *c, const struct bnt_model *model,
                      const struct bnt_backend *backend, struct bnt_err *err) {
     struct bnt_exec *first = c->parties[0].exec;
     struct party *p = &c->parties[c->n_parties];
-    int status = bnt_weights_load(&p->packed, model, &backend->kernels, first->pool,
-                                  (struct bnt_progress){0}, err);
+    int status = bnt_weights_load(&p->packed, model, &backend->kernels,
+                                  &(struct bnt_loading){.pool = first->pool}, err);
     if (status == BNT_E_BACKEND) return BNT_OK; /* it cannot hold the model */
     if (status != BNT_OK) return status;
     memcpy(p->name, backend->name, sizeof p->name);

@@ -18,24 +18,34 @@ static int check_vocabulary(const struct bnt_engine *e, struct bnt_err *err) {
     return BNT_OK;
 }
 
+/* Bytes of the file that loading reads: the ternary matrices twice, once to look at them. */
+static uint64_t bytes_to_read(const struct bnt_model *m) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < m->n_matrices; i++) {
+        if (m->matrices[i].ternary)
+            bytes += 2 * m->matrices[i].bytes;
+        else if (i == m->head)
+            bytes += m->matrices[i].bytes;
+    }
+    return bytes;
+}
+
 static int load_weights(struct bnt_engine *e, const struct bnt_engine_options *o,
                         struct bnt_err *err) {
-    struct bnt_pool *pool;
     unsigned threads = o->threads ? o->threads : bnt_topology_default_threads(e->topology);
-    int status = bnt_pool_open(&pool, threads, NULL, err);
+    struct bnt_loading loading = {.placed = bnt_topology_places_memory(e->topology),
+                                  .progress = o->progress,
+                                  .progress_arg = o->progress_arg,
+                                  .total = bytes_to_read(e->model)};
+    int status = bnt_pool_open(&loading.pool, threads, loading.placed ? e->topology : NULL, err);
     if (status != BNT_OK) return status;
-    status = bnt_weights_scan(e->model, pool, err);
+    status = bnt_weights_scan(e->model, &loading, err);
     if (status == BNT_OK)
-        status = bnt_weights_load(&e->weights, e->model, &e->backend->kernels, pool,
-                                  (struct bnt_progress){o->progress, o->progress_arg}, err);
+        status = bnt_weights_load(&e->weights, e->model, &e->backend->kernels, &loading, err);
     if (status == BNT_OK)
-        status = bnt_head_build(&e->head, &e->weights.w[e->model->head], &e->backend->kernels, pool,
-                                err);
-    if (status == BNT_OK && e->head.exact) { /* most of the head was read only to be copied */
-        const struct bnt_matrix *m = &e->model->matrices[e->model->head];
-        bnt_mem_drop_file_pages(m->data, m->bytes);
-    }
-    bnt_pool_close(pool);
+        status = bnt_head_build(&e->head, &e->weights.w[e->model->head], &e->backend->kernels,
+                                &loading, err);
+    bnt_pool_close(loading.pool);
     return status;
 }
 

@@ -437,6 +437,8 @@ static int allocate(struct bnt_exec *e, struct bnt_err *err) {
         return bnt_fail(err, BNT_E_LIMIT, "a context of %llu tokens does not fit into 64 bits",
                         (unsigned long long)e->options.n_ctx);
     status = bnt_mem_alloc(&e->memory, measure.at, "the KV cache and buffers", err);
+    /* Of a cache for thousands of positions a short text uses little, but of each head. */
+    if (status == BNT_OK) bnt_mem_small_pages(&e->memory);
     place.base = e->memory.ptr;
     if (status == BNT_OK) carve_all(e, acts, &place);
     return status;

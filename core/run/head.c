@@ -19,10 +19,12 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "machine/share.h"
 
 enum {
     MIN_ROWS = 4096,      /* below, the full product is as fast */
-    ROW_BUFFER = 1 << 18, /* floats of dequantized rows per chunk and thread */
+    ROW_BUFFER = 1 << 16, /* floats of dequantized rows at a time and thread */
+    PIECE_ROWS = 256,     /* rows that a thread takes at a time */
 };
 
 #define SLACK (1.0f + 0x1p-10f) /* on norms, which are computed in binary32 */
@@ -32,9 +34,11 @@ enum {
 
 struct build_job {
     struct bnt_head *h;
+    struct bnt_loading *loading;
+    struct bnt_share share;
     float **rows;   /* [threads], ROW_BUFFER floats or one row */
     int8_t **q;     /* the same number of int8 */
-    uint64_t chunk; /* rows */
+    uint64_t chunk; /* rows in that */
 };
 
 /* Sum of squares in sixteen lanes, so that compilers vectorise it. */
@@ -62,19 +66,30 @@ static float largest(const float *v, uint64_t n) {
     return max;
 }
 
-/* v to q = rint(v / s), |q| <= 127, s = max / 127, and v becomes v - s q. The subtraction is exact
- * or rounded once; that rounding is at most 2^-23 of s q and in the slack of `error`. */
-static float quantize(float *v, uint64_t n, int8_t *q) {
-    float max = largest(v, n), s = max / 127.0f;
-    float inverse = s > 0.0f ? 1.0f / s : 0.0f;
-    if (!(inverse <= 0x1p120f)) s = inverse = 0.0f; /* so small that all of it counts as error */
-    for (uint64_t i = 0; i < n; i++) {
-        float r = bnt_rint(v[i] * inverse);
-        r = r > 127.0f ? 127.0f : r;
-        r = r < -127.0f ? -127.0f : r;
-        q[i] = (int8_t)(int32_t)r;
-        v[i] = v[i] - s * r;
+/* Sixteen values of quantize(). 1.5 * 2^23 + r, r whole, has r's two's complement in its low bits.
+ */
+static inline void quantize16(float *restrict v, int8_t *restrict q, float inverse, float s) {
+    for (unsigned l = 0; l < 16; l++) {
+        float t = v[l] * inverse + 0x1.8p23f;
+        q[l] = (int8_t)bnt_f32_bits(t);
+        v[l] = v[l] - s * (t - 0x1.8p23f);
     }
+}
+
+/* Finite v to q = rint(v / s), s = max / 127, and v becomes v - s q. |q| <= 127, since v times the
+ * inverse is at most 127 (1 + 2^-22). The subtraction is exact or rounded once; that rounding is at
+ * most 2^-23 of s q and in the slack of `error`. */
+static float quantize(float *v, uint64_t n, int8_t *q) {
+    float max = largest(v, n), s = max / 127.0f, last[16] = {0};
+    float inverse = s > 0.0f ? 1.0f / s : 0.0f;
+    int8_t q_last[16];
+    uint64_t i = 0;
+    if (!(inverse <= 0x1p120f)) s = inverse = 0.0f; /* so small that all of it counts as error */
+    for (; i + 16 <= n; i += 16) quantize16(v + i, q + i, inverse, s);
+    memcpy(last, v + i, (n - i) * sizeof *v);
+    quantize16(last, q_last, inverse, s);
+    memcpy(v + i, last, (n - i) * sizeof *v);
+    memcpy(q + i, q_last, n - i);
     return s;
 }
 
@@ -99,13 +114,11 @@ static void copy_row(struct bnt_head *h, uint64_t r, float *row, int8_t *q) {
     h->norm[r] = norm * SLACK + h->error[r]; /* |s q| <= |w| + |e| */
 }
 
-static void build_slice(void *arg, unsigned i, unsigned n) {
-    struct build_job *job = arg;
+static void copy_rows(struct build_job *job, uint64_t lo, uint64_t hi, unsigned i) {
     struct bnt_head *h = job->h;
-    uint64_t lo, hi, cols = h->shape.cols;
-    bnt_slice(h->shape.rows, h->step, i, n, &lo, &hi);
+    uint64_t cols = h->shape.cols;
     for (uint64_t r = lo; r < hi; r += job->chunk) {
-        uint64_t end = r + job->chunk < hi ? r + job->chunk : hi;
+        uint64_t end = hi - r < job->chunk ? hi : r + job->chunk;
         h->k->dense_unpack(&(bnt_dense_unpack_args){.shape = h->exact->dshape,
                                                     .row_lo = r,
                                                     .row_hi = end,
@@ -115,6 +128,19 @@ static void build_slice(void *arg, unsigned i, unsigned n) {
             copy_row(h, k, job->rows[i] + (k - r) * cols, job->q[i] + (k - r) * cols);
         h->k->i8_pack(&(bnt_i8_pack_args){
             .shape = h->shape, .row_lo = r, .row_hi = end, .w = job->q[i], .packed = h->packed});
+    }
+}
+
+/* The rows themselves are rarely needed from now on: what was read of the file is given back. */
+static void build_slice(void *arg, unsigned i, unsigned n) {
+    struct build_job *job = arg;
+    const struct bnt_weight *w = job->h->exact;
+    struct bnt_share_rows at = {0};
+    while (bnt_share_next(&job->share, i, n, &at)) {
+        uint64_t row = w->bytes / job->h->shape.rows, bytes = row * (at.hi - at.lo);
+        copy_rows(job, at.lo, at.hi, i);
+        if (w->mapped) bnt_mem_drop_file_pages((const uint8_t *)w->w + row * at.lo, bytes);
+        bnt_loading_did(job->loading, i, bytes);
     }
 }
 
@@ -134,9 +160,9 @@ static int allocate_copy(struct bnt_head *h, uint64_t packed, uint32_t align, st
 }
 
 int bnt_head_build(struct bnt_head *out, const struct bnt_weight *w, const bnt_kernels *k,
-                   struct bnt_pool *pool, struct bnt_err *err) {
+                   struct bnt_loading *loading, struct bnt_err *err) {
     bnt_layout layout = {0};
-    unsigned n = bnt_pool_threads(pool);
+    unsigned n = bnt_pool_threads(loading->pool);
     *out = (struct bnt_head){.k = k};
     if (w->ternary || w->dshape.rows < MIN_ROWS || !k->i8_layout || !k->i8_pack || !k->i8_gemv)
         return BNT_OK;
@@ -146,12 +172,17 @@ int bnt_head_build(struct bnt_head *out, const struct bnt_weight *w, const bnt_k
     out->row_bytes = layout.bytes / out->shape.rows + 3 * sizeof(float);
     out->exact = w;
 
-    struct build_job job = {
-        .h = out, .rows = calloc(n, sizeof(float *)), .q = calloc(n, sizeof(int8_t *))};
+    struct bnt_share_item item = {out->shape.rows, out->step, PIECE_ROWS};
+    struct build_job job = {.h = out,
+                            .loading = loading,
+                            .share = {.items = &item, .count = 1, .placed = loading->placed},
+                            .rows = calloc(n, sizeof(float *)),
+                            .q = calloc(n, sizeof(int8_t *))};
     uint64_t cols = out->shape.cols;
     int status = BNT_OK;
     job.chunk = ROW_BUFFER / cols ? ROW_BUFFER / cols : 1;
     if (job.chunk > out->step) job.chunk -= job.chunk % out->step;
+    if (item.chunk > out->step) item.chunk -= item.chunk % out->step;
     for (unsigned i = 0; job.rows && job.q && i < n; i++) {
         job.rows[i] = malloc(job.chunk * cols * sizeof(float));
         job.q[i] = malloc(job.chunk * cols);
@@ -160,7 +191,8 @@ int bnt_head_build(struct bnt_head *out, const struct bnt_weight *w, const bnt_k
     if (!job.rows || !job.q || status != BNT_OK)
         status = bnt_fail_nomem(err, "copying the head", job.chunk * cols * sizeof(float));
     if (status == BNT_OK) status = allocate_copy(out, layout.bytes, layout.align, err);
-    if (status == BNT_OK) bnt_pool_run(pool, build_slice, &job);
+    if (status == BNT_OK && loading->placed) bnt_mem_small_pages(&out->memory);
+    if (status == BNT_OK) bnt_pool_run(loading->pool, build_slice, &job);
     for (unsigned i = 0; i < n; i++) {
         if (job.rows) free(job.rows[i]);
         if (job.q) free(job.q[i]);

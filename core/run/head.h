@@ -37,7 +37,7 @@ struct bnt_head {
 /* Makes the copy when the head is dense and large, and the backend has the search slots; otherwise
  * out->exact is NULL, and that is no error. */
 int bnt_head_build(struct bnt_head *out, const struct bnt_weight *w, const bnt_kernels *k,
-                   struct bnt_pool *pool, struct bnt_err *err);
+                   struct bnt_loading *loading, struct bnt_err *err);
 void bnt_head_free(struct bnt_head *h);
 
 /* One search, by all threads of a team. */

@@ -1,8 +1,9 @@
 /*
  * weights.c - see weights.h.
  *
- * The one idea: every thread packs the rows it will later compute, chunk by chunk through a small
- * buffer of trits, so loading is parallel, needs little memory, and puts pages near their thread.
+ * The one idea: rows go from the file to their packed place in pieces that stay in a core's cache,
+ * shared out among all threads, and a piece's source pages are given back as soon as it is packed:
+ * loading needs hardly more memory than what it leaves behind.
  */
 #include "run/weights.h"
 
@@ -10,33 +11,66 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "machine/share.h"
 
-enum { TRIT_BUFFER = 1 << 19 }; /* bytes of trits per chunk and thread, at least one row */
+enum {
+    TRIT_BUFFER = 1 << 19, /* bytes of trits at a time and thread, at least one row */
+    PIECE = 1 << 20,       /* bytes of the file that a thread takes at a time */
+};
+
+/* Rows that make up a piece, a multiple of `step` where that is possible. */
+static uint64_t piece_rows(const struct bnt_matrix *m, uint64_t step) {
+    uint64_t rows = m->bytes ? PIECE / (m->bytes / m->rows + 1) : 1;
+    if (rows > step) rows -= rows % step;
+    return rows ? rows : 1;
+}
+
+static uint64_t row_bytes(const struct bnt_matrix *m, uint64_t rows) {
+    return m->bytes / m->rows * rows;
+}
+
+void bnt_loading_did(struct bnt_loading *l, unsigned i, uint64_t bytes) {
+    uint64_t done = atomic_fetch_add_explicit(&l->done, bytes, memory_order_relaxed) + bytes;
+    if (i == 0 && l->progress) l->progress(l->progress_arg, done, l->total);
+}
 
 /* ---- scanning ------------------------------------------------------------------------------- */
 
 struct scan_job {
     struct bnt_model *m;
+    struct bnt_loading *loading;
     struct bnt_ternary_scan *found; /* [threads][n_matrices] */
+    struct bnt_share share;
 };
 
 static void scan_slice(void *arg, unsigned i, unsigned n) {
     struct scan_job *job = arg;
-    for (uint32_t k = 0; k < job->m->n_matrices; k++) {
-        const struct bnt_matrix *mat = &job->m->matrices[k];
-        uint64_t lo, hi;
-        if (!mat->ternary) continue;
-        bnt_slice(mat->rows, 1, i, n, &lo, &hi);
-        bnt_ternary_scan_rows(&mat->src, lo, hi, &job->found[(size_t)i * job->m->n_matrices + k]);
+    struct bnt_share_rows at = {0};
+    while (bnt_share_next(&job->share, i, n, &at)) {
+        const struct bnt_matrix *mat = &job->m->matrices[at.item];
+        bnt_ternary_scan_rows(&mat->src, at.lo, at.hi,
+                              &job->found[(size_t)i * job->m->n_matrices + at.item]);
+        bnt_loading_did(job->loading, i, row_bytes(mat, at.hi - at.lo));
     }
 }
 
-int bnt_weights_scan(struct bnt_model *m, struct bnt_pool *pool, struct bnt_err *err) {
-    unsigned n = bnt_pool_threads(pool);
-    struct scan_job job = {m, calloc((size_t)n * m->n_matrices, sizeof *job.found)};
+int bnt_weights_scan(struct bnt_model *m, struct bnt_loading *loading, struct bnt_err *err) {
+    unsigned n = bnt_pool_threads(loading->pool);
+    struct bnt_share_item *items = calloc(m->n_matrices, sizeof *items);
+    struct scan_job job = {.m = m,
+                           .loading = loading,
+                           .found = calloc((size_t)n * m->n_matrices, sizeof *job.found),
+                           .share = {.items = items, .count = m->n_matrices}};
     int status = BNT_OK;
-    if (!job.found) return bnt_fail_nomem(err, "the weight scan", n * m->n_matrices);
-    bnt_pool_run(pool, scan_slice, &job);
+    if (!job.found || !items) {
+        status = bnt_fail_nomem(err, "the weight scan", n * m->n_matrices * sizeof *job.found);
+        goto out;
+    }
+    for (uint32_t k = 0; k < m->n_matrices; k++) {
+        const struct bnt_matrix *mat = &m->matrices[k];
+        if (mat->ternary) items[k] = (struct bnt_share_item){mat->rows, 1, piece_rows(mat, 1)};
+    }
+    bnt_pool_run(loading->pool, scan_slice, &job);
     for (uint32_t k = 0; k < m->n_matrices && status == BNT_OK; k++) {
         struct bnt_matrix *mat = &m->matrices[k];
         struct bnt_ternary_scan all = {0};
@@ -48,7 +82,9 @@ int bnt_weights_scan(struct bnt_model *m, struct bnt_pool *pool, struct bnt_err 
             status = bnt_fail(err, BNT_E_UNSUPPORTED,
                               "tensor '%s' has block scales and a .scale tensor", mat->name);
     }
+out:
     free(job.found);
+    free(items);
     return status;
 }
 
@@ -58,27 +94,21 @@ struct pack_job {
     const struct bnt_model *m;
     const bnt_kernels *k;
     struct bnt_weights *out;
-    struct bnt_progress progress;
-    uint64_t total; /* source bytes to pack */
+    struct bnt_loading *loading;
+    struct bnt_share share;
     struct {
         int8_t *trits;
         float *scales;
     } * scratch; /* [threads] */
 };
 
-/* Rows per chunk: what fits the buffer, a multiple of step where that is possible. */
-static uint64_t chunk_rows(uint64_t cols, uint32_t step) {
-    uint64_t rows = TRIT_BUFFER / cols;
-    if (rows > step) rows -= rows % step;
-    return rows ? rows : 1;
-}
-
 static void pack_ternary(struct pack_job *job, const struct bnt_matrix *mat,
-                         const struct bnt_weight *w, unsigned i, unsigned n) {
-    uint64_t lo, hi, chunk = chunk_rows(mat->cols, w->step);
-    bnt_slice(mat->rows, w->step, i, n, &lo, &hi);
-    for (uint64_t r = lo; r < hi; r += chunk) {
-        uint64_t end = r + chunk < hi ? r + chunk : hi;
+                         const struct bnt_weight *w, uint64_t lo, uint64_t hi, unsigned i) {
+    uint64_t most = TRIT_BUFFER / mat->cols;
+    if (most > w->step) most -= most % w->step;
+    if (most == 0) most = 1;
+    for (uint64_t r = lo; r < hi; r += most) {
+        uint64_t end = hi - r < most ? hi : r + most;
         float *scales = mat->src.block ? job->scratch[i].scales : NULL;
         bnt_ternary_decode(&mat->src, r, end, job->scratch[i].trits, scales);
         job->k->ternary_pack(&(bnt_ternary_pack_args){.shape = w->tshape,
@@ -90,36 +120,30 @@ static void pack_ternary(struct pack_job *job, const struct bnt_matrix *mat,
     }
 }
 
-static void pack_dense(struct pack_job *job, const struct bnt_matrix *mat,
-                       const struct bnt_weight *w, unsigned i, unsigned n) {
-    uint64_t lo, hi;
-    bnt_slice(mat->rows, w->step, i, n, &lo, &hi);
-    job->k->dense_pack(&(bnt_dense_pack_args){.shape = w->dshape,
-                                              .row_lo = lo,
-                                              .row_hi = hi,
-                                              .src = mat->data,
-                                              .packed = (void *)(uintptr_t)w->w});
-}
-
 static void pack_slice(void *arg, unsigned i, unsigned n) {
     struct pack_job *job = arg;
-    uint64_t done = 0;
-    for (uint32_t k = 0; k < job->m->n_matrices; k++) {
-        const struct bnt_matrix *mat = &job->m->matrices[k];
-        const struct bnt_weight *w = &job->out->w[k];
-        if (w->w == mat->data) continue; /* in place */
+    struct bnt_share_rows at = {0};
+    while (bnt_share_next(&job->share, i, n, &at)) {
+        const struct bnt_matrix *mat = &job->m->matrices[at.item];
+        const struct bnt_weight *w = &job->out->w[at.item];
+        uint64_t bytes = row_bytes(mat, at.hi - at.lo);
         if (mat->ternary)
-            pack_ternary(job, mat, w, i, n);
+            pack_ternary(job, mat, w, at.lo, at.hi, i);
         else
-            pack_dense(job, mat, w, i, n);
-        done += mat->bytes;
-        if (i == 0 && job->progress.fn) job->progress.fn(job->progress.arg, done, job->total);
+            job->k->dense_pack(&(bnt_dense_pack_args){.shape = w->dshape,
+                                                      .row_lo = at.lo,
+                                                      .row_hi = at.hi,
+                                                      .src = mat->data,
+                                                      .packed = (void *)(uintptr_t)w->w});
+        bnt_mem_drop_file_pages(mat->data + row_bytes(mat, at.lo), bytes);
+        bnt_loading_did(job->loading, i, bytes);
     }
 }
 
-/* Asks the backend for each matrix's layout and adds up the arena. offsets[k] is UINT64_MAX for
- * matrices used in place. */
-static int lay_out(struct pack_job *job, uint64_t *offsets, uint64_t *arena, struct bnt_err *err) {
+/* Asks the backend for each matrix's layout, adds up the arena and fills items[] for what is to be
+ * packed; offsets[k] is for those. */
+static int lay_out(struct pack_job *job, struct bnt_share_item *items, uint64_t *offsets,
+                   uint64_t *arena, struct bnt_err *err) {
     for (uint32_t k = 0; k < job->m->n_matrices; k++) {
         const struct bnt_matrix *mat = &job->m->matrices[k];
         struct bnt_weight *w = &job->out->w[k];
@@ -143,9 +167,9 @@ static int lay_out(struct pack_job *job, uint64_t *offsets, uint64_t *arena, str
                 bnt_type(mat->ternary ? mat->src.type : mat->dense_type)->name,
                 (unsigned long long)mat->cols, (unsigned long long)mat->rows, mat->src.block);
         w->step = layout.step ? layout.step : 1;
-        offsets[k] = UINT64_MAX;
         w->bytes = layout.bytes ? layout.bytes : mat->bytes;
-        if (layout.bytes == 0 && !mat->ternary) {
+        w->mapped = layout.bytes == 0 && !mat->ternary;
+        if (w->mapped) {
             w->w = mat->data;
             continue;
         }
@@ -153,7 +177,7 @@ static int lay_out(struct pack_job *job, uint64_t *offsets, uint64_t *arena, str
         if (!bnt_align_u64(*arena, align, &offsets[k]) ||
             !bnt_add_u64(offsets[k], layout.bytes, arena))
             return bnt_fail(err, BNT_E_LIMIT, "the packed weights do not fit into 64 bits");
-        job->total += mat->bytes;
+        items[k] = (struct bnt_share_item){mat->rows, w->step, piece_rows(mat, w->step)};
     }
     return BNT_OK;
 }
@@ -179,27 +203,30 @@ static int alloc_scratch(struct pack_job *job, unsigned n, struct bnt_err *err) 
 }
 
 int bnt_weights_load(struct bnt_weights *out, const struct bnt_model *m, const bnt_kernels *k,
-                     struct bnt_pool *pool, struct bnt_progress progress, struct bnt_err *err) {
-    unsigned n = bnt_pool_threads(pool);
-    struct pack_job job = {.m = m, .k = k, .out = out, .progress = progress};
+                     struct bnt_loading *loading, struct bnt_err *err) {
+    unsigned n = bnt_pool_threads(loading->pool);
     uint64_t arena = 0, *offsets = calloc(m->n_matrices, sizeof *offsets);
+    struct bnt_share_item *items = calloc(m->n_matrices, sizeof *items);
+    struct pack_job job = {
+        .m = m,
+        .k = k,
+        .out = out,
+        .loading = loading,
+        .share = {.items = items, .count = m->n_matrices, .placed = loading->placed}};
     int status;
     *out = (struct bnt_weights){.w = calloc(m->n_matrices, sizeof *out->w)};
-    if (!out->w || !offsets) {
+    if (!out->w || !offsets || !items) {
         status = bnt_fail_nomem(err, "the weights' directory", m->n_matrices * sizeof *out->w);
         goto out;
     }
-    if ((status = lay_out(&job, offsets, &arena, err)) != BNT_OK) goto out;
+    if ((status = lay_out(&job, items, offsets, &arena, err)) != BNT_OK) goto out;
     if ((status = alloc_scratch(&job, n, err)) != BNT_OK) goto out;
     if ((status = bnt_mem_alloc(&out->arena, arena, "packed weights", err)) != BNT_OK) goto out;
+    if (loading->placed) bnt_mem_small_pages(&out->arena);
     for (uint32_t i = 0; i < m->n_matrices; i++) {
-        if (offsets[i] != UINT64_MAX) out->w[i].w = (uint8_t *)out->arena.ptr + offsets[i];
+        if (!out->w[i].mapped) out->w[i].w = (uint8_t *)out->arena.ptr + offsets[i];
     }
-    bnt_pool_run(pool, pack_slice, &job);
-    for (uint32_t i = 0; i < m->n_matrices; i++) {
-        if (offsets[i] != UINT64_MAX)
-            bnt_mem_drop_file_pages(m->matrices[i].data, m->matrices[i].bytes);
-    }
+    bnt_pool_run(loading->pool, pack_slice, &job);
 out:
     for (unsigned i = 0; job.scratch && i < n; i++) {
         free(job.scratch[i].trits);
@@ -207,6 +234,7 @@ out:
     }
     free(job.scratch);
     free(offsets);
+    free(items);
     if (status != BNT_OK) bnt_weights_free(out);
     return status;
 }

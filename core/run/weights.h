@@ -24,6 +24,7 @@ struct bnt_weight {
     float scale;    /* ternary, one scale for the tensor: NUMERICS clause 3 */
     const void *w;  /* packed object, or the file's bytes */
     uint64_t bytes; /* of that */
+    bool mapped;    /* w is the file's bytes */
     uint32_t step;  /* rows that slices should be multiples of */
 };
 
@@ -32,18 +33,29 @@ struct bnt_weights {
     struct bnt_mem arena;
 };
 
-struct bnt_progress {
-    void (*fn)(void *arg, uint64_t done, uint64_t total); /* may be NULL; bytes of the file */
-    void *arg;
+/* How matrices come into memory: by whom, to which place, and who is told. */
+struct bnt_loading {
+    struct bnt_pool *pool;
+    /* Rows go to the memory of the thread that has them in bnt_slice, for a machine of several NUMA
+     * nodes, where the pool's threads are bound as the sessions' will be. Otherwise any thread
+     * takes any rows: faster where all memory is equally near. */
+    bool placed;
+    void (*progress)(void *arg, uint64_t done, uint64_t total); /* may be NULL; by thread 0 */
+    void *progress_arg;
+    uint64_t total; /* bytes of the file that all steps together will read */
+    _Atomic uint64_t done;
 };
+
+/* Thread i has worked through so many bytes of the file. */
+void bnt_loading_did(struct bnt_loading *l, unsigned i, uint64_t bytes);
 
 /* Step one, before the plan is built: finds each ternary matrix's scale or block
  * (m->matrices[i].src) and refuses damaged ones. */
-int bnt_weights_scan(struct bnt_model *m, struct bnt_pool *pool, struct bnt_err *err);
+int bnt_weights_scan(struct bnt_model *m, struct bnt_loading *loading, struct bnt_err *err);
 
 /* Step two: packs. Source pages of packed tensors are given back. */
 int bnt_weights_load(struct bnt_weights *out, const struct bnt_model *m, const bnt_kernels *k,
-                     struct bnt_pool *pool, struct bnt_progress progress, struct bnt_err *err);
+                     struct bnt_loading *loading, struct bnt_err *err);
 void bnt_weights_free(struct bnt_weights *weights);
 
 #endif

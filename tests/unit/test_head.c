@@ -51,7 +51,9 @@ static uint64_t expect_equal(const bnt_kernels *k, bool finite) {
     struct run run = {0};
     uint64_t least = 0;
     ck_assert_int_eq(bnt_pool_open(&run.pool, THREADS, NULL, &err), BNT_OK);
-    ck_assert_msg(bnt_head_build(&head, &w, k, run.pool, &err) == BNT_OK, "%s", err.text);
+    ck_assert_msg(bnt_head_build(&head, &w, k, &(struct bnt_loading){.pool = run.pool}, &err) ==
+                      BNT_OK,
+                  "%s", err.text);
     ck_assert_ptr_nonnull(head.exact);
     ck_assert_int_eq(bnt_search_open(&run.search, &head, THREADS, &err), BNT_OK);
     bnt_judge()->kernels.dense_gemm(&(bnt_dense_gemm_args){.shape = w.dshape,

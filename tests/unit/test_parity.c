@@ -120,7 +120,8 @@ static struct bnt_lockstep_report judged(bool stop_at_first) {
     struct bnt_weights weights;
     struct bnt_exec *x = bnt_session_exec(session);
     const bnt_kernels *judge = &bnt_judge()->kernels;
-    must(bnt_weights_load(&weights, engine->model, judge, x->pool, (struct bnt_progress){0}, &err));
+    must(bnt_weights_load(&weights, engine->model, judge, &(struct bnt_loading){.pool = x->pool},
+                          &err));
     must(bnt_lockstep_open(&l, x, &weights, judge, stop_at_first, NULL, &err));
     struct bnt_trace t = run();
     struct bnt_lockstep_report r = *bnt_lockstep_report(l);
