@@ -41,7 +41,8 @@ struct cmd_args {
     uint32_t top_k;
     uint64_t seed, chaos;
     bool temp_given, truncation_given, seed_given, chaos_given, bind_none;
-    bool json, csv, ids, decode, no_bos, parse_special, verbose_prompt, echo, ignore_eos, help, all;
+    bool json, csv, kernels, ids, decode, no_bos, parse_special, verbose_prompt, echo, ignore_eos,
+        help, all;
     bool full_logits, fast, locate, lockstep, free_run, first_only;
     const char *operand; /* the word that is no option: TEXT of tokenize, MODEL of inspect, ... */
 };

@@ -1,206 +1,276 @@
 /*
  * bench.c - `bitnet bench`: prefill (pp) and decode (tg) like the field's llama-bench, beside what
- * this machine's memory can give.
+ * this machine can give.
  *
- * Bandwidth is measured before and after the tests and the better figure counts, since neighbours
- * disturb it. Decode is then stated as a fraction of the tokens per second that reading the weights
- * once per token would allow.
+ * The one idea: a rate alone says little. Memory and arithmetic are measured in the same run,
+ * before and after the tests, and each result is stated as a fraction of them. Tests take turns,
+ * round after round and over all thread counts, so that a neighbour's disturbance meets each of
+ * them. Decode is greedy text generation; its tokens must be the same each time, or the run fails.
  */
+#include "cmd/bench.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/cmd.h"
-#include "machine/limits.h"
+#include "receipt.h"
+#include "run/generate.h"
 
-struct result {
-    char test[24]; /* pp512, tg128 */
-    unsigned threads;
-    uint32_t depth;
-    double min, median, max; /* tokens per second */
-    double limit_fraction;   /* of the bandwidth limit; 0 for pp */
-};
+enum { WARM_DECODE = 4 };
 
-static int by_value(const void *a, const void *b) {
+int bench_by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-/* Token ids that spread over the vocabulary; what they are does not matter. */
-static void fill_ids(int32_t *ids, size_t n, uint32_t n_vocab) {
-    uint32_t x = 12345;
-    for (size_t i = 0; i < n; i++) {
-        x = x * 1664525u + 1013904223u;
-        ids[i] = (int32_t)(x % n_vocab);
-    }
+double bench_median(const double *sorted, size_t n) {
+    return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-/* Seconds for `count` tokens after `depth` ones: at once, or one by one. */
-static int time_test(struct bnt_session *s, const int32_t *ids, uint32_t depth, uint32_t count,
-                     bool decode, double *seconds, struct bnt_err *err) {
-    int status = BNT_OK;
-    bnt_session_truncate(s, 0);
-    if (depth) status = bnt_session_feed(s, ids, depth, BNT_WANT_NONE, err);
-    double start = bnt_now();
-    if (!decode && status == BNT_OK)
-        status = bnt_session_feed(s, ids + depth, count, BNT_WANT_LAST, err);
-    for (uint32_t i = 0; decode && i < count && status == BNT_OK; i++)
-        status = bnt_session_feed(s, ids + depth + i, 1, BNT_WANT_LAST, err);
-    *seconds = bnt_now() - start;
-    return status;
-}
+/* ---- what is to be done --------------------------------------------------------------------- */
 
-static int run_test(const struct cmd_args *args, struct bnt_session *s, const int32_t *ids,
-                    uint32_t depth, uint32_t count, bool decode, struct result *out,
-                    struct bnt_err *err) {
-    double rates[1000];
-    uint32_t warm = decode && count > 4 ? 4 : count;
-    double seconds;
-    int status = time_test(s, ids, depth, warm, decode, &seconds, err);
-    for (uint32_t r = 0; r < args->repeat && status == BNT_OK; r++) {
-        status = time_test(s, ids, depth, count, decode, &seconds, err);
-        rates[r] = (double)count / seconds;
-    }
-    if (status != BNT_OK) return status;
-    qsort(rates, args->repeat, sizeof *rates, by_value);
-    *out = (struct result){.threads = bnt_session_threads(s),
-                           .depth = depth,
-                           .min = rates[0],
-                           .median = rates[args->repeat / 2],
-                           .max = rates[args->repeat - 1]};
-    snprintf(out->test, sizeof out->test, "%s%u", decode ? "tg" : "pp", count);
-    return BNT_OK;
+static uint32_t largest(const struct cmd_list *l) {
+    uint32_t most = 0;
+    for (unsigned i = 0; i < l->count; i++)
+        if (l->values[i] > most) most = l->values[i];
+    return most;
 }
-
-struct bench {
-    const struct cmd_args *args;
-    struct bnt_engine *engine;
-    struct result results[2 * MAX_LIST * MAX_LIST * MAX_LIST];
-    size_t n_results;
-    double read_gbs[MAX_LIST]; /* per entry of the thread list */
-    double bytes_per_token;    /* of weights read for one token */
-};
 
 static const struct cmd_list *or_default(const struct cmd_list *given, const struct cmd_list *def) {
     return given->count ? given : def;
 }
 
-static int bench_threads(struct bench *b, unsigned threads, const struct cmd_list sizes[2],
-                         const struct cmd_list *depths, struct bnt_err *err) {
-    struct bnt_session *s = NULL;
-    uint32_t longest = 0, deepest = 0;
-    for (unsigned k = 0; k < 2; k++) {
-        for (unsigned i = 0; i < sizes[k].count; i++)
-            if (sizes[k].values[i] > longest) longest = sizes[k].values[i];
+static int check_args(const struct cmd_args *args, struct bnt_err *err) {
+    const struct cmd_list *t = &args->threads;
+    if (args->json && args->csv) return bnt_fail(err, BNT_E_USAGE, "--json and --csv: one of them");
+    for (unsigned i = 0; i < t->count; i++)
+        for (unsigned k = 0; k < i; k++)
+            if (t->values[i] == t->values[k])
+                return bnt_fail(err, BNT_E_USAGE, "threads: %u stands twice in the list",
+                                t->values[i]);
+    if (!args->kernels) return BNT_OK;
+    if (args->csv || args->receipt || args->batch || args->prompt_sizes.count ||
+        args->predict_sizes.count || args->depths.count)
+        return bnt_fail(err, BNT_E_USAGE,
+                        "--kernels runs no model: it takes none of -p, -n, -d, -b, --csv, "
+                        "--receipt");
+    return BNT_OK;
+}
+
+static int plan(struct bench *b, struct bnt_err *err) {
+    const struct cmd_args *args = b->args;
+    const struct cmd_list one = {.values = {bnt_topology_default_threads(b->engine->topology)},
+                                 .count = 1};
+    const struct cmd_list none = {.count = 1}, pp = {.values = {512}, .count = 1},
+                          tg = {.values = {128}, .count = 1};
+    b->threads = *or_default(&args->threads, &one);
+    b->sizes[0] = *or_default(&args->prompt_sizes, &pp);
+    b->sizes[1] = *or_default(&args->predict_sizes, &tg);
+    b->depths = *or_default(&args->depths, &none);
+    uint32_t pp_most = largest(&b->sizes[0]), tg_most = largest(&b->sizes[1]);
+    if (pp_most == 0 && tg_most == 0)
+        return bnt_fail(err, BNT_E_USAGE, "nothing to time: -p and -n are both 0");
+    if (args->receipt && tg_most == 0)
+        return bnt_fail(err, BNT_E_USAGE, "a receipt is of generated tokens, and -n is 0");
+    size_t most = (size_t)b->threads.count * b->depths.count * 2 * MAX_LIST;
+    size_t n_ids = (size_t)largest(&b->depths) + pp_most,
+           n_made = b->depths.count * (size_t)tg_most;
+    b->tests = calloc(most, sizeof *b->tests);
+    b->rates = calloc(most * args->repeat, sizeof *b->rates);
+    b->ids = malloc((n_ids + 1) * sizeof *b->ids);
+    b->made = malloc((n_made + 1) * sizeof *b->made);
+    if (!b->tests || !b->rates || !b->ids || !b->made)
+        return bnt_fail_nomem(err, "the tests", most * args->repeat * sizeof *b->rates);
+    /* Ids that spread over the vocabulary; what they are does not matter. */
+    uint32_t x = 12345, n_vocab = bnt_engine_info(b->engine)->n_vocab;
+    for (size_t i = 0; i < n_ids; i++) {
+        x = x * 1664525u + 1013904223u;
+        b->ids[i] = (int32_t)(x % n_vocab);
     }
-    for (unsigned i = 0; i < depths->count; i++)
-        if (depths->values[i] > deepest) deepest = depths->values[i];
-    struct cmd_args args = *b->args;
-    args.ctx = longest + deepest;
-    int32_t *ids = malloc((size_t)args.ctx * sizeof *ids);
-    if (!ids) return bnt_fail_nomem(err, "the token ids", args.ctx);
-    fill_ids(ids, args.ctx, bnt_engine_info(b->engine)->n_vocab);
-    int status = cmd_open_session(&s, b->engine, &args, threads, err);
-    for (unsigned d = 0; d < depths->count; d++) {
-        for (unsigned k = 0; k < 2; k++) { /* prefill sizes, then decode sizes */
-            for (unsigned i = 0; i < sizes[k].count && status == BNT_OK; i++) {
-                if (sizes[k].values[i] == 0) continue;
-                status = run_test(b->args, s, ids, depths->values[d], sizes[k].values[i], k == 1,
-                                  &b->results[b->n_results], err);
-                if (status == BNT_OK) b->n_results++;
+    for (size_t i = 0; i < n_made; i++) b->made[i] = -1;
+    for (unsigned t = 0; t < b->threads.count; t++) {
+        for (unsigned d = 0; d < b->depths.count; d++) {
+            for (unsigned k = 0; k < 2 * MAX_LIST; k++) { /* prefill sizes, then decode sizes */
+                const struct cmd_list *sizes = &b->sizes[k / MAX_LIST];
+                uint32_t count = sizes->values[k % MAX_LIST];
+                if (k % MAX_LIST >= sizes->count || count == 0) continue;
+                struct bench_test *test = &b->tests[b->n_tests];
+                *test = (struct bench_test){.team = t,
+                                            .depth = b->depths.values[d],
+                                            .depth_index = d,
+                                            .count = count,
+                                            .decode = k >= MAX_LIST,
+                                            .rates = b->rates + b->n_tests * args->repeat};
+                snprintf(test->name, sizeof test->name, "%s%u", test->decode ? "tg" : "pp", count);
+                b->n_tests++;
             }
         }
     }
-    bnt_session_close(s);
-    free(ids);
+    return bnt_encode_prompt(bnt_engine_tokenizer(b->engine), "", 0, BNT_ENCODE_BOS, &b->start,
+                             err);
+}
+
+/* ---- one test ------------------------------------------------------------------------------- */
+
+/* Greedy tokens from the start prompt, each the next one's input. made: NULL, or what earlier runs
+ * of the same depth made, -1 where this one is the first. */
+static int decode(struct bench *b, struct bnt_session *s, uint32_t count, int32_t *made,
+                  struct bnt_err *err) {
+    int32_t id = b->start.ids[b->start.count - 1];
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t n;
+        int status = bnt_session_feed_top(s, &id, 1, 1, err);
+        if (status != BNT_OK) return status;
+        id = bnt_session_top(s, &n)->id;
+        if (!made) continue;
+        if (made[i] >= 0 && made[i] != id)
+            return bnt_fail(err, BNT_E_MISMATCH,
+                            "token %u of a decode with %u threads is %d, and was %d before", i,
+                            bnt_session_threads(s), id, made[i]);
+        made[i] = id;
+    }
+    return BNT_OK;
+}
+
+static int run_test(struct bench *b, struct bench_test *test, uint32_t repetition,
+                    struct bnt_err *err) {
+    struct bnt_session *s = b->sessions[test->team];
+    int status = BNT_OK;
+    bnt_session_truncate(s, 0);
+    if (test->depth) status = bnt_session_feed(s, b->ids, test->depth, BNT_WANT_NONE, err);
+    if (status != BNT_OK) return status;
+    double start = bnt_now();
+    if (test->decode)
+        status = decode(b, s, test->count,
+                        b->made + (size_t)test->depth_index * largest(&b->sizes[1]), err);
+    else
+        status = bnt_session_feed_top(s, b->ids + test->depth, test->count, 1, err);
+    test->rates[repetition] = (double)test->count / (bnt_now() - start);
     return status;
 }
 
-static json_t *as_json(const struct bench *b, const struct cmd_list *threads) {
-    const struct bnt_engine_info *info = bnt_engine_info(b->engine);
-    json_t *read = json_object(), *results = json_array();
-    for (unsigned i = 0; i < threads->count; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "%u", threads->values[i]);
-        json_object_set_new(read, key, json_real(b->read_gbs[i]));
-    }
-    for (size_t i = 0; i < b->n_results; i++) {
-        const struct result *r = &b->results[i];
-        json_array_append_new(
-            results, json_pack("{s:s, s:i, s:i, s:{s:f, s:f, s:f}, s:o}", "test", r->test,
-                               "threads", (int)r->threads, "depth", (int)r->depth, "tok_s",
-                               "median", r->median, "min", r->min, "max", r->max, "limit_fraction",
-                               r->limit_fraction > 0 ? json_real(r->limit_fraction) : json_null()));
-    }
-    return json_pack("{s:o, s:s, s:s, s:f, s:f, s:{s:o}, s:o}", "model",
-                     cmd_json_text(cmd_model_path(b->args), strlen(cmd_model_path(b->args))),
-                     "backend", info->backend, "backend_variant", info->backend_variant,
-                     "load_seconds", info->load_seconds, "weight_bytes_per_token",
-                     b->bytes_per_token, "machine", "read_gbs", read, "results", results);
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static int open_session(struct bench *b, unsigned team, struct bnt_err *err) {
+    struct cmd_args args = *b->args;
+    uint32_t pp = largest(&b->sizes[0]), tg = largest(&b->sizes[1]) + (b->args->receipt != NULL);
+    args.ctx = largest(&b->depths) + (pp > tg ? pp : tg);
+    return cmd_open_session(&b->sessions[team], b->engine, &args, b->threads.values[team], err);
 }
 
-static int print_results(const struct bench *b, const struct cmd_list *threads,
-                         struct bnt_err *err) {
-    const struct bnt_engine_info *info = bnt_engine_info(b->engine);
-    if (b->args->json) return cmd_write_json(as_json(b, threads), err);
-    if (b->args->csv) {
-        printf("test,threads,depth,tok_s_median,tok_s_min,tok_s_max,limit_fraction\n");
-        for (size_t i = 0; i < b->n_results; i++) {
-            const struct result *r = &b->results[i];
-            printf("%s,%u,%u,%.3f,%.3f,%.3f,%.4f\n", r->test, r->threads, r->depth, r->median,
-                   r->min, r->max, r->limit_fraction);
+/* Every page that a test will use is touched once. */
+static int warm_up(struct bench *b, unsigned team, struct bnt_err *err) {
+    struct bnt_session *s = b->sessions[team];
+    uint32_t prompt = largest(&b->depths) + largest(&b->sizes[0]), tg = largest(&b->sizes[1]);
+    bnt_session_truncate(s, 0);
+    int status = prompt ? bnt_session_feed_top(s, b->ids, prompt, 1, err) : BNT_OK;
+    bnt_session_truncate(s, 0);
+    return status == BNT_OK ? decode(b, s, tg < WARM_DECODE ? tg : WARM_DECODE, NULL, err) : status;
+}
+
+static int measure_limits(struct bench *b, struct bnt_err *err) {
+    const struct bnt_backend *best = bnt_backends_chosen(b->best);
+    int status = BNT_OK;
+    for (unsigned t = 0; t < b->threads.count && status == BNT_OK; t++)
+        status = bnt_limits_raise(&b->limits[t], &best->kernels, b->engine->topology,
+                                  b->threads.values[t], err);
+    return status;
+}
+
+static void conclude(struct bench *b) {
+    const uint32_t n = b->args->repeat;
+    for (size_t i = 0; i < b->n_tests; i++) {
+        struct bench_test *t = &b->tests[i];
+        const struct bnt_limits *l = &b->limits[t->team];
+        qsort(t->rates, n, sizeof *t->rates, bench_by_value);
+        t->min = t->rates[0];
+        t->median = bench_median(t->rates, n);
+        t->max = t->rates[n - 1];
+        double limit = l->macs[BNT_PEAK_INT8], need = (double)bnt_engine_ternary_macs(b->engine);
+        if (t->decode) { /* the positions before a token, on average */
+            limit = l->read_bytes;
+            need = (double)bnt_engine_bytes_per_token(b->engine) +
+                   (double)bnt_engine_bytes_per_position(b->engine) *
+                       ((double)t->depth + ((double)t->count - 1) / 2);
         }
-        return cmd_flush(err);
+        t->limit_fraction = limit > 0 ? t->median * need / limit : 0.0;
     }
-    printf("%s, %s (%s), loaded in %.2f s\n", cmd_model_path(b->args), info->backend,
-           info->backend_variant, info->load_seconds);
-    for (unsigned i = 0; i < threads->count; i++)
-        printf("read bandwidth, %u thread%s: %.1f GB/s\n", threads->values[i],
-               threads->values[i] == 1 ? "" : "s", b->read_gbs[i]);
-    printf("%-10s %7s %6s %10s %10s %10s  %s\n", "test", "threads", "depth", "tok/s", "min", "max",
-           "of the bandwidth limit");
-    for (size_t i = 0; i < b->n_results; i++) {
-        const struct result *r = &b->results[i];
-        char fraction[16] = "";
-        if (r->limit_fraction > 0)
-            snprintf(fraction, sizeof fraction, "%.0f %%", 100 * r->limit_fraction);
-        printf("%-10s %7u %6u %10.2f %10.2f %10.2f  %s\n", r->test, r->threads, r->depth, r->median,
-               r->min, r->max, fraction);
+}
+
+/* The longest decode once more, through the path of `bitnet run`, with a receipt. */
+static int write_receipt(struct bench *b, struct bnt_err *err) {
+    struct bnt_session *s = b->sessions[0];
+    const struct bnt_generate_options options = {
+        .sampling = bnt_sampling_default(), .n_predict = largest(&b->sizes[1]), .ignore_eog = true};
+    struct bnt_generation g;
+    json_t *receipt = NULL;
+    bnt_session_truncate(s, 0);
+    int status = bnt_generate(&g, b->engine, s, b->start.ids, b->start.count, &options, err);
+    for (unsigned d = 0; d < b->depths.count && status == BNT_OK; d++) {
+        const int32_t *made = b->made + (size_t)d * largest(&b->sizes[1]);
+        if (b->depths.values[d] == 0 && memcmp(made, g.tokens, g.n_tokens * sizeof *made) != 0)
+            status = bnt_fail(err, BNT_E_MISMATCH, "the receipt's tokens differ from the tests'");
     }
-    return cmd_flush(err);
+    const struct bnt_receipt_run run = {.model_path = cmd_model_path(b->args),
+                                        .template_id = "raw",
+                                        .prompt = "",
+                                        .encode_flags = BNT_ENCODE_BOS,
+                                        .ids = b->start.ids,
+                                        .n_ids = b->start.count,
+                                        .deterministic = true,
+                                        .options = &options,
+                                        .generation = &g};
+    if (status == BNT_OK) status = bnt_receipt_build(&receipt, b->engine, s, &run, err);
+    if (status == BNT_OK) status = bnt_receipt_write(receipt, b->args->receipt, err);
+    json_decref(receipt);
+    bnt_generation_free(&g);
+    return status;
+}
+
+static int measure(struct bench *b, double opened, struct bnt_err *err) {
+    const struct bnt_backends_options best = {.plugin_dir = b->args->plugin_dir};
+    int status = open_session(b, 0, err);
+    if (status == BNT_OK) status = decode(b, b->sessions[0], 1, NULL, err);
+    b->first_token_seconds = bnt_now() - opened;
+    if (status == BNT_OK) status = warm_up(b, 0, err);
+    b->usage = bnt_usage_now(); /* before there are other sessions and the limits' buffers */
+    for (unsigned t = 1; t < b->threads.count && status == BNT_OK; t++) {
+        status = open_session(b, t, err);
+        if (status == BNT_OK) status = warm_up(b, t, err);
+    }
+    if (status == BNT_OK) status = bnt_backends_open(&b->best, &best, err);
+    if (status == BNT_OK) status = measure_limits(b, err);
+    for (uint32_t r = 0; r < b->args->repeat; r++)
+        for (size_t i = 0; i < b->n_tests && status == BNT_OK; i++)
+            status = run_test(b, &b->tests[i], r, err);
+    if (status == BNT_OK) status = measure_limits(b, err);
+    if (status == BNT_OK) conclude(b);
+    return status;
 }
 
 int cmd_bench(const struct cmd_args *args, struct bnt_err *err) {
+    int status = check_args(args, err);
+    if (status != BNT_OK) return status;
+    if (args->kernels) return bench_kernels(args, err);
+    if (args->receipt && (status = bnt_receipt_can_write(args->receipt, err)) != BNT_OK)
+        return status;
     struct bench *b = calloc(1, sizeof *b);
-    int status;
     if (!b) return bnt_fail_nomem(err, "the results", sizeof *b);
     b->args = args;
-    if ((status = cmd_open_engine(&b->engine, args, err)) != BNT_OK) goto out;
-    const struct cmd_list one_default = {
-        .values = {bnt_topology_default_threads(b->engine->topology)}, .count = 1};
-    const struct cmd_list *threads = or_default(&args->threads, &one_default);
-    const struct cmd_list sizes[2] = {
-        *or_default(&args->prompt_sizes, &(struct cmd_list){.values = {512}, .count = 1}),
-        *or_default(&args->predict_sizes, &(struct cmd_list){.values = {128}, .count = 1})};
-    const struct cmd_list depths = *or_default(&args->depths, &(struct cmd_list){.count = 1});
-    b->bytes_per_token = (double)bnt_engine_bytes_per_token(b->engine);
-    for (unsigned i = 0; i < threads->count && status == BNT_OK; i++) {
-        size_t first = b->n_results;
-        double before, after = 0.0;
-        status = bnt_measure_read(b->engine->topology, threads->values[i], &before, err);
-        if (status == BNT_OK) status = bench_threads(b, threads->values[i], sizes, &depths, err);
-        if (status == BNT_OK)
-            status = bnt_measure_read(b->engine->topology, threads->values[i], &after, err);
-        b->read_gbs[i] = (before > after ? before : after) * 1e-9;
-        for (size_t k = first; k < b->n_results; k++) {
-            struct result *r = &b->results[k];
-            if (r->test[0] == 't')
-                r->limit_fraction = r->median * b->bytes_per_token / (b->read_gbs[i] * 1e9);
-        }
-    }
-    if (status == BNT_OK) status = print_results(b, threads, err);
-out:
+    double opened = bnt_now();
+    status = cmd_open_engine(&b->engine, args, err);
+    if (status == BNT_OK) status = plan(b, err);
+    if (status == BNT_OK) status = measure(b, opened, err);
+    if (status == BNT_OK && args->receipt) status = write_receipt(b, err);
+    if (status == BNT_OK) status = bench_report(b, err);
+    for (unsigned t = b->threads.count; t-- > 0;) bnt_session_close(b->sessions[t]);
+    bnt_backends_close(b->best);
     bnt_engine_close(b->engine);
+    bnt_token_list_free(&b->start);
+    free(b->made);
+    free(b->ids);
+    free(b->rates);
+    free(b->tests);
     free(b);
     return status;
 }

@@ -129,3 +129,18 @@ uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e) {
     }
     return bytes;
 }
+
+uint64_t bnt_engine_bytes_per_position(const struct bnt_engine *e) {
+    const struct bnt_hparams *hp = &e->model->hp;
+    return (uint64_t)hp->n_layer * hp->n_head_kv * hp->head_dim * 2 * 2; /* K and V, binary16 */
+}
+
+uint64_t bnt_engine_ternary_macs(const struct bnt_engine *e) {
+    uint64_t macs = 0;
+    for (uint32_t i = 0; i < e->model->n_matrices; i++) {
+        const struct bnt_matrix *m = &e->model->matrices[i];
+        if (m->ternary && i != e->model->head && i != e->model->embedding)
+            macs += m->rows * m->cols;
+    }
+    return macs;
+}

@@ -33,6 +33,10 @@ const struct bnt_tokenizer *bnt_engine_tokenizer(const struct bnt_engine *engine
 /* Bytes of weights that one token's greedy step reads: every matrix once, the embedding (of which
  * it reads one row) only if it is the head too, and the head's copy instead of the head. */
 uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e);
+/* Bytes of K and V that it reads besides, for each position before it. */
+uint64_t bnt_engine_bytes_per_position(const struct bnt_engine *e);
+/* Multiply-adds of ternary products that a token takes; head and embedding are not among them. */
+uint64_t bnt_engine_ternary_macs(const struct bnt_engine *e);
 
 /* For receipts: memory of the KV cache and buffers, and how often slot bnt_slots[slot] was called.
  */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "bench/peak.h"
+#include "bench/limits.h"
 #include "bench_work.h"
 #include "machine/limits.h"
 

@@ -1,9 +1,10 @@
 /*
- * peak.c - see peak.h.
+ * limits.c - see limits.h.
  */
-#include "bench/peak.h"
+#include "bench/limits.h"
 
 #include "base/clock.h"
+#include "machine/limits.h"
 #include "machine/pool.h"
 
 enum { PASSES = 100 };
@@ -49,4 +50,16 @@ int bnt_measure_peak(const bnt_kernels *k, uint32_t kind, const struct bnt_topol
     }
     bnt_pool_close(pool);
     return BNT_OK;
+}
+
+int bnt_limits_raise(struct bnt_limits *limits, const bnt_kernels *k,
+                     const struct bnt_topology *topology, unsigned threads, struct bnt_err *err) {
+    double read, macs;
+    int status = bnt_measure_read(topology, threads, &read, err);
+    if (status == BNT_OK && read > limits->read_bytes) limits->read_bytes = read;
+    for (uint32_t kind = BNT_PEAK_INT8; kind <= BNT_PEAK_F32 && status == BNT_OK; kind++) {
+        status = bnt_measure_peak(k, kind, topology, threads, &macs, err);
+        if (status == BNT_OK && macs > limits->macs[kind]) limits->macs[kind] = macs;
+    }
+    return status;
 }

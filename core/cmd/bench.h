@@ -1,0 +1,47 @@
+/*
+ * bench.h - what `bitnet bench` measured, between its parts: bench.c measures, bench_report.c
+ * prints.
+ */
+#ifndef BNT_CMD_BENCH_H
+#define BNT_CMD_BENCH_H
+
+#include "bench/limits.h"
+#include "cmd/cmd.h"
+#include "machine/usage.h"
+
+struct bench_test {
+    char name[24];         /* pp512, tg128 */
+    unsigned team;         /* index in the list of thread counts */
+    uint32_t depth, count; /* tokens in the context before; tokens that are timed */
+    unsigned depth_index;
+    bool decode;
+    double *rates;           /* [repetitions] tokens per second, sorted at the end */
+    double min, median, max; /* of them */
+    double limit_fraction;   /* of what the machine gives; 0 when that is not known */
+};
+
+struct bench {
+    const struct cmd_args *args;
+    struct cmd_list threads, sizes[2], depths; /* sizes: of prefill, of decode */
+    struct bnt_engine *engine;
+    struct bnt_backends *best; /* `auto`: its loop over registers is the machine's peak */
+    struct bnt_session *sessions[MAX_LIST];
+    struct bnt_limits limits[MAX_LIST]; /* both by entry of the thread list */
+    struct bench_test *tests;
+    size_t n_tests;
+    double *rates;
+    int32_t *ids;                /* that prefill is fed, and depth */
+    struct bnt_token_list start; /* the prompt of decode: an empty one */
+    int32_t *made;               /* [depths][longest decode], -1 where none was made yet */
+    double first_token_seconds;
+    struct bnt_usage usage;
+};
+
+double bench_median(const double *sorted, size_t n);
+int bench_by_value(const void *a, const void *b); /* for qsort of doubles */
+
+int bench_report(const struct bench *b, struct bnt_err *err);
+/* `bench --kernels`. */
+int bench_kernels(const struct cmd_args *args, struct bnt_err *err);
+
+#endif

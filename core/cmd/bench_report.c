@@ -1,0 +1,101 @@
+/*
+ * bench_report.c - what `bitnet bench` prints: a table, JSON whose fields stay as they are, or CSV.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/bench.h"
+
+static const char *limit_name(const struct bench_test *t) {
+    return t->decode ? "read" : "int8";
+}
+
+static json_t *known(double x) {
+    return x > 0 ? json_real(x) : json_null();
+}
+
+static json_t *as_json(const struct bench *b) {
+    const struct bnt_engine_info *info = bnt_engine_info(b->engine);
+    const struct bnt_backend *best = bnt_backends_chosen(b->best);
+    const char *path = cmd_model_path(b->args);
+    json_t *read = json_object(), *int8 = json_object(), *results = json_array();
+    for (unsigned i = 0; i < b->threads.count; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%u", b->threads.values[i]);
+        json_object_set_new(read, key, json_real(b->limits[i].read_bytes * 1e-9));
+        json_object_set_new(int8, key, known(b->limits[i].macs[BNT_PEAK_INT8] * 1e-9));
+    }
+    for (size_t i = 0; i < b->n_tests; i++) {
+        const struct bench_test *t = &b->tests[i];
+        json_array_append_new(
+            results, json_pack("{s:s, s:i, s:i, s:{s:f, s:f, s:f}, s:o, s:s}", "test", t->name,
+                               "threads", (int)b->threads.values[t->team], "depth", (int)t->depth,
+                               "tok_s", "median", t->median, "min", t->min, "max", t->max,
+                               "limit_fraction", known(t->limit_fraction), "limit", limit_name(t)));
+    }
+    json_t *machine = json_pack("{s:o, s:o, s:s, s:s}", "read_gbs", read, "int8_gmacs", int8,
+                                "int8_by", best->name, "int8_variant", best->variant);
+    json_t *memory =
+        json_pack("{s:I, s:I, s:I}", "peak_bytes", (json_int_t)b->usage.peak, "anonymous_bytes",
+                  (json_int_t)b->usage.anonymous, "file_bytes", (json_int_t)b->usage.file);
+    return json_pack("{s:o, s:s, s:s, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "model",
+                     cmd_json_text(path, strlen(path)), "backend", info->backend, "backend_variant",
+                     info->backend_variant, "load_seconds", info->load_seconds,
+                     "first_token_seconds", b->first_token_seconds, "weight_bytes_per_token",
+                     (double)bnt_engine_bytes_per_token(b->engine), "ternary_macs_per_token",
+                     (double)bnt_engine_ternary_macs(b->engine), "memory", memory, "machine",
+                     machine, "results", results);
+}
+
+static int print_csv(const struct bench *b, struct bnt_err *err) {
+    const struct bnt_engine_info *info = bnt_engine_info(b->engine);
+    printf("test,threads,depth,tok_s_median,tok_s_min,tok_s_max,limit_fraction,limit,read_gbs,"
+           "int8_gmacs,load_seconds,first_token_seconds,peak_bytes,anonymous_bytes\n");
+    for (size_t i = 0; i < b->n_tests; i++) {
+        const struct bench_test *t = &b->tests[i];
+        const struct bnt_limits *l = &b->limits[t->team];
+        printf("%s,%u,%u,%.3f,%.3f,%.3f,%.4f,%s,%.2f,%.2f,%.3f,%.3f,%llu,%llu\n", t->name,
+               b->threads.values[t->team], t->depth, t->median, t->min, t->max, t->limit_fraction,
+               limit_name(t), l->read_bytes * 1e-9, l->macs[BNT_PEAK_INT8] * 1e-9,
+               info->load_seconds, b->first_token_seconds, (unsigned long long)b->usage.peak,
+               (unsigned long long)b->usage.anonymous);
+    }
+    return cmd_flush(err);
+}
+
+static int print_table(const struct bench *b, struct bnt_err *err) {
+    const struct bnt_engine_info *info = bnt_engine_info(b->engine);
+    const struct bnt_backend *best = bnt_backends_chosen(b->best);
+    printf("%s, %s (%s)\n", cmd_model_path(b->args), info->backend, info->backend_variant);
+    printf("loaded in %.2f s, first token after %.2f s; memory %.0f MB at most, %.0f MB of it "
+           "anonymous\n",
+           info->load_seconds, b->first_token_seconds, (double)b->usage.peak * 1e-6,
+           (double)b->usage.anonymous * 1e-6);
+    for (unsigned i = 0; i < b->threads.count; i++) {
+        double int8 = b->limits[i].macs[BNT_PEAK_INT8] * 1e-9;
+        printf("%u thread%s can read %.1f GB/s", b->threads.values[i],
+               b->threads.values[i] == 1 ? "" : "s", b->limits[i].read_bytes * 1e-9);
+        if (int8 > 0)
+            printf(", multiply and add %.1f G int8/s", int8);
+        else
+            printf("; %s does not measure its multiply-adds", best->name);
+        putchar('\n');
+    }
+    printf("%-10s %7s %6s %10s %10s %10s  %s\n", "test", "threads", "depth", "tok/s", "min", "max",
+           "of the limit");
+    for (size_t i = 0; i < b->n_tests; i++) {
+        const struct bench_test *t = &b->tests[i];
+        char fraction[40] = "";
+        if (t->limit_fraction > 0)
+            snprintf(fraction, sizeof fraction, "%.0f %% (%s)", 100 * t->limit_fraction,
+                     limit_name(t));
+        printf("%-10s %7u %6u %10.2f %10.2f %10.2f  %s\n", t->name, b->threads.values[t->team],
+               t->depth, t->median, t->min, t->max, fraction);
+    }
+    return cmd_flush(err);
+}
+
+int bench_report(const struct bench *b, struct bnt_err *err) {
+    if (b->args->json) return cmd_write_json(as_json(b), err);
+    return b->args->csv ? print_csv(b, err) : print_table(b, err);
+}
