@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "bench/limits.h"
-#include "bench_work.h"
+#include "bench/work.h"
 #include "machine/limits.h"
 
 enum { MAX_ROUNDS = 99 };
@@ -23,12 +23,6 @@ struct limits {
     double peaks[CK_MAX_SETS][2]; /* multiply-adds per second of each set, BNT_PEAK_*; 0: unknown */
     double best[2];               /* of each kind, among the sets */
 };
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void measure_limits(struct limits *l, const struct ck_sets *sets) {
     struct bnt_topology *topology = NULL;
@@ -47,18 +41,6 @@ static void measure_limits(struct limits *l, const struct ck_sets *sets) {
     }
 }
 
-/* Seconds per call over at least 15 ms. */
-static double time_calls(struct ck_work *w) {
-    unsigned n = 1;
-    for (;;) {
-        double start = now();
-        for (unsigned i = 0; i < n; i++) w->call(w);
-        double s = now() - start;
-        if (s >= 0.015) return s / n;
-        n = s > 0.001 ? (unsigned)(n * 0.018 / s) + 1 : n * 8;
-    }
-}
-
 static int by_value(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -66,38 +48,39 @@ static int by_value(const void *a, const void *b) {
 
 struct row {
     const struct ck_set *set;
-    const struct ck_item *item;
+    const struct bnt_work_item *item;
     double median, least, most;
 };
 
-static size_t time_item(const struct ck_sets *sets, const struct ck_item *item, unsigned rounds,
-                        struct row *rows) {
-    struct ck_work *work = calloc(sets->count, sizeof *work);
+static size_t time_item(const struct ck_sets *sets, const struct bnt_work_item *item,
+                        unsigned rounds, struct bnt_pool *pool, struct row *rows) {
+    struct bnt_work *work = calloc(sets->count, sizeof *work);
     double(*seconds)[MAX_ROUNDS] = calloc(sets->count, sizeof *seconds);
     size_t n = 0;
     if (!work || !seconds) goto out;
     for (size_t s = 0; s < sets->count; s++)
-        if (ck_work_open(&work[s], &sets->at[s]->k, item)) work[s].call(&work[s]); /* warm */
+        if (bnt_work_open(&work[s], &sets->at[s]->k, item))
+            bnt_work_time(&work[s], pool); /* warm */
     for (unsigned r = 0; r < rounds; r++)
         for (size_t s = 0; s < sets->count; s++)
-            if (work[s].call) seconds[s][r] = time_calls(&work[s]);
+            if (work[s].slice) seconds[s][r] = bnt_work_time(&work[s], pool);
     for (size_t s = 0; s < sets->count; s++) {
-        if (!work[s].call) continue;
+        if (!work[s].slice) continue;
         qsort(seconds[s], rounds, sizeof **seconds, by_value);
         rows[n++] = (struct row){sets->at[s], item, seconds[s][rounds / 2], seconds[s][0],
                                  seconds[s][rounds - 1]};
     }
 out:
-    for (size_t s = 0; work && s < sets->count; s++) ck_work_close(&work[s]);
+    for (size_t s = 0; work && s < sets->count; s++) bnt_work_close(&work[s]);
     free(work);
     free(seconds);
     return n;
 }
 
 static void print_row(const struct row *r, const struct limits *l) {
-    double macs = r->item->macs ? r->item->macs(r->item) / r->median : 0.0;
-    double bytes = r->item->bytes ? r->item->bytes(r->item) / r->median : 0.0;
-    double peak = l->best[r->item->integer ? BNT_PEAK_INT8 : BNT_PEAK_F32];
+    double macs = r->item->macs / r->median;
+    double bytes = r->item->bytes / r->median;
+    double peak = l->best[r->item->macs_kind];
     char name[160];
     snprintf(name, sizeof name, "%s/%s", r->set->plugin, r->set->variant);
     printf("%-13s %-19s %-24s %12.0f ns %+5.1f%% %+5.1f%%", r->item->slot, r->item->shape, name,
@@ -108,9 +91,9 @@ static void print_row(const struct row *r, const struct limits *l) {
 }
 
 static json_t *row_json(const struct row *r, const struct limits *l) {
-    double macs = r->item->macs ? r->item->macs(r->item) / r->median : 0.0;
-    double bytes = r->item->bytes ? r->item->bytes(r->item) / r->median : 0.0;
-    double peak = l->best[r->item->integer ? BNT_PEAK_INT8 : BNT_PEAK_F32];
+    double macs = r->item->macs / r->median;
+    double bytes = r->item->bytes / r->median;
+    double peak = l->best[r->item->macs_kind];
     return json_pack("{s:s, s:s, s:s, s:s, s:{s:f, s:f, s:f}, s:f, s:f, s:f, s:f}", "plugin",
                      r->set->plugin, "variant", r->set->variant, "slot", r->item->slot, "shape",
                      r->item->shape, "ns", "median", r->median * 1e9, "min", r->least * 1e9, "max",
@@ -133,13 +116,20 @@ int ck_bench(const struct ck_sets *sets, const struct ck_options *options, json_
     struct limits limits = {0};
     size_t n = 0;
     if (sets->count == 0) return EXIT_FAILURE;
-    struct row *rows = calloc(ck_item_count * sets->count, sizeof *rows);
-    if (!rows) return EXIT_FAILURE;
+    struct bnt_work_item items[BNT_WORK_ITEMS];
+    unsigned n_items = bnt_work_list(&bnt_work_dims_2b, items);
+    struct bnt_pool *pool = NULL;
+    struct bnt_err err;
+    struct row *rows = calloc(n_items * sets->count, sizeof *rows);
+    if (!rows || bnt_pool_open(&pool, 1, NULL, &err) != BNT_OK) {
+        free(rows);
+        return EXIT_FAILURE;
+    }
     measure_limits(&limits, sets);
-    for (size_t i = 0; i < ck_item_count; i++) {
-        if (options->slot && strcmp(options->slot, ck_items[i].slot) != 0) continue;
-        if (!out) fprintf(stderr, "%s %s\n", ck_items[i].slot, ck_items[i].shape);
-        n += time_item(sets, &ck_items[i], options->rounds, rows + n);
+    for (size_t i = 0; i < n_items; i++) {
+        if (options->slot && strcmp(options->slot, items[i].slot) != 0) continue;
+        if (!out) fprintf(stderr, "%s %s\n", items[i].slot, items[i].shape);
+        n += time_item(sets, &items[i], options->rounds, pool, rows + n);
     }
     measure_limits(&limits, sets);
     if (out) {
@@ -161,6 +151,7 @@ int ck_bench(const struct ck_sets *sets, const struct ck_options *options, json_
         print_limits(&limits, sets);
         for (size_t i = 0; i < n; i++) print_row(&rows[i], &limits);
     }
+    bnt_pool_close(pool);
     free(rows);
     return n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
