@@ -89,7 +89,18 @@ printf 'a\377\000b\n' >"$tmp/bytes"
 "$bitnet" tokenize -m "$model" --decode --file "$tmp/ids" >"$tmp/decoded"
 ok 'bytes that are no text come back' cmp "$tmp/bytes" "$tmp/decoded"
 ok 'inspect as JSON' sh -c "\"$bitnet\" inspect --json \"$model\" | grep -q '\"runnable\":true'"
-ok 'bench as JSON' sh -c "\"$bitnet\" bench -m \"$model\" -p 16 -n 4 -r 1 -t 1 --json | grep -q '\"test\":\"tg4\"'"
+exits 'bench, two formats' 2 '--json and --csv' "$bitnet" bench --json --csv
+exits 'bench, nothing to time' 2 '-p and -n are both 0' "$bitnet" bench -m "$model" -p 0 -n 0
+exits 'bench, a thread count twice' 2 '2 stands twice' "$bitnet" bench -m "$model" -t 1,2,2
+exits 'bench, a receipt of nothing' 2 '-n is 0' "$bitnet" bench -m "$model" -n 0 --receipt="$tmp/b"
+exits 'bench, kernels of a prompt' 2 '--kernels runs no model' "$bitnet" bench --kernels -p 16
+exits 'bench, deeper than the model' 8 'the model was made for' "$bitnet" bench -m "$model" -d 999999
+exits 'bench, no place for the receipt' 3 'nowhere' "$bitnet" bench -m "$model" --receipt="$tmp/nowhere/r"
+exits 'bench with a receipt' 0 '' "$bitnet" bench -m "$model" -p 0 -n 6 -r 1 -t 1,2 --receipt="$tmp/bench.json"
+ok 'that verify accepts' "$bitnet" verify "$tmp/bench.json" -m "$model" --backend=ref-scalar
+equal 'and whose tokens are those of run' \
+    "$(tr -d ' \n' <"$tmp/bench.json" | sed -E 's/.*"output":\{[^}]*"ids":\[([0-9,]*)\].*/\1/')" \
+    "$(run --json -n 6 --ignore-eos -p '' | sed -E 's/.*"tokens":\[([0-9,]*)\].*/\1/')"
 
 # ---- plugins ----
 plugins=$tmp/plugins

@@ -177,6 +177,12 @@ static int measure_limits(struct bench *b, struct bnt_err *err) {
     return status;
 }
 
+/* What stays in a cache is not read from memory. */
+static double cache_bytes(const struct bench *b) {
+    const struct bnt_topology_info *t = bnt_topology_info(b->engine->topology);
+    return (double)(t->l3 > t->l2 ? t->l3 : t->l2);
+}
+
 static void conclude(struct bench *b) {
     const uint32_t n = b->args->repeat;
     for (size_t i = 0; i < b->n_tests; i++) {
@@ -192,6 +198,8 @@ static void conclude(struct bench *b) {
             need = (double)bnt_engine_bytes_per_token(b->engine) +
                    (double)bnt_engine_bytes_per_position(b->engine) *
                        ((double)t->depth + ((double)t->count - 1) / 2);
+            t->cached = need <= cache_bytes(b);
+            if (t->cached) limit = 0.0;
         }
         t->limit_fraction = limit > 0 ? t->median * need / limit : 0.0;
     }

@@ -14,7 +14,7 @@ struct bench_test {
     unsigned team;         /* index in the list of thread counts */
     uint32_t depth, count; /* tokens in the context before; tokens that are timed */
     unsigned depth_index;
-    bool decode;
+    bool decode, cached;     /* cached: what it reads fits into a cache, and memory is no limit */
     double *rates;           /* [repetitions] tokens per second, sorted at the end */
     double min, median, max; /* of them */
     double limit_fraction;   /* of what the machine gives; 0 when that is not known */

@@ -89,6 +89,8 @@ static int print_table(const struct bench *b, struct bnt_err *err) {
         if (t->limit_fraction > 0)
             snprintf(fraction, sizeof fraction, "%.0f %% (%s)", 100 * t->limit_fraction,
                      limit_name(t));
+        else if (t->cached)
+            snprintf(fraction, sizeof fraction, "fits in a cache");
         printf("%-10s %7u %6u %10.2f %10.2f %10.2f  %s\n", t->name, b->threads.values[t->team],
                t->depth, t->median, t->min, t->max, fraction);
     }

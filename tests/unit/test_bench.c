@@ -1,0 +1,227 @@
+/*
+ * test_bench.c - `bitnet bench` as other programs read it, and the measuring below it.
+ *
+ * How fast this machine is nobody knows here; that the fields are there, that figures belong
+ * together and that fractions are of this world can be checked.
+ */
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "bench/limits.h"
+#include "bench/work.h"
+#include "ktest.h"
+#include "machine/usage.h"
+
+static FILE *start(const char *arguments) {
+    char command[2000];
+    snprintf(command, sizeof command, "%s/bitnet bench %s", TEST_BUILD, arguments);
+    FILE *f = popen(command, "r");
+    ck_assert_ptr_nonnull(f);
+    return f;
+}
+
+static json_t *bench(const char *arguments) {
+    json_error_t why;
+    FILE *f = start(arguments);
+    json_t *o = json_loadf(f, 0, &why);
+    ck_assert_msg(o != NULL, "bench %s: %s", arguments, why.text);
+    ck_assert_int_eq(pclose(f), 0);
+    return o;
+}
+
+static double number(const json_t *o, const char *name) {
+    const json_t *v = json_object_get(o, name);
+    ck_assert_msg(json_is_number(v), "'%s' is no number", name);
+    return json_number_value(v);
+}
+
+static void between(const json_t *o, const char *name, double lo, double hi) {
+    double x = number(o, name);
+    ck_assert_msg(x > lo && x < hi, "'%s' is %g", name, x);
+}
+
+START_TEST(fields_of_results) {
+    json_t *o =
+        bench("-m " TEST_SOURCE "/models/bitnet-demo-i2_s.gguf -p 64 -n 8 -r 2 -t 1,2 --json");
+    const json_t *machine = json_object_get(o, "machine"), *memory = json_object_get(o, "memory");
+    const json_t *read = json_object_get(machine, "read_gbs");
+    const json_t *int8 = json_object_get(machine, "int8_gmacs");
+    const char *const threads[] = {"1", "2"};
+    json_t *r;
+    size_t i, seen = 0;
+    for (i = 0; i < 2; i++) {
+        between(read, threads[i], 0.01, 1e5);
+        between(int8, threads[i], 0.01, 1e6);
+    }
+    ck_assert_uint_eq(json_object_size(read), 2);
+    ck_assert(json_is_string(json_object_get(machine, "int8_by")));
+    between(o, "load_seconds", 0, 1000);
+    ck_assert(number(o, "first_token_seconds") > number(o, "load_seconds"));
+    between(o, "weight_bytes_per_token", 1e5, 1e8);
+    ck_assert_uint_eq((uint64_t)number(o, "ternary_macs_per_token"), 6291456);
+    between(memory, "anonymous_bytes", 1e5, 1e11);
+    ck_assert(number(memory, "peak_bytes") >= number(memory, "anonymous_bytes"));
+    json_array_foreach(json_object_get(o, "results"), i, r) {
+        const json_t *rate = json_object_get(r, "tok_s"), *f = json_object_get(r, "limit_fraction");
+        bool prefill = strcmp(json_string_value(json_object_get(r, "test")), "pp64") == 0;
+        ck_assert(prefill || strcmp(json_string_value(json_object_get(r, "test")), "tg8") == 0);
+        ck_assert_str_eq(json_string_value(json_object_get(r, "limit")), prefill ? "int8" : "read");
+        ck_assert(number(rate, "min") <= number(rate, "median"));
+        ck_assert(number(rate, "median") <= number(rate, "max"));
+        ck_assert_int_eq((int)number(r, "depth"), 0);
+        if (prefill || !json_is_null(f)) between(r, "limit_fraction", 0, 1.5);
+        if (prefill) { /* the fraction is what it says it is */
+            const char *t = threads[(int)number(r, "threads") - 1];
+            double macs = number(rate, "median") * number(o, "ternary_macs_per_token");
+            double want = macs / (number(int8, t) * 1e9);
+            ck_assert_double_eq_tol(number(r, "limit_fraction"), want, 1e-6 * want);
+        }
+        seen++;
+    }
+    ck_assert_uint_eq(seen, 4);
+    json_decref(o);
+}
+END_TEST
+
+static size_t columns(const char *line) {
+    size_t n = 1;
+    for (; *line; line++) n += *line == ',';
+    return n;
+}
+
+START_TEST(csv_rows) {
+    char line[1000];
+    FILE *f = start("-m " TEST_SOURCE "/models/bitnet-demo-i2_s.gguf -p 8,16 -n 2 -r 1 -t 1 --csv");
+    ck_assert_ptr_nonnull(fgets(line, sizeof line, f));
+    size_t want = columns(line), rows = 0;
+    ck_assert(strstr(line, "test,threads,depth,tok_s_median,tok_s_min,tok_s_max,limit_fraction,"));
+    for (; fgets(line, sizeof line, f); rows++) ck_assert_uint_eq(columns(line), want);
+    ck_assert_uint_eq(rows, 3);
+    ck_assert_int_eq(pclose(f), 0);
+}
+END_TEST
+
+START_TEST(kernels_of_a_model) {
+    json_t *o = bench("--kernels -m " TEST_SOURCE "/models/bitnet-demo-i2_s.gguf -r 1 -t 1 --json");
+    json_t *r;
+    size_t i, gemv = 0, gemm = 0, small = 0;
+    json_array_foreach(json_object_get(o, "results"), i, r) {
+        const char *slot = json_string_value(json_object_get(r, "slot"));
+        const char *shape = json_string_value(json_object_get(r, "shape"));
+        between(json_object_get(r, "ns"), "median", 1, 1e11);
+        bool streams = !json_is_null(json_object_get(r, "gb_s"));
+        bool counts = !json_is_null(json_object_get(r, "gmac_s"));
+        if (streams) between(r, "read_fraction", 0, 2); /* a prefetcher may beat our own loop */
+        if (counts) between(r, "peak_fraction", 0, 1.5);
+        if (strcmp(slot, "ternary_gemm") == 0) {
+            ck_assert(counts && streams == (strstr(shape, " x 1") && !strstr(shape, " x 16")));
+            *(streams ? &gemv : &gemm) += 1;
+        }
+        small += strcmp(slot, "rmsnorm") == 0 || strcmp(slot, "rope") == 0;
+    }
+    ck_assert_uint_eq(gemv, 4); /* 256x256, 128x256, 768x256, 256x768 */
+    ck_assert_uint_eq(gemm, 4);
+    ck_assert_uint_eq(small, 2);
+    json_decref(o);
+}
+END_TEST
+
+/* ---- below it ----------------------------------------------------------------------------- */
+
+static void counts_only(const bnt_peak_args *a) {
+    *a->done = a->kind == BNT_PEAK_INT8 ? 5 * a->steps : 0;
+    for (volatile uint64_t i = 0; i < a->steps; i++) {
+    }
+}
+
+START_TEST(peak_of_a_set) {
+    bnt_kernels k = *kt_judge();
+    struct bnt_err err;
+    double rate = -1.0;
+    ck_assert_int_eq(bnt_measure_peak(&k, BNT_PEAK_INT8, NULL, 2, &rate, &err), BNT_OK);
+    ck_assert(rate > 1e6);
+    k.peak = counts_only; /* one addition for five: at most 5 x 16 a nanosecond */
+    ck_assert_int_eq(bnt_measure_peak(&k, BNT_PEAK_INT8, NULL, 1, &rate, &err), BNT_OK);
+    ck_assert(rate > 1e6 && rate < 80e9);
+    k.struct_size = offsetof(bnt_kernels, peak); /* as if from an older header */
+    ck_assert_int_eq(bnt_measure_peak(&k, BNT_PEAK_INT8, NULL, 1, &rate, &err), BNT_OK);
+    ck_assert(rate == 0.0);
+}
+END_TEST
+
+START_TEST(usage_grows) {
+    enum { BYTES = 64 << 20 };
+    struct bnt_err err;
+    struct bnt_mem mem;
+    struct bnt_usage before = bnt_usage_now(), with, after;
+    ck_assert(before.peak > 0 && before.anonymous > 0 && before.file > 0);
+    ck_assert_int_eq(bnt_mem_alloc(&mem, BYTES, "the test", &err), BNT_OK);
+    memset(mem.ptr, 1, BYTES);
+    with = bnt_usage_now();
+    bnt_mem_free(&mem);
+    after = bnt_usage_now();
+    ck_assert(with.anonymous >= before.anonymous + BYTES / 10 * 9);
+    ck_assert(after.anonymous <= with.anonymous - BYTES / 10 * 9);
+    ck_assert(after.peak >= with.anonymous);
+}
+END_TEST
+
+/* Every item of the list can be opened by the judge, and its slices are all of the work. */
+START_TEST(work_is_whole) {
+    struct bnt_work_item items[BNT_WORK_ITEMS];
+    const struct bnt_work_dims d = {
+        .n_embd = 64,
+        .n_ff = 128,
+        .n_head = 4,
+        .n_head_kv = 2,
+        .head_dim = 32,
+        .n_rot = 16,
+        .prompt = 5,
+        .context = 300,
+        .ternary = {{48, 64, 0, BNT_TYPE_F32}, {48, 64, 32, BNT_TYPE_F16}},
+        .n_ternary = 2,
+        .dense = {{40, 256, BNT_TYPE_Q6_K, 0}, {40, 64, BNT_TYPE_BF16, 0}},
+        .n_dense = 2,
+        .search = {40, 64}};
+    unsigned n = bnt_work_list(&d, items);
+    ck_assert_uint_gt(n, 15);
+    for (unsigned i = 0; i < n; i++) {
+        struct bnt_work w;
+        ck_assert_msg(bnt_work_open(&w, kt_judge(), &items[i]), "%s %s", items[i].slot,
+                      items[i].shape);
+        if (strcmp(items[i].slot, "ternary_gemm") == 0 ||
+            strcmp(items[i].slot, "dense_gemm") == 0) {
+            bool ternary = items[i].slot[0] == 't';
+            float *y = ternary ? w.a.gemm.y : w.a.dense.y;
+            uint64_t count = items[i].rows * items[i].tokens;
+            for (uint64_t k = 0; k < count; k++) y[k] = -12345.0f;
+            for (unsigned member = 0; member < 3; member++) w.slice(&w, 1, member, 3);
+            for (uint64_t k = 0; k < count; k++) ck_assert(y[k] != -12345.0f);
+        }
+        bnt_work_close(&w);
+    }
+    ck_assert_uint_gt(bnt_work_list(&bnt_work_dims_2b, items), 20);
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("bench");
+    TCase *tc = tcase_create("bench");
+    tcase_set_timeout(tc, 240);
+    tcase_add_test(tc, fields_of_results);
+    tcase_add_test(tc, csv_rows);
+    tcase_add_test(tc, kernels_of_a_model);
+    tcase_add_test(tc, peak_of_a_set);
+    tcase_add_test(tc, usage_grows);
+    tcase_add_test(tc, work_is_whole);
+    suite_add_tcase(s, tc);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
