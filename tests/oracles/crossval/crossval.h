@@ -13,10 +13,14 @@ struct crossval {
     struct report *report;
     const char *vocabularies; /* folder with NAME.gguf, as make_vocab.mjs makes them */
     const char *work;         /* folder for the models made here */
+    const char *file;         /* a model of the user's, or NULL */
     size_t texts;             /* random ones, a vocabulary */
     uint64_t seed;
 };
 
+/* False when nothing can be compared: the report then says why. */
+bool check_file(const struct crossval *c);
+void check_file_tokens(const struct crossval *c);
 void check_tokens(const struct crossval *c);
 void check_logits(const struct crossval *c);
 

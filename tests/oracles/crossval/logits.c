@@ -54,7 +54,7 @@ static bool same_bits(const struct ours *a, const struct ours *b) {
            memcmp(a->lone, b->lone, size) == 0;
 }
 
-bool compare(const struct crossval *c, const char *ours_path, const char *ll_path,
+bool compare(const struct crossval *c, const char *ours_path, const char *ll_path, uint32_t vocab,
              const struct level_bounds *b, struct comparison *r, char why[600]) {
     struct ours best = {0}, judge = {0};
     int32_t tokens[POSITIONS], again[POSITIONS];
@@ -63,7 +63,7 @@ bool compare(const struct crossval *c, const char *ours_path, const char *ll_pat
     struct bnt_err err;
     bool ok = false;
     *r = (struct comparison){.first_divergence = -1};
-    for (size_t i = 0; i < PROMPT; i++) tokens[i] = again[i] = (int32_t)rng_below(&rng, 2000);
+    for (size_t i = 0; i < PROMPT; i++) tokens[i] = again[i] = (int32_t)rng_below(&rng, vocab);
     if (!ours_run(&best, ours_path, "auto", tokens, PROMPT, STEPS, why) ||
         !ours_run(&judge, ours_path, "ref-scalar", again, PROMPT, STEPS, why))
         goto out;
@@ -116,29 +116,33 @@ static json_t *comparison_json(const struct comparison *r, const struct level_bo
                      r->first_divergence < 0 ? json_null() : json_integer(r->first_divergence));
 }
 
+void report_comparison(struct report *report, const char *name, const struct comparison *r,
+                       const struct level_bounds *b) {
+    report->greedy_steps += STEPS;
+    report->greedy_same += r->greedy_same;
+    report->cosine = r->worst.cosine < report->cosine ? r->worst.cosine : report->cosine;
+    if (r->first_divergence >= 0 &&
+        (report->first_divergence < 0 || r->first_divergence < report->first_divergence))
+        report->first_divergence = r->first_divergence;
+    report_case(report, KIND_LOGITS, name,
+                within(&r->worst, &b->text) && within(&r->lone, &b->lone), comparison_json(r, b),
+                "rms %.1e (%.1e) kl %.1e top %zu/%zu%s; lone %.1e (%.1e) %.1e; greedy %zu/%d",
+                r->worst.median_rms, r->worst.rms, r->worst.kl, r->worst.same_top,
+                r->worst.positions, r->worst.overruled ? " OVERRULED" : "", r->lone.median_rms,
+                r->lone.rms, r->lone.kl, r->greedy_same, STEPS);
+}
+
 static void check_model(const struct crossval *c, const struct model *m) {
     const struct level_bounds *b = &levels[m->level];
     const struct synth s = describe(m);
-    struct report *report = c->report;
     struct comparison r;
     char path[4096], why[600] = "";
-    if (!save(c, &s, m->name, path, why) || !compare(c, path, path, b, &r, why)) {
-        report_case(report, KIND_LOGITS, m->name, false, NULL, "%s", why);
+    if (!save(c, &s, m->name, path, why) || !compare(c, path, path, SYNTH_IDS, b, &r, why)) {
+        report_case(c->report, KIND_LOGITS, m->name, false, NULL, "%s", why);
         return;
     }
     unlink(path);
-    report->greedy_steps += STEPS;
-    report->greedy_same += r.greedy_same;
-    report->cosine = r.worst.cosine < report->cosine ? r.worst.cosine : report->cosine;
-    if (r.first_divergence >= 0 &&
-        (report->first_divergence < 0 || r.first_divergence < report->first_divergence))
-        report->first_divergence = r.first_divergence;
-    report_case(report, KIND_LOGITS, m->name,
-                within(&r.worst, &b->text) && within(&r.lone, &b->lone), comparison_json(&r, b),
-                "rms %.1e (%.1e) kl %.1e top %zu/%zu%s; lone %.1e (%.1e) %.1e; greedy %zu/%d",
-                r.worst.median_rms, r.worst.rms, r.worst.kl, r.worst.same_top, r.worst.positions,
-                r.worst.overruled ? " OVERRULED" : "", r.lone.median_rms, r.lone.rms, r.lone.kl,
-                r.greedy_same, STEPS);
+    report_comparison(c->report, m->name, &r, b);
 }
 
 void check_logits(const struct crossval *c) {

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ANY 1e30 /* the scale of a real model's logits is its own */
+
 /* Median of rms, rms, KL, max, same top: of a text, then of lone tokens. */
 const struct level_bounds levels[LEVELS] = {
     [FLOAT] = {"f32", {1.5e-3, 3e-3, 1.5e-5, 3.5e-2, 0.95}, {6e-7, 3e-4, 8e-8, 3e-3, 0.98}},
@@ -17,6 +19,8 @@ const struct level_bounds levels[LEVELS] = {
     [TERNARY_WIDE] = {"ternary, three wider blocks",
                       {0.16, 0.25, 0.11, 2.3, 0.7},
                       {9e-2, 0.14, 2.1e-2, 1.2, 0.85}},
+    [FILE_DENSE] = {"a file, dense", {1e-2, 2e-2, 1e-3, ANY, 0.9}, {3e-3, 5e-3, 1e-4, ANY, 0.95}},
+    [FILE_TERNARY] = {"a file, ternary", {0.3, 0.45, 0.4, ANY, 0.5}, {0.15, 0.25, 0.1, ANY, 0.7}},
 };
 
 const struct model models[] = {

@@ -12,7 +12,7 @@
 #include "metrics.h"
 #include "synth.h"
 
-enum level { FLOAT, HALF, ONE_SCALE, TERNARY, TERNARY_WIDE, LEVELS };
+enum level { FLOAT, HALF, ONE_SCALE, TERNARY, TERNARY_WIDE, FILE_DENSE, FILE_TERNARY, LEVELS };
 struct level_bounds {
     const char *name;
     struct bounds text; /* tokens one after the other */
@@ -41,6 +41,7 @@ bool save(const struct crossval *c, const struct synth *s, const char *name, cha
 /* ---- comparing (logits.c) ---------------------------------------------------------------------
  */
 
+enum { SYNTH_IDS = 2000 }; /* of the models made here: ids below are in each vocabulary */
 enum { PROMPT = 48, STEPS = 16, POSITIONS = PROMPT + STEPS };
 
 struct comparison {
@@ -52,9 +53,13 @@ struct comparison {
 };
 
 /* Our engine reads `ours_path` by both backends, which must agree to the bit; the reference reads
- * `ll_path`. b: what is allowed decides when two logits count as told apart. */
-bool compare(const struct crossval *c, const char *ours_path, const char *ll_path,
+ * `ll_path`. The prompt is of ids below `vocab`. b: what is allowed decides when two logits count
+ * as told apart. */
+bool compare(const struct crossval *c, const char *ours_path, const char *ll_path, uint32_t vocab,
              const struct level_bounds *b, struct comparison *r, char why[600]);
+/* A case of the report, and its part of the totals. */
+void report_comparison(struct report *report, const char *name, const struct comparison *r,
+                       const struct level_bounds *b);
 void check_mutations(const struct crossval *c);
 
 #endif

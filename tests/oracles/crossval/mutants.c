@@ -115,7 +115,7 @@ static void check_mutation(const struct crossval *c, const struct mutation *muta
         mutation->change(&ours, &theirs);
     }
     if (!m || !save(c, &ours, "mutant-a", a, why) || !save(c, &theirs, "mutant-b", b, why) ||
-        !compare(c, a, b, (bounds = &levels[m->level]), &r, why)) {
+        !compare(c, a, b, SYNTH_IDS, (bounds = &levels[m->level]), &r, why)) {
         report_case(c->report, KIND_MUTATION, name, false, NULL, "%s", why);
         return;
     }

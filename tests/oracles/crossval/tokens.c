@@ -65,22 +65,28 @@ static void close_both(struct both *x) {
     *x = (struct both){0};
 }
 
-static bool open_both(struct both *x, const struct crossval *c, const char *ours,
-                      const char *theirs, char why[600]) {
-    char path[4096];
+static bool open_files(struct both *x, const struct crossval *c, const char *ours,
+                       const char *theirs, char why[600]) {
     struct bnt_err err;
     *x = (struct both){0};
-    snprintf(path, sizeof path, "%s/%s.gguf", c->vocabularies, ours);
-    if (bnt_gguf_open(&x->gguf, path, &err) || bnt_tokenizer_open(&x->ours, x->gguf, &err)) {
+    if (bnt_gguf_open(&x->gguf, ours, &err) || bnt_tokenizer_open(&x->ours, x->gguf, &err)) {
         snprintf(why, 600, "%s", err.text);
         close_both(x);
         return false;
     }
-    snprintf(path, sizeof path, "%s/%s.gguf", c->vocabularies, theirs);
-    x->theirs = ll_model_open(c->ll, path, true, why);
+    x->theirs = ll_model_open(c->ll, theirs, true, why);
     if (x->theirs) return true;
     close_both(x);
     return false;
+}
+
+/* Of the folder of vocabularies. */
+static bool open_both(struct both *x, const struct crossval *c, const char *ours,
+                      const char *theirs, char why[600]) {
+    char paths[2][4096];
+    snprintf(paths[0], sizeof paths[0], "%s/%s.gguf", c->vocabularies, ours);
+    snprintf(paths[1], sizeof paths[1], "%s/%s.gguf", c->vocabularies, theirs);
+    return open_files(x, c, paths[0], paths[1], why);
 }
 
 /* 1 the same ids, 0 others, -1 one of them failed. */
@@ -130,31 +136,54 @@ static void report_tally(const struct crossval *c, const char *name, const struc
                 "%zu of %zu encodings the same, %zu ids", t->same, t->compared, t->ids);
 }
 
-static void check_pair(const struct crossval *c, const struct pair *p, const struct texts *golden) {
+/* Golden and random texts by both, which are closed. */
+static void check_texts(const struct crossval *c, struct both *x, const char *label,
+                        const struct texts *golden) {
     static const unsigned every[4] = {BNT_ENCODE_BOS, BNT_ENCODE_PARSE_SPECIAL, 0,
                                       BNT_ENCODE_BOS | BNT_ENCODE_PARSE_SPECIAL};
-    struct both x;
     struct tally t = {0};
-    char name[128], why[600], text[TEXT_MAX];
-    if (!open_both(&x, c, p->ours, p->theirs, why)) {
-        report_case(c->report, KIND_TOKENS, p->name, false, NULL, "%s", why);
-        return;
-    }
+    char name[256], text[TEXT_MAX];
     for (size_t i = 0; i < golden->count; i++)
-        try_text(&x, golden->list[i].name, golden->list[i].bytes, golden->list[i].len, every, 4,
-                 &t);
-    snprintf(name, sizeof name, "%s, golden texts", p->name);
+        try_text(x, golden->list[i].name, golden->list[i].bytes, golden->list[i].len, every, 4, &t);
+    snprintf(name, sizeof name, "%.200s, golden texts", label);
     report_tally(c, name, &t);
     t = (struct tally){0};
     for (size_t i = 0; i < c->texts; i++) {
         const size_t len = text_random(c->seed, i, text);
-        snprintf(name, sizeof name, "%s, random text %zu", p->name, i);
+        snprintf(name, sizeof name, "%.200s, random text %zu", label, i);
         /* Special tokens as text and as tokens; BOS now with the one, now with the other. */
-        try_text(&x, name, text, len, i % 2 ? every : every + 2, 2, &t);
+        try_text(x, name, text, len, i % 2 ? every : every + 2, 2, &t);
     }
-    snprintf(name, sizeof name, "%s, random texts", p->name);
+    snprintf(name, sizeof name, "%.200s, random texts", label);
     report_tally(c, name, &t);
-    close_both(&x);
+    close_both(x);
+}
+
+static void check_pair(const struct crossval *c, const struct pair *p, const struct texts *golden) {
+    struct both x;
+    char why[600];
+    if (open_both(&x, c, p->ours, p->theirs, why))
+        check_texts(c, &x, p->name, golden);
+    else
+        report_case(c->report, KIND_TOKENS, p->name, false, NULL, "%s", why);
+}
+
+void check_file_tokens(const struct crossval *c) {
+    struct both x = {0};
+    struct texts golden;
+    char why[600] = "";
+    if (!texts_golden(&golden, why) || !open_files(&x, c, c->file, c->file, why)) {
+        report_case(c->report, KIND_TOKENS, c->file, false, NULL, "%s", why);
+    } else if (strcmp(bnt_tokenizer_info(x.ours)->pre_source, "inferred") == 0) {
+        report_note(c->report,
+                    "%.300s has no tokenizer.ggml.pre: ours infers '%s', llama.cpp takes "
+                    "its default; ids are not compared",
+                    c->file, bnt_tokenizer_info(x.ours)->pre);
+        close_both(&x);
+    } else {
+        check_texts(c, &x, c->file, &golden);
+    }
+    texts_free(&golden);
 }
 
 static void check_dissent(const struct crossval *c, const struct dissent *d) {
