@@ -74,6 +74,21 @@ one=$(run -p abc -n 40 --temp 1.2 --seed 1) two=$(run -p abc -n 40 --temp 1.2 --
 equal 'a seed repeats' "$(run -p abc -n 40 --temp 1.2 --seed 1 -t 1 --backend=ref-scalar)" "$one"
 ok 'seeds differ' [ "$one" != "$two" ]
 equal 'BITNET_SEED' "$(BITNET_SEED=1 "$bitnet" -m "$model" -p abc -n 40 --temp 1.2)" "$one"
+says() { # KEY OPTIONS...: of --json
+    key=$1
+    shift
+    run --json -p abc -n 1 "$@" | sed -nE "s/.*\"$key\":\"?([^,\"}]*).*/\1/p"
+}
+equal 'BITNET_BACKEND' "$(BITNET_BACKEND=ref-scalar says backend)" ref-scalar
+exits 'BITNET_BACKEND is strict' 6 "no backend 'nobody'" env BITNET_BACKEND=nobody "$bitnet" -m "$model" -p a
+equal 'an option is stronger' "$(BITNET_BACKEND=nobody says backend --backend=ref-scalar)" ref-scalar
+equal 'BITNET_THREADS' "$(BITNET_THREADS=3 says threads) $(BITNET_THREADS=3 says threads -t 2)" '3 2'
+equal 'BITNET_SEED is overridden, too' "$(BITNET_SEED=1 says seed --temp 1 --seed 5)" 5
+equal 'BITNET_DETERMINISTIC' "$(BITNET_DETERMINISTIC=1 says seed --temp 1)" 0
+equal '... gives one text' "$(BITNET_DETERMINISTIC=1 run -p abc -n 40 --temp 1.2)" \
+    "$(run -p abc -n 40 --temp 1.2 --seed 0)"
+first=$(BITNET_DETERMINISTIC=0 says seed --temp 1) second=$(BITNET_DETERMINISTIC=0 says seed --temp 1)
+ok '0 is not set' [ "$first" != "$second" ]
 run -p abc -n 4 --debug-tokens=2 >/dev/null
 ok '--debug-tokens=2 describes two tokens' [ "$(grep -c "'" "$tmp/stderr")" -eq 2 ]
 
@@ -88,6 +103,8 @@ printf 'a\377\000b\n' >"$tmp/bytes"
 "$bitnet" tokenize -m "$model" --ids --no-bos --file "$tmp/bytes" >"$tmp/ids"
 "$bitnet" tokenize -m "$model" --decode --file "$tmp/ids" >"$tmp/decoded"
 ok 'bytes that are no text come back' cmp "$tmp/bytes" "$tmp/decoded"
+ok 'tokenize as JSON tells the time' sh -c "\"$bitnet\" tokenize -m \"$model\" --json 'some words' |
+    grep -qE '\"timings\":\\{\"open_seconds\":[0-9.e-]+,\"encode_seconds\":[0-9.e-]+'"
 ok 'inspect as JSON' sh -c "\"$bitnet\" inspect --json \"$model\" | grep -q '\"runnable\":true'"
 exits 'bench, two formats' 2 '--json and --csv' "$bitnet" bench --json --csv
 exits 'bench, nothing to time' 2 '-p and -n are both 0' "$bitnet" bench -m "$model" -p 0 -n 0

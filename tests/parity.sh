@@ -149,6 +149,17 @@ exits 'a backend that is not there' 6 'nobody' parity nobody tiny
 equal 'is one too' "$(receipt nobody "p['status']")" error
 exits 'an unknown set' 2 'none of math, chat, long, all' parity good tiny --prompt-set=poems
 exits 'nowhere to write' 3 'receipt' parity good tiny -o /nowhere/at/all.json
+exits 'a time limit that is none' 2 "PARITY_TEST_TIMEOUT_SECS: 'soon'" \
+    env PARITY_TEST_TIMEOUT_SECS=soon "$bitnet" parity -m "$tmp/tiny.gguf"
+equal 'an option is stronger' "$(CROSSVAL_GGUF=/none CROSSVAL_PROMPT_SET=poems PARITY_TEST_TIMEOUT_SECS=1 \
+    parity good tiny --prompt-set=math --timeout=60 --json | python3 -c 'import json, sys
+r = json.load(sys.stdin)
+print(r["prompt_set"], r["parity"]["timeout_seconds"], sorted(r["environment"]))')" \
+    "math 60 ['BASELINES_DIR', 'CROSSVAL_GGUF', 'CROSSVAL_PROMPT_SET', 'PARITY_TEST_TIMEOUT_SECS']"
+here=$(cd "$(dirname "$bitnet")" && pwd)/bitnet
+ok 'without BASELINES_DIR' \
+    sh -c "cd '$tmp' && unset BASELINES_DIR && '$here' parity -m tiny.gguf --backend=ref-scalar"
+ok 'the receipt is in docs/baselines/DATE' sh -c "ls '$tmp'/docs/baselines/????-??-??/parity-ref-scalar.json"
 CROSSVAL_GGUF="$tmp/tiny.gguf" CROSSVAL_PROMPT_SET=chat exits 'by the environment' 0 '' \
     "$bitnet" parity --backend=good --plugin-dir="$tmp/plugins"
 equal 'which chose model and prompt' "$(receipt good "[q['name'] for q in r['prompts']], \

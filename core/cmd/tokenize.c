@@ -10,8 +10,14 @@
 
 #include "cmd/cmd.h"
 
+/* Seconds of making the tokenizer from the file, and of encoding with it. */
+struct spent {
+    double open, encode;
+};
+
 static int print_list(const struct cmd_args *args, const struct bnt_tokenizer *t,
-                      const struct bnt_token_list *list, struct bnt_err *err) {
+                      const struct bnt_token_list *list, const struct spent *spent,
+                      struct bnt_err *err) {
     if (args->json) {
         json_t *pieces = json_array();
         for (size_t i = 0; i < list->count; i++) {
@@ -21,9 +27,10 @@ static int print_list(const struct cmd_args *args, const struct bnt_tokenizer *t
                                                     (json_int_t)list->begin[i], "end",
                                                     (json_int_t)list->end[i]));
         }
-        return cmd_write_json(json_pack("{s:o, s:o, s:I}", "ids",
+        return cmd_write_json(json_pack("{s:o, s:o, s:I, s:{s:f, s:f}}", "ids",
                                         cmd_json_ids(list->ids, list->count), "tokens", pieces,
-                                        "count", (json_int_t)list->count),
+                                        "count", (json_int_t)list->count, "timings", "open_seconds",
+                                        spent->open, "encode_seconds", spent->encode),
                               err);
     }
     for (size_t i = 0; i < list->count; i++) {
@@ -94,6 +101,7 @@ int cmd_tokenize(const struct cmd_args *args, struct bnt_err *err) {
     struct bnt_gguf *g = NULL;
     struct bnt_tokenizer *t = NULL;
     struct bnt_token_list list = {0};
+    struct spent spent;
     char *text = NULL;
     size_t len = 0;
     int status;
@@ -107,9 +115,11 @@ int cmd_tokenize(const struct cmd_args *args, struct bnt_err *err) {
         if (!text) return bnt_fail_nomem(err, "the text", strlen(args->operand));
         len = strlen(text);
     }
+    double start = bnt_now();
     if ((status = bnt_gguf_open(&g, cmd_model_path(args), err)) != BNT_OK ||
         (status = bnt_tokenizer_open(&t, g, err)) != BNT_OK)
         goto out;
+    spent.open = bnt_now() - start;
     if (args->decode) {
         char *z = realloc(text, len + 1);
         if (!z) {
@@ -121,14 +131,16 @@ int cmd_tokenize(const struct cmd_args *args, struct bnt_err *err) {
         status = decode(args, t, text, err);
         goto out;
     }
+    start = bnt_now();
     status =
         bnt_tokenizer_encode(t, text, len,
                              (args->no_bos ? 0u : (unsigned)BNT_ENCODE_BOS) |
                                  (args->parse_special ? (unsigned)BNT_ENCODE_PARSE_SPECIAL : 0u),
                              &list, err);
+    spent.encode = bnt_now() - start;
     if (status != BNT_OK) goto out;
     if (args->debug_tokens) cmd_debug_tokens(t, &list, args->debug_tokens);
-    status = print_list(args, t, &list, err);
+    status = print_list(args, t, &list, &spent, err);
 out:
     bnt_token_list_free(&list);
     bnt_tokenizer_close(t);

