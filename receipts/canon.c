@@ -31,7 +31,10 @@ int bnt_receipt_hash(const json_t *value, char hex[65], struct bnt_err *err) {
     return status;
 }
 
-/* Seals PREFIX.KEY for each member, and what is in those that are objects one by one. */
+static int seal_turns(json_t *seals, const char *path, const json_t *turns, struct bnt_err *err);
+
+/* Seals PREFIX.KEY for each member, and what is in those that are objects, and in the turns of a
+ * conversation, one by one. */
 static int seal_members(json_t *seals, const char *prefix, const json_t *object, bool deeper,
                         struct bnt_err *err) {
     const char *key;
@@ -43,6 +46,8 @@ static int seal_members(json_t *seals, const char *prefix, const json_t *object,
             return bnt_fail(err, BNT_E_FORMAT, "%.100s: a name of %d bytes", prefix, n);
         if (deeper && json_is_object(value)) {
             status = seal_members(seals, path, value, false, err);
+        } else if (deeper && json_is_array(value) && strcmp(key, "turns") == 0) {
+            status = seal_turns(seals, path, value, err);
         } else {
             status = bnt_receipt_hash(value, hex, err);
             if (status == BNT_OK && json_object_set_new(seals, path, json_stringn(hex, SHORT)) != 0)
@@ -51,6 +56,17 @@ static int seal_members(json_t *seals, const char *prefix, const json_t *object,
         if (status != BNT_OK) return status;
     }
     return BNT_OK;
+}
+
+/* PATH.K.KEY: an edit names the turn. */
+static int seal_turns(json_t *seals, const char *path, const json_t *turns, struct bnt_err *err) {
+    int status = BNT_OK;
+    for (size_t k = 0; k < json_array_size(turns) && status == BNT_OK; k++) {
+        char prefix[300];
+        snprintf(prefix, sizeof prefix, "%s.%zu", path, k);
+        status = seal_members(seals, prefix, json_array_get(turns, k), false, err);
+    }
+    return status;
 }
 
 int bnt_receipt_seals(const json_t *receipt, json_t **out, struct bnt_err *err) {

@@ -108,11 +108,23 @@ static const struct field output[] = {
     COUNT("text_bytes"),
     HASH_OF("text_sha256"),
     FINISH};
-static const struct field result[] = {COUNT("schema_version"),    COUNT("numerics_version"),
-                                      PART("model", model),       PART("tokenizer", tokenizer),
-                                      WORD("template", NULL),     PART("prompt", prompt),
-                                      PART("sampling", sampling), PART("limits", limits),
-                                      PART("output", output),     FINISH};
+#define OF_EVERY_RESULT                                                                            \
+    COUNT("schema_version"), COUNT("numerics_version"), PART("model", model),                      \
+        PART("tokenizer", tokenizer), WORD("template", NULL), PART("sampling", sampling),          \
+        PART("limits", limits)
+static const struct field result_of_run[] = {OF_EVERY_RESULT, PART("prompt", prompt),
+                                             PART("output", output), FINISH};
+static const struct field turn_prompt[] = {COUNT("bytes"),
+                                           HASH_OF("blake3"),
+                                           HASH_OF("sha256"),
+                                           COUNT("system_bytes"),
+                                           FLAG("recoverable"),
+                                           LIST_OF("ids", an_id, 1),
+                                           FINISH};
+static const struct field turn[] = {COUNT("keep"), PART("prompt", turn_prompt),
+                                    PART("output", output), FINISH};
+static const struct field a_turn[] = {{.kind = OBJECT, .members = turn}};
+static const struct field result_of_chat[] = {OF_EVERY_RESULT, LIST_OF("turns", a_turn, 1), FINISH};
 
 static const struct field machine[] = {WORD("target", "x86_64 aarch64 other"),
                                        ANY("cpu"),
@@ -172,9 +184,11 @@ static const struct field circumstance[] = {{.name = "timestamp", .kind = TIME},
                                             PART("memory", memory),
                                             PART("environment", environment),
                                             FINISH};
-static const struct field receipt_fields[] = {
-    PART("result", result),         PART("circumstance", circumstance), HASH_OF("result_sha256"),
-    HASH_OF("circumstance_sha256"), MAP_OF("field_sha256", a_seal),     FINISH};
+#define OF_EVERY_RECEIPT                                                                           \
+    PART("circumstance", circumstance), HASH_OF("result_sha256"), HASH_OF("circumstance_sha256"),  \
+        MAP_OF("field_sha256", a_seal)
+static const struct field of_run[] = {PART("result", result_of_run), OF_EVERY_RECEIPT, FINISH};
+static const struct field of_chat[] = {PART("result", result_of_chat), OF_EVERY_RECEIPT, FINISH};
 
 /* Where we are, for messages: "result.output.ids[3]". */
 struct path {
@@ -348,27 +362,48 @@ static int check_sampling(const json_t *r, const struct path *at) {
 }
 
 /* Members of `output` that must agree. */
-static int check_steps(const json_t *r, const struct path *at) {
-    const json_t *o = json_object_get(json_object_get(r, "result"), "output");
+static int check_steps(const json_t *o, const struct path *at) {
     const json_t *chain = json_object_get(o, "hidden_chain");
     const char *last = json_string_value(json_object_get(o, "hidden_sha256"));
     size_t n = json_array_size(json_object_get(o, "ids"));
-    struct path here = below(at, "result.output");
     if (json_array_size(json_object_get(o, "logits")) != n || json_array_size(chain) != n)
-        return fail(&here, "ids, logits and hidden_chain are not of one length");
+        return fail(at, "ids, logits and hidden_chain are not of one length");
     if ((n == 0) != (last[0] == '\0'))
-        return fail(&here, "hidden_sha256 does not fit the number of steps");
+        return fail(at, "hidden_sha256 does not fit the number of steps");
     if (n && strncmp(json_string_value(json_array_get(chain, n - 1)), last, 16) != 0)
-        return fail(&here, "hidden_sha256 does not begin like the last of hidden_chain");
+        return fail(at, "hidden_sha256 does not begin like the last of hidden_chain");
     return BNT_OK;
+}
+
+static int check_outputs(const json_t *r, const struct path *at) {
+    const json_t *part = json_object_get(r, "result");
+    size_t n = bnt_receipt_turns(r);
+    int status = BNT_OK;
+    struct path here = below(at, "result.output");
+    if (n == 0) return check_steps(json_object_get(part, "output"), &here);
+    json_int_t context = 0;
+    for (size_t k = 0; k < n && status == BNT_OK; k++) {
+        const json_t *of = json_array_get(json_object_get(part, "turns"), k);
+        const json_t *answer = json_object_get(of, "output");
+        json_int_t keep = json_integer_value(json_object_get(of, "keep"));
+        snprintf(here.text, sizeof here.text, "result.turns[%zu].keep", k);
+        if (keep > context) return fail(&here, "more than the context has");
+        context =
+            keep + (json_int_t)json_array_size(json_object_get(answer, "ids")) +
+            (json_int_t)json_array_size(json_object_get(json_object_get(of, "prompt"), "ids"));
+        snprintf(here.text, sizeof here.text, "result.turns[%zu].output", k);
+        status = check_steps(answer, &here);
+    }
+    return status;
 }
 
 int bnt_receipt_check(const json_t *receipt, struct bnt_err *err) {
     struct path top = {.err = err};
     if (!json_is_object(receipt)) return fail(&top, "not a JSON object");
+    bool chat = json_object_get(json_object_get(receipt, "result"), "turns") != NULL;
     int status = check_versions(receipt, &top);
-    if (status == BNT_OK) status = check_object(receipt_fields, receipt, &top);
+    if (status == BNT_OK) status = check_object(chat ? of_chat : of_run, receipt, &top);
     if (status == BNT_OK) status = check_sampling(receipt, &top);
-    if (status == BNT_OK) status = check_steps(receipt, &top);
+    if (status == BNT_OK) status = check_outputs(receipt, &top);
     return status;
 }

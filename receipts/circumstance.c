@@ -117,11 +117,18 @@ static json_int_t microseconds(double seconds) {
 }
 
 static json_t *timing_facts(const struct bnt_engine *e, const struct bnt_receipt_run *run) {
-    const struct bnt_generation *g = run->generation;
+    double prefill = 0.0, decode = 0.0; /* of all turns */
+    size_t prefilled = 0, decoded = 0;
+    for (size_t i = 0; i < (run->n_turns ? run->n_turns : 1); i++) {
+        const struct bnt_generation *g = run->n_turns ? run->turns[i].generation : run->generation;
+        prefill += g->prefill_seconds;
+        decode += g->decode_seconds;
+        prefilled += g->prefill_tokens;
+        decoded += g->decode_steps;
+    }
     return json_pack("{s:I, s:I, s:I, s:I, s:I}", "load_us", microseconds(e->info.load_seconds),
-                     "prefill_us", microseconds(g->prefill_seconds), "prefill_tokens",
-                     (json_int_t)run->n_ids, "decode_us", microseconds(g->decode_seconds),
-                     "decode_tokens", (json_int_t)g->decode_steps);
+                     "prefill_us", microseconds(prefill), "prefill_tokens", (json_int_t)prefilled,
+                     "decode_us", microseconds(decode), "decode_tokens", (json_int_t)decoded);
 }
 
 static json_t *memory_facts(const struct bnt_engine *e, const struct bnt_session *s) {

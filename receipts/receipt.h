@@ -19,6 +19,16 @@
 
 #define BNT_RECEIPT_SCHEMA 1
 
+/* A turn of a conversation. */
+struct bnt_receipt_turn {
+    size_t keep;      /* tokens of the context before it that stayed */
+    const char *user; /* as it went into the template */
+    size_t user_len, system_len;
+    const int32_t *ids; /* what the turn became */
+    size_t n_ids;
+    const struct bnt_generation *generation;
+};
+
 /* What a run knows and neither engine nor session does. */
 struct bnt_receipt_run {
     const char *model_path;
@@ -31,6 +41,10 @@ struct bnt_receipt_run {
     bool deterministic; /* the seed was given, or BITNET_DETERMINISTIC */
     const struct bnt_generate_options *options;
     const struct bnt_generation *generation;
+    /* A conversation: its turns in the order they were made, and from prompt to n_ids and
+     * generation nothing; turn k draws with the seed of `options` + k. */
+    const struct bnt_receipt_turn *turns;
+    size_t n_turns;
 };
 
 /* Builds and seals; *out is the caller's reference. Hashes the model's bytes as the engine has them
@@ -73,6 +87,16 @@ int bnt_receipt_seals(const json_t *receipt, json_t **out, struct bnt_err *err);
 json_t *bnt_receipt_text(const char *text);
 json_t *bnt_receipt_bits(float f);           /* "3f800000" */
 float bnt_receipt_float(const json_t *bits); /* the inverse; bits has been checked */
+
+/* turns.c: result.turns; how many a receipt has (0: it is a run's); and one of them as the receipt
+ * of a run, unsealed, whose prompt is all that the model saw before the answer. */
+json_t *bnt_receipt_turn_list(const struct bnt_engine *e, const struct bnt_receipt_run *run,
+                              struct bnt_err *err);
+size_t bnt_receipt_turns(const json_t *receipt);
+int bnt_receipt_turn(json_t **out, const json_t *receipt, size_t k, struct bnt_err *err);
+/* Lists of ids, and of what a generation made: {"ids", "logits", ...}. NULL as above. */
+json_t *bnt_receipt_ids(const int32_t *ids, size_t n);
+json_t *bnt_receipt_output(const struct bnt_generation *g, struct bnt_err *err);
 
 /* What result.model and result.tokenizer say of a mapped file and its tokenizer. NULL as above. */
 json_t *bnt_receipt_model(const struct bnt_gguf *g, struct bnt_err *err);

@@ -188,50 +188,116 @@ static int run_again(struct replay *r, const json_t *receipt, struct bnt_engine 
     return status;
 }
 
-int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct bnt_engine *engine,
-                      const struct bnt_session_options *options,
+/* A run as a receipt has it; of a conversation, a turn. */
+struct recorded {
+    json_t *receipt; /* of a run */
+    int32_t *ids;    /* all that the model saw before its first step */
+    size_t n, steps;
+};
+
+static void forget(struct recorded *o) {
+    json_decref(o->receipt);
+    free(o->ids);
+}
+
+static int recall(struct recorded *o, const json_t *receipt, size_t k, struct bnt_err *err) {
+    *o = (struct recorded){0};
+    int status = BNT_OK;
+    if (bnt_receipt_turns(receipt))
+        status = bnt_receipt_turn(&o->receipt, receipt, k, err);
+    else
+        o->receipt = json_incref((json_t *)receipt);
+    if (status != BNT_OK) return status;
+    const json_t *result = json_object_get(o->receipt, "result");
+    const json_t *list = json_object_get(json_object_get(result, "prompt"), "ids");
+    o->n = json_array_size(list);
+    o->steps = json_array_size(json_object_get(json_object_get(result, "output"), "ids"));
+    o->ids = malloc((o->n + 1) * sizeof *o->ids);
+    if (!o->ids) {
+        forget(o);
+        return bnt_fail_nomem(err, "the prompt", o->n * sizeof *o->ids);
+    }
+    for (size_t i = 0; i < o->n; i++)
+        o->ids[i] = (int32_t)json_integer_value(json_array_get(list, i));
+    return BNT_OK;
+}
+
+/* What differs in a turn is said of that turn. */
+static void name_turn(struct bnt_verification *v, size_t k) {
+    char *text = v->checks[BNT_CHECK_REPLAY].text, said[sizeof v->checks[0].text];
+    snprintf(said, sizeof said, "%s", text);
+    snprintf(text, sizeof said, "turns[%zu]: %.370s", k, said);
+    v->first.turn = k;
+}
+
+static int replay_one(struct bnt_verification *v, const struct recorded *o,
+                      struct bnt_engine *engine, struct bnt_session *session,
                       const volatile sig_atomic_t *interrupted, struct bnt_err *err) {
-    const json_t *result = json_object_get(receipt, "result");
-    const json_t *output = json_object_get(result, "output");
-    const json_t *prompt = json_object_get(json_object_get(result, "prompt"), "ids");
-    const struct bnt_sampling sampling = bnt_receipt_sampling(receipt);
-    const uint64_t context = (uint64_t)number(json_object_get(result, "limits"), "context");
+    const json_t *output = json_object_get(json_object_get(o->receipt, "result"), "output");
+    const struct bnt_sampling sampling = bnt_receipt_sampling(o->receipt);
     struct replay r = {.v = v,
                        .output = output,
                        .ids = json_object_get(output, "ids"),
                        .logits = json_object_get(output, "logits"),
                        .chain = json_object_get(output, "hidden_chain"),
-                       .n = json_array_size(json_object_get(output, "ids")),
+                       .n = o->steps,
                        .sampling = &sampling};
+    return run_again(&r, o->receipt, engine, session, o->ids, o->n, interrupted, err);
+}
+
+/* Room for the recorded steps and one more shows every end, and costs less memory than 2^24
+ * positions that a stranger's receipt may ask for. 0 when something cannot even begin. */
+static int context_needed(uint64_t *n_ctx, struct bnt_verification *v, const json_t *receipt,
+                          const struct bnt_engine_info *info, struct bnt_err *err) {
+    const json_t *limits = json_object_get(json_object_get(receipt, "result"), "limits");
+    const uint64_t context = (uint64_t)number(limits, "context");
+    const size_t turns = bnt_receipt_turns(receipt);
+    char *text = v->checks[BNT_CHECK_REPLAY].text;
+    uint64_t need = 0;
+    for (size_t k = 0; k < (turns ? turns : 1); k++) {
+        struct recorded o;
+        int status = recall(&o, receipt, k, err);
+        if (status != BNT_OK) return status;
+        find_misfit(text, sizeof v->checks[0].text, info, o.ids, o.n, context);
+        if (o.n + o.steps > need) need = o.n + o.steps;
+        forget(&o);
+        if (!text[0]) continue;
+        if (turns) name_turn(v, k);
+        *n_ctx = 0;
+        return BNT_OK;
+    }
+    *n_ctx = context < need ? context : need;
+    return BNT_OK;
+}
+
+int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct bnt_engine *engine,
+                      const struct bnt_session_options *options,
+                      const volatile sig_atomic_t *interrupted, struct bnt_err *err) {
+    const struct bnt_engine_info *info = bnt_engine_info(engine);
+    const size_t turns = bnt_receipt_turns(receipt);
+    const json_t *list = json_object_get(json_object_get(receipt, "result"), "turns");
     struct bnt_session_options so = *options;
     struct bnt_session *session = NULL;
-    char *text = v->checks[BNT_CHECK_REPLAY].text;
-    const size_t room = sizeof v->checks[BNT_CHECK_REPLAY].text;
-    size_t n = json_array_size(prompt);
-    int status;
-    int32_t *ids = malloc((n + 1) * sizeof *ids);
-    if (!ids) return bnt_fail_nomem(err, "the prompt", n * sizeof *ids);
-    for (size_t i = 0; i < n; i++) ids[i] = (int32_t)json_integer_value(json_array_get(prompt, i));
-    find_misfit(text, room, bnt_engine_info(engine), ids, n, context);
-    if (text[0]) {
-        v->checks[BNT_CHECK_REPLAY].state = BNT_DIFFERS;
-        status = BNT_OK;
-        goto out;
-    }
-    /* Room for the recorded steps and one more shows every end, and costs less memory than 2^24
-     * positions that a stranger's receipt may ask for. */
-    so.n_ctx = context < n + r.n ? context : n + r.n;
+    int status = context_needed(&so.n_ctx, v, receipt, info, err);
+    v->checks[BNT_CHECK_REPLAY].state = BNT_DIFFERS;
+    if (status != BNT_OK || so.n_ctx == 0) return status;
     status = bnt_session_open(&session, engine, &so, err);
-    if (status != BNT_OK) goto out;
-    status = run_again(&r, receipt, engine, session, ids, n, interrupted, err);
-    if (status != BNT_OK) goto out;
-    v->checks[BNT_CHECK_REPLAY].state = v->first.what ? BNT_DIFFERS : BNT_AGREES;
-    if (!v->first.what)
-        snprintf(text, room, "%zu steps on %s (%s), %u thread%s", r.n,
-                 bnt_engine_info(engine)->backend, bnt_engine_info(engine)->backend_variant,
-                 bnt_session_threads(session), bnt_session_threads(session) == 1 ? "" : "s");
-out:
+    for (size_t k = 0; k < (turns ? turns : 1) && status == BNT_OK && !v->first.what; k++) {
+        struct recorded o;
+        if ((status = recall(&o, receipt, k, err)) != BNT_OK) break;
+        /* What this turn kept, the session has computed and found equal. */
+        bnt_session_truncate(session, (uint64_t)number(json_array_get(list, k), "keep"));
+        status = replay_one(v, &o, engine, session, interrupted, err);
+        if (status == BNT_OK && v->first.what && turns) name_turn(v, k);
+        forget(&o);
+    }
+    if (status == BNT_OK && !v->first.what) {
+        v->checks[BNT_CHECK_REPLAY].state = BNT_AGREES;
+        snprintf(v->checks[BNT_CHECK_REPLAY].text, sizeof v->checks[0].text,
+                 "%zu steps on %s (%s), %u thread%s", v->steps, info->backend,
+                 info->backend_variant, bnt_session_threads(session),
+                 bnt_session_threads(session) == 1 ? "" : "s");
+    }
     bnt_session_close(session);
-    free(ids);
     return status;
 }

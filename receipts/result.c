@@ -68,7 +68,7 @@ json_t *bnt_receipt_tokenizer(const struct bnt_tokenizer *t, struct bnt_err *err
                      (int)i->add_space_prefix, "ignore_merges", (int)i->ignore_merges);
 }
 
-static json_t *id_list(const int32_t *ids, size_t n) {
+json_t *bnt_receipt_ids(const int32_t *ids, size_t n) {
     json_t *array = json_array();
     for (size_t i = 0; i < n; i++) {
         if (json_array_append_new(array, json_integer(ids[i])) != 0) {
@@ -95,7 +95,7 @@ static json_t *prompt_facts(const struct bnt_tokenizer *t, const struct bnt_rece
                      (run->encode_flags & BNT_ENCODE_PARSE_SPECIAL) != 0, "exact",
                      (run->encode_flags & BNT_ENCODE_EXACT) != 0, "bytes",
                      (json_int_t)run->prompt_len, "blake3", blake3, "sha256", sha256, "recoverable",
-                     (int)recoverable, "ids", id_list(run->ids, run->n_ids));
+                     (int)recoverable, "ids", bnt_receipt_ids(run->ids, run->n_ids));
 }
 
 static json_t *sampling_facts(const struct bnt_sampling *s) {
@@ -125,7 +125,7 @@ static json_t *limit_facts(const struct bnt_generate_options *o, uint64_t contex
                      (json_int_t)context, "ignore_eos", (int)o->ignore_eog, "stops", stops);
 }
 
-static json_t *output_facts(const struct bnt_generation *g, struct bnt_err *err) {
+json_t *bnt_receipt_output(const struct bnt_generation *g, struct bnt_err *err) {
     json_t *logits = json_array(), *chain = json_array();
     char text[65];
     if (bnt_receipt_sha256(g->text, g->text_len, text, err) != BNT_OK) goto fail;
@@ -134,10 +134,11 @@ static json_t *output_facts(const struct bnt_generation *g, struct bnt_err *err)
             json_array_append_new(chain, json_string(g->links[i])) != 0)
             goto fail;
     }
-    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:s}", "ids", id_list(g->tokens, g->n_tokens),
-                     "logits", logits, "hidden_chain", chain, "hidden_sha256", g->hidden_digest,
-                     "stop_reason", bnt_stop_reason_name(g->reason), "text_bytes",
-                     (json_int_t)g->text_len, "text_sha256", text);
+    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:s}", "ids",
+                     bnt_receipt_ids(g->tokens, g->n_tokens), "logits", logits, "hidden_chain",
+                     chain, "hidden_sha256", g->hidden_digest, "stop_reason",
+                     bnt_stop_reason_name(g->reason), "text_bytes", (json_int_t)g->text_len,
+                     "text_sha256", text);
 fail:
     json_decref(logits);
     json_decref(chain);
@@ -146,12 +147,17 @@ fail:
 
 json_t *bnt_receipt_result(const struct bnt_engine *e, const struct bnt_session *s,
                            const struct bnt_receipt_run *run, struct bnt_err *err) {
-    return json_pack("{s:i, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "schema_version",
-                     BNT_RECEIPT_SCHEMA, "numerics_version", BNT_NUMERICS_VERSION, "model",
-                     bnt_receipt_model(e->gguf, err), "tokenizer",
-                     bnt_receipt_tokenizer(e->tokenizer, err), "template", run->template_id,
-                     "prompt", prompt_facts(e->tokenizer, run, err), "sampling",
-                     sampling_facts(&run->options->sampling), "limits",
-                     limit_facts(run->options, bnt_session_context(s), err), "output",
-                     output_facts(run->generation, err));
+    json_t *o = json_pack("{s:i, s:i, s:o, s:o, s:s, s:o, s:o}", "schema_version",
+                          BNT_RECEIPT_SCHEMA, "numerics_version", BNT_NUMERICS_VERSION, "model",
+                          bnt_receipt_model(e->gguf, err), "tokenizer",
+                          bnt_receipt_tokenizer(e->tokenizer, err), "template", run->template_id,
+                          "sampling", sampling_facts(&run->options->sampling), "limits",
+                          limit_facts(run->options, bnt_session_context(s), err));
+    int bad = run->n_turns
+                  ? json_object_set_new(o, "turns", bnt_receipt_turn_list(e, run, err))
+                  : json_object_set_new(o, "prompt", prompt_facts(e->tokenizer, run, err)) ||
+                        json_object_set_new(o, "output", bnt_receipt_output(run->generation, err));
+    if (!bad) return o;
+    json_decref(o);
+    return NULL;
 }

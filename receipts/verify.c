@@ -23,10 +23,8 @@ const char *bnt_check_state_name(enum bnt_check_state s) {
     return (unsigned)s < 3 ? names[s] : "?";
 }
 
-/* Sets the state; a difference is never taken back, and its texts add up. */
-__attribute__((format(printf, 4, 5))) static void say(struct bnt_verification *v, enum bnt_check c,
-                                                      enum bnt_check_state state, const char *fmt,
-                                                      ...) {
+void bnt_verify_say(struct bnt_verification *v, enum bnt_check c, enum bnt_check_state state,
+                    const char *fmt, ...) {
     char *text = v->checks[c].text;
     size_t room = sizeof v->checks[c].text, used = 0;
     va_list ap;
@@ -64,26 +62,26 @@ int bnt_verify_seals(struct bnt_verification *v, const json_t *receipt, struct b
         if (old && json_equal(old, value)) continue;
         /* The whole part still fits its seal: then it is the field's seal that was touched. */
         if (is_same(receipt, now, of_result ? "result_sha256" : "circumstance_sha256"))
-            say(v, c, BNT_DIFFERS, "field_sha256: the seal of %.80s was %s", key,
-                old ? "changed" : "taken out");
+            bnt_verify_say(v, c, BNT_DIFFERS, "field_sha256: the seal of %.80s was %s", key,
+                           old ? "changed" : "taken out");
         else
-            say(v, c, BNT_DIFFERS, "%.80s was %s after the receipt was written", key,
-                old ? "changed" : "added");
+            bnt_verify_say(v, c, BNT_DIFFERS, "%.80s was %s after the receipt was written", key,
+                           old ? "changed" : "added");
         named = true;
     }
     json_object_foreach((json_t *)old_fields, key, value) {
         if (json_object_get(new_fields, key)) continue;
-        say(v, c, BNT_DIFFERS, "field_sha256: nothing is at %s",
-            bnt_printable(shown, sizeof shown, key, strlen(key)));
+        bnt_verify_say(v, c, BNT_DIFFERS, "field_sha256: nothing is at %s",
+                       bnt_printable(shown, sizeof shown, key, strlen(key)));
         named = true;
     }
     if (!named && !is_same(receipt, now, "result_sha256"))
-        say(v, c, BNT_DIFFERS, "result_sha256 was changed");
+        bnt_verify_say(v, c, BNT_DIFFERS, "result_sha256 was changed");
     if (!named && !is_same(receipt, now, "circumstance_sha256"))
-        say(v, c, BNT_DIFFERS, "circumstance_sha256 was changed");
-    say(v, c, BNT_AGREES, "result %.16s..., circumstance %.16s...",
-        json_string_value(json_object_get(receipt, "result_sha256")),
-        json_string_value(json_object_get(receipt, "circumstance_sha256")));
+        bnt_verify_say(v, c, BNT_DIFFERS, "circumstance_sha256 was changed");
+    bnt_verify_say(v, c, BNT_AGREES, "result %.16s..., circumstance %.16s...",
+                   json_string_value(json_object_get(receipt, "result_sha256")),
+                   json_string_value(json_object_get(receipt, "circumstance_sha256")));
     json_decref(now);
     return BNT_OK;
 }
@@ -108,7 +106,8 @@ static int compare(struct bnt_verification *v, enum bnt_check c, const json_t *r
         if (json_equal(other, value)) continue;
         char *a = bnt_receipt_canonical(other), *b = bnt_receipt_canonical(value);
         if (a && b)
-            say(v, c, BNT_DIFFERS, "%s.%s: %.80s in the receipt, %.80s here", part, key, a, b);
+            bnt_verify_say(v, c, BNT_DIFFERS, "%s.%s: %.80s in the receipt, %.80s here", part, key,
+                           a, b);
         else
             status = bnt_fail_nomem(err, "a comparison", 0);
         free(a);
@@ -124,8 +123,8 @@ int bnt_verify_model(struct bnt_verification *v, const json_t *receipt, const st
     json_t *here = bnt_receipt_model(g, &why);
     if (!here) return bnt_fail(err, why.status, "%s", why.text);
     int status = compare(v, BNT_CHECK_MODEL, receipt, "model", here, err);
-    say(v, BNT_CHECK_MODEL, BNT_AGREES, "sha256 %s",
-        json_string_value(json_object_get(part_of(receipt, "model"), "sha256")));
+    bnt_verify_say(v, BNT_CHECK_MODEL, BNT_AGREES, "sha256 %s",
+                   json_string_value(json_object_get(part_of(receipt, "model"), "sha256")));
     return status;
 }
 
@@ -135,8 +134,8 @@ int bnt_verify_tokenizer(struct bnt_verification *v, const json_t *receipt,
     json_t *here = bnt_receipt_tokenizer(t, &why);
     if (!here) return bnt_fail(err, why.status, "%s", why.text);
     int status = compare(v, BNT_CHECK_TOKENIZER, receipt, "tokenizer", here, err);
-    say(v, BNT_CHECK_TOKENIZER, BNT_AGREES, "digest %s",
-        json_string_value(json_object_get(part_of(receipt, "tokenizer"), "digest")));
+    bnt_verify_say(v, BNT_CHECK_TOKENIZER, BNT_AGREES, "digest %s",
+                   json_string_value(json_object_get(part_of(receipt, "tokenizer"), "digest")));
     return status;
 }
 
@@ -176,13 +175,13 @@ static int compare_ids(struct bnt_verification *v, const json_t *prompt,
     for (size_t i = 0; i < n && i < list.count && status == BNT_OK; i++) {
         int32_t id = (int32_t)json_integer_value(json_array_get(ids, i));
         if (id == list.ids[i]) continue;
-        say(v, BNT_CHECK_PROMPT, BNT_DIFFERS, "prompt.ids[%zu]: %d in the receipt, %d here", i, id,
-            list.ids[i]);
+        bnt_verify_say(v, BNT_CHECK_PROMPT, BNT_DIFFERS,
+                       "prompt.ids[%zu]: %d in the receipt, %d here", i, id, list.ids[i]);
         break;
     }
     if (status == BNT_OK && n != list.count)
-        say(v, BNT_CHECK_PROMPT, BNT_DIFFERS, "prompt.ids: %zu tokens in the receipt, %zu here", n,
-            list.count);
+        bnt_verify_say(v, BNT_CHECK_PROMPT, BNT_DIFFERS,
+                       "prompt.ids: %zu tokens in the receipt, %zu here", n, list.count);
     bnt_token_list_free(&list);
     return status;
 }
@@ -198,9 +197,9 @@ static int ids_of(struct bnt_verification *v, const json_t *prompt, uint32_t voc
         json_int_t id = json_integer_value(json_array_get(list, i));
         (*ids)[i] = (int32_t)id;
         if (id < (json_int_t)vocab_size) continue;
-        say(v, BNT_CHECK_PROMPT, BNT_DIFFERS,
-            "prompt.ids[%zu]: %" JSON_INTEGER_FORMAT " is not in the vocabulary of %u", i, id,
-            vocab_size);
+        bnt_verify_say(v, BNT_CHECK_PROMPT, BNT_DIFFERS,
+                       "prompt.ids[%zu]: %" JSON_INTEGER_FORMAT " is not in the vocabulary of %u",
+                       i, id, vocab_size);
         free(*ids);
         *ids = NULL;
         return BNT_OK;
@@ -217,20 +216,24 @@ int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
     int32_t *ids = NULL;
     char *own = NULL;
     size_t n;
+    if (bnt_receipt_turns(receipt)) return bnt_verify_turns(v, receipt, t, err);
     int status = ids_of(v, prompt, bnt_tokenizer_info(t)->vocab_size, &ids, &n, err);
     if (status != BNT_OK || !ids) goto out;
     if (strcmp(json_string_value(part_of(receipt, "template")), "raw") != 0) {
-        say(v, c, BNT_NOT_CHECKED, "it was made by a template, and only its tokens are used");
+        bnt_verify_say(v, c, BNT_NOT_CHECKED,
+                       "it was made by a template, and only its tokens are used");
         goto out;
     }
     if (!text && !flag(prompt, "recoverable") && !flag(prompt, "parse_special") &&
         strcmp(bnt_tokenizer_info(t)->kind, "gpt2") == 0) {
-        say(v, c, BNT_DIFFERS,
+        bnt_verify_say(
+            v, c, BNT_DIFFERS,
             "prompt.recoverable: false, but byte-level tokens always give back their text");
         goto out;
     }
     if (!text && !flag(prompt, "recoverable")) {
-        say(v, c, BNT_NOT_CHECKED, "its text cannot be had from its tokens; -p or -f gives it");
+        bnt_verify_say(v, c, BNT_NOT_CHECKED,
+                       "its text cannot be had from its tokens; -p or -f gives it");
         goto out;
     }
     if (!text) {
@@ -241,7 +244,7 @@ int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
     }
     status = compare_hashes(v, receipt, text, len, err);
     if (status == BNT_OK) status = compare_ids(v, prompt, t, text, len, err);
-    if (status == BNT_OK) say(v, c, BNT_AGREES, "%s", how);
+    if (status == BNT_OK) bnt_verify_say(v, c, BNT_AGREES, "%s", how);
 out:
     free(own);
     free(ids);

@@ -22,8 +22,8 @@ enum bnt_check {
 enum bnt_check_state { BNT_NOT_CHECKED, BNT_AGREES, BNT_DIFFERS };
 
 struct bnt_difference {
-    size_t step;
-    const char *what; /* "hidden", "token", "logit", "end"; NULL while there is none */
+    size_t turn, step; /* turn: of a conversation */
+    const char *what;  /* "hidden", "token", "logit", "end"; NULL while there is none */
     char receipt[80], replay[80];
     int32_t id; /* of the token that the replay made in that step, and the bits of its logit; not */
     uint32_t logit; /* for "end" and "text" */
@@ -46,7 +46,8 @@ int bnt_verify_model(struct bnt_verification *v, const json_t *receipt, const st
                      struct bnt_err *err);
 int bnt_verify_tokenizer(struct bnt_verification *v, const json_t *receipt,
                          const struct bnt_tokenizer *t, struct bnt_err *err);
-/* text: the prompt, or NULL: then it is had from the tokens where the receipt says it can be. */
+/* text: the prompt, or NULL: then it is had from the tokens where the receipt says it can be, as
+ * the prompts of a conversation always are. */
 int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
                       const struct bnt_tokenizer *t, const char *text, size_t len,
                       struct bnt_err *err);
@@ -57,6 +58,16 @@ int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct 
                       const volatile sig_atomic_t *interrupted, struct bnt_err *err);
 
 struct bnt_sampling bnt_receipt_sampling(const json_t *receipt); /* as recorded */
+
+/* turns.c: the prompts of a conversation; bnt_verify_prompt calls it. */
+int bnt_verify_turns(struct bnt_verification *v, const json_t *receipt,
+                     const struct bnt_tokenizer *t, struct bnt_err *err);
+/* Sets the state and the text of a check; a difference is never taken back, and the texts of
+ * differences add up. */
+__attribute__((format(printf, 4, 5))) void bnt_verify_say(struct bnt_verification *v,
+                                                          enum bnt_check c,
+                                                          enum bnt_check_state state,
+                                                          const char *fmt, ...);
 
 /* BNT_OK, or BNT_E_MISMATCH with the texts of all checks that differ. */
 int bnt_verify_outcome(const struct bnt_verification *v, struct bnt_err *err);

@@ -79,6 +79,18 @@ struct place {
     uint32_t n_layer;
 };
 
+/* Of a conversation, in the turn that differs: to that search it is a run. */
+static int locate(struct place *place, const json_t *receipt, const struct bnt_verification *v,
+                  struct bnt_engine *e, const struct cmd_args *args, struct bnt_err *err) {
+    json_t *turn = NULL;
+    int status =
+        bnt_receipt_turns(receipt) ? bnt_receipt_turn(&turn, receipt, v->first.turn, err) : BNT_OK;
+    if (status == BNT_OK)
+        status = cmd_locate(&place->at, turn ? turn : receipt, v, e, args, &interrupted, err);
+    json_decref(turn);
+    return status;
+}
+
 static int check_all(struct bnt_verification *v, struct place *place, const json_t *receipt,
                      const char *model, const struct cmd_args *args, const char *text, size_t len,
                      struct bnt_err *err) {
@@ -100,7 +112,7 @@ static int check_all(struct bnt_verification *v, struct place *place, const json
     place->asked = args->locate && v->checks[BNT_CHECK_REPLAY].state == BNT_DIFFERS;
     if (status == BNT_OK && place->asked) {
         place->n_layer = e->info.n_layer;
-        status = cmd_locate(&place->at, receipt, v, e, &with_model, &interrupted, err);
+        status = locate(place, receipt, v, e, &with_model, err);
     }
     bnt_engine_close(e);
     return status;
@@ -132,8 +144,8 @@ static int print_json(const struct cmd_args *args, const struct bnt_verification
                                       bnt_check_state_name(v->checks[c].state), "text",
                                       cmd_json_text(v->checks[c].text, strlen(v->checks[c].text))));
     if (d->what)
-        first = json_pack("{s:I, s:s, s:s, s:s}", "step", (json_int_t)d->step, "what", d->what,
-                          "receipt", d->receipt, "replay", d->replay);
+        first = json_pack("{s:I, s:s, s:s, s:s, s:I}", "step", (json_int_t)d->step, "what", d->what,
+                          "receipt", d->receipt, "replay", d->replay, "turn", (json_int_t)d->turn);
     return cmd_write_json(
         json_pack("{s:o, s:o, s:s, s:I, s:o, s:o, s:o}", "receipt",
                   cmd_json_text(args->operand, strlen(args->operand)), "model",
@@ -163,6 +175,9 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
     const char *text = args->prompt ? args->prompt : file;
     signal(SIGINT, on_sigint);
     status = bnt_receipt_read(&receipt, args->operand, err);
+    if (status == BNT_OK && text && bnt_receipt_turns(receipt))
+        status = bnt_fail(err, BNT_E_USAGE,
+                          "a conversation has many prompts, and they are in it: no -p or -f");
     if (status == BNT_OK) status = bnt_verify_seals(&v, receipt, err);
     if (status == BNT_OK) status = find_model(args, receipt, &model, err);
     if (status == BNT_OK)

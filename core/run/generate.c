@@ -21,7 +21,7 @@ struct maker {
     uint32_t top_k; /* largest logits that sampling needs; 0: all */
     void *scratch;
     struct bnt_stream stream;
-    int32_t *history; /* prompt, then out->tokens: what the repetition penalty sees */
+    int32_t *history; /* all ids, then out->tokens: what the repetition penalty sees */
     size_t n_history;
     size_t capacity; /* of out->text */
     size_t emitted;
@@ -207,7 +207,8 @@ int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct b
                  const int32_t *ids, size_t n, const struct bnt_generate_options *options,
                  struct bnt_err *err) {
     const struct bnt_engine_info *info = bnt_engine_info(engine);
-    uint64_t room = bnt_session_context(session) - bnt_session_position(session);
+    const uint64_t context = bnt_session_context(session), fed = bnt_session_position(session);
+    const uint64_t room = n < context ? context - n : 0;
     size_t most = options->n_predict < room + 1 ? options->n_predict : (size_t)room + 1;
     struct maker m = {.o = options,
                       .out = out,
@@ -236,8 +237,9 @@ int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct b
     m.n_history = n;
     bnt_stream_init(&m.stream, bnt_engine_tokenizer(engine), false, false);
 
+    out->prefill_tokens = n - (size_t)fed;
     double start = bnt_now();
-    status = feed(&m, ids, n);
+    status = feed(&m, ids + fed, out->prefill_tokens);
     double prefilled = bnt_now();
     out->prefill_seconds = prefilled - start;
     if (status == BNT_OK) status = decode(&m, &digest);

@@ -56,7 +56,8 @@ struct bnt_generation {
     char logits_digest[65]; /* SHA-256 over the f32 logits of each step; "" unless full_logits */
     char hidden_digest[65]; /* SHA-256 chain over the final hidden states: see generate.c */
     double prefill_seconds, decode_seconds;
-    size_t decode_steps; /* forward passes of one token */
+    size_t prefill_tokens; /* fed before the first step */
+    size_t decode_steps;   /* forward passes of one token */
 };
 
 /* The prompt's tokens, never none: an empty one starts from BOS, or else from the token that
@@ -64,8 +65,9 @@ struct bnt_generation {
 int bnt_encode_prompt(const struct bnt_tokenizer *t, const char *text, size_t len, unsigned flags,
                       struct bnt_token_list *list, struct bnt_err *err);
 
-/* Feeds ids[0 .. n), n >= 1, to the session and generates. *out is valid, to be freed, also after a
- * failure: it holds what was made until then. */
+/* Generates after ids[0 .. n): all that the model sees. The session holds the first of them
+ * already, bnt_session_position of them, fewer than n; the others are fed. *out is valid, to be
+ * freed, also after a failure: it holds what was made until then. */
 int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct bnt_session *session,
                  const int32_t *ids, size_t n, const struct bnt_generate_options *options,
                  struct bnt_err *err);
