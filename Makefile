@@ -42,6 +42,7 @@ DEPGEN  = -MMD -MP -MT $@ -MF $(@:.o=.d)
 CORE_CPPFLAGS = -Icore/include -Icore -Itokenizers -Ireceipts -DBNT_VERSION='"$(VERSION)"' \
                 $(shell $(PKG_CONFIG) --cflags $(LIBS))
 CORE_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -ldl -lpthread -lm
+CMD_LIBS  = $(shell $(PKG_CONFIG) --libs libedit)
 LINK_HARDEN := -Wl,-z,relro,-z,now
 
 # ---- sources ----------------------------------------------------------------------------------
@@ -95,8 +96,9 @@ $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	$(call run,AR,$@)$(AR) rcs $@ $^
 
+# Only the command edits lines; the library needs no libedit.
 $(BITNET): $(CMD_OBJ) $(PATHS) $(LIB)
-	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CMD_LIBS) $(CORE_LIBS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -122,7 +124,7 @@ check: deps-test
 
 # ---- installing ---------------------------------------------------------------------------------
 $(BUILD)/bitnet-installed: $(CMD_OBJ) $(PATHS_INSTALLED) $(LIB)
-	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CMD_LIBS) $(CORE_LIBS)
 
 INSTALL_ROOT := $(DESTDIR)$(PREFIX)
 install: $(BUILD)/bitnet-installed $(BUILD)/bitnet-checkkern-installed plugins install-library

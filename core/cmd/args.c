@@ -29,8 +29,9 @@ struct option_row {
 
 #define F(member) offsetof(struct cmd_args, member)
 #define MODELS                                                                                     \
-    (CMD_RUN | CMD_TOKENIZE | CMD_INSPECT | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY | CMD_PARITY)
-#define COMPUTES (CMD_RUN | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY | CMD_PARITY)
+    (CMD_RUN | CMD_CHAT | CMD_TOKENIZE | CMD_INSPECT | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY |   \
+     CMD_PARITY)
+#define COMPUTES (CMD_RUN | CMD_CHAT | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY | CMD_PARITY)
 #define EVERY (MODELS | CMD_BACKENDS)
 
 static const struct option_row table[] = {
@@ -38,16 +39,24 @@ static const struct option_row table[] = {
      "GGUF file (default: the model in models/)"},
     {"prompt", 'p', CMD_RUN, TEXT, F(prompt), 0, 0, "TEXT",
      "text to continue (default: start from BOS)"},
+    {"prompt", 'p', CMD_CHAT, TEXT, F(prompt), 0, 0, "TEXT",
+     "one turn with this message, then leave"},
+    {"system", 0, CMD_CHAT, TEXT, F(system), 0, 0, "TEXT",
+     "what comes before the conversation (default: what the template says)"},
+    {"chat-template", 0, CMD_CHAT, TEXT, F(chat_template), 0, 0, "NAME",
+     "llama3 bitnet qwen2 qwen2.5 chatml llama2 falcon3 instruct raw (default: the file's own)"},
     {"prompt", 'p', CMD_VERIFY, TEXT, F(prompt), 0, 0, "TEXT",
      "the prompt, where the receipt's tokens do not give it back"},
     {"file", 'f', CMD_RUN | CMD_TOKENIZE | CMD_PERPLEXITY | CMD_VERIFY, TEXT, F(file), 0, 0, "FILE",
      "read the text from FILE; - is stdin"},
     {"predict", 'n', CMD_RUN, UINT, F(n_predict), 0, 1e9, "N",
      "tokens to generate at most (default 128)"},
+    {"predict", 'n', CMD_CHAT, UINT, F(n_predict), 1, 1e9, "N",
+     "tokens of an answer at most (default 512)"},
     {"predict", 'n', CMD_PARITY, UINT, F(n_predict), 1, 1000, "N", "greedy steps (default 4)"},
     {"threads", 't', COMPUTES, LIST, F(threads), 1, 1024, "N",
      "threads (default: one per physical core)"},
-    {"ctx", 'c', CMD_RUN | CMD_PERPLEXITY, UINT, F(ctx), 1, 16777216, "N",
+    {"ctx", 'c', CMD_RUN | CMD_CHAT | CMD_PERPLEXITY, UINT, F(ctx), 1, 16777216, "N",
      "context in tokens (default: the model's, at most 4096)"},
     {"batch", 'b', COMPUTES, UINT, F(batch), 1, 8192, "N", "tokens computed at once (default 512)"},
     {"backend", 0, COMPUTES, TEXT, F(backend), 0, 0, "NAME",
@@ -56,19 +65,22 @@ static const struct option_row table[] = {
      "folder of the plugins"},
     {"cpu-bind", 0, COMPUTES, BIND, F(bind_none), 0, 0, "MODE",
      "core (default: one thread per core), or none"},
-    {"temp", 0, CMD_RUN, REAL, F(temp), 0, 100, "T", "temperature; 0 is greedy (default 0)"},
-    {"top-k", 0, CMD_RUN, UINT, F(top_k), 0, 1e9, "K",
+    {"temp", 0, CMD_RUN | CMD_CHAT, REAL, F(temp), 0, 100, "T",
+     "temperature; 0 is greedy (default 0)"},
+    {"top-k", 0, CMD_RUN | CMD_CHAT, UINT, F(top_k), 0, 1e9, "K",
      "sample from the K likeliest tokens; 0: all"},
-    {"top-p", 0, CMD_RUN, REAL, F(top_p), 0, 1, "P",
+    {"top-p", 0, CMD_RUN | CMD_CHAT, REAL, F(top_p), 0, 1, "P",
      "... from the likeliest of total probability P"},
-    {"min-p", 0, CMD_RUN, REAL, F(min_p), 0, 1, "P",
+    {"min-p", 0, CMD_RUN | CMD_CHAT, REAL, F(min_p), 0, 1, "P",
      "... at least P times as likely as the likeliest"},
-    {"repeat-penalty", 0, CMD_RUN, REAL, F(repeat_penalty), 1e-3, 1e3, "X",
+    {"repeat-penalty", 0, CMD_RUN | CMD_CHAT, REAL, F(repeat_penalty), 1e-3, 1e3, "X",
      "make the last 64 tokens X times less likely (default 1)"},
-    {"seed", 0, CMD_RUN | CMD_PARITY, SEED, F(seed), 0, 0, "N",
+    {"seed", 0, CMD_RUN | CMD_CHAT | CMD_PARITY, SEED, F(seed), 0, 0, "N",
      "of the random numbers (default: a new one)"},
-    {"greedy", 0, CMD_RUN, GREEDY, F(temp), 0, 0, NULL, "always the likeliest token (the default)"},
-    {"stop", 0, CMD_RUN, STOP, F(stops), 0, 0, "TEXT", "stop before TEXT; may be given 16 times"},
+    {"greedy", 0, CMD_RUN | CMD_CHAT, GREEDY, F(temp), 0, 0, NULL,
+     "always the likeliest token (the default)"},
+    {"stop", 0, CMD_RUN | CMD_CHAT, STOP, F(stops), 0, 0, "TEXT",
+     "stop before TEXT; may be given 16 times"},
     {"ignore-eos", 0, CMD_RUN, FLAG, F(ignore_eos), 0, 0, NULL, "go on after an end-of-text token"},
     {"full-logits", 0, CMD_RUN, FLAG, F(full_logits), 0, 0, NULL,
      "compute and digest all logits, not only those that sampling needs"},
@@ -93,7 +105,7 @@ static const struct option_row table[] = {
     {"repetitions", 'r', CMD_BENCH, UINT, F(repeat), 1, 1000, "N", "of each test (default 5)"},
     {"kernels", 0, CMD_BENCH, FLAG, F(kernels), 0, 0, NULL,
      "time each kernel by itself instead (without -m: shapes of a 2B model)"},
-    {"receipt", 0, CMD_RUN | CMD_BENCH, TEXT, F(receipt), 0, 0, "FILE",
+    {"receipt", 0, CMD_RUN | CMD_CHAT | CMD_BENCH, TEXT, F(receipt), 0, 0, "FILE",
      "write what was computed, and how, for bitnet verify"},
     {"fast", 0, CMD_VERIFY, FLAG, F(fast), 0, 0, NULL, "structure and hashes only, no computing"},
     {"locate", 0, CMD_VERIFY, FLAG, F(locate), 0, 0, NULL,
@@ -273,7 +285,9 @@ int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
     struct option longs[ROWS + 1];
     char shorts[2 * ROWS + 2];
     *args = (struct cmd_args){.command = command,
-                              .n_predict = command == CMD_PARITY ? 4 : 128,
+                              .n_predict = command == CMD_PARITY ? 4
+                                           : command == CMD_CHAT ? 512
+                                                                 : 128,
                               .timeout = 120,
                               .top_p = 1.0f,
                               .repeat_penalty = 1.0f,

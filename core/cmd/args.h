@@ -19,6 +19,7 @@ enum cmd_id {
     CMD_PERPLEXITY = 32,
     CMD_VERIFY = 64,
     CMD_PARITY = 128,
+    CMD_CHAT = 256,
 };
 
 enum { MAX_STOPS = 16, MAX_LIST = 16 };
@@ -32,6 +33,7 @@ struct cmd_list {
 struct cmd_args {
     enum cmd_id command;
     const char *model, *prompt, *file, *receipt;
+    const char *system, *chat_template;
     const char *backend, *plugin_dir, *against, *prompt_set, *output;
     const char *stops[MAX_STOPS];
     unsigned n_stops;

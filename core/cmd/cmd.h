@@ -16,6 +16,7 @@
 #include "run/engine.h"
 
 int cmd_run(const struct cmd_args *args, struct bnt_err *err);
+int cmd_chat(const struct cmd_args *args, struct bnt_err *err);
 int cmd_tokenize(const struct cmd_args *args, struct bnt_err *err);
 int cmd_inspect(const struct cmd_args *args, struct bnt_err *err);
 int cmd_backends(const struct cmd_args *args, struct bnt_err *err);
@@ -33,6 +34,15 @@ int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct
 /* threads: 0 for the default. */
 int cmd_open_session(struct bnt_session **out, struct bnt_engine *engine,
                      const struct cmd_args *args, unsigned threads, struct bnt_err *err);
+
+/* What the options ask for, with a new seed where none is given. */
+struct bnt_sampling cmd_sampling(const struct cmd_args *args);
+uint64_t cmd_fresh_seed(void);
+double cmd_rate(size_t n, double seconds); /* 0 when no time went by */
+
+/* Before a long run: what would keep its receipt (args->receipt, may be NULL) from being written.
+ */
+int cmd_check_receipt(const struct cmd_args *args, struct bnt_err *err);
 
 /* The whole file, or stdin for "-". *text is malloc'd. */
 int cmd_read_file(const char *path, char **text, size_t *len, struct bnt_err *err);

@@ -9,6 +9,7 @@
 #include <utf8proc.h>
 
 #include "cmd/cmd.h"
+#include "receipt.h"
 
 const char *cmd_model_path(const struct cmd_args *args) {
     return args->model ? args->model : bnt_model_path;
@@ -54,6 +55,43 @@ int cmd_open_session(struct bnt_session **out, struct bnt_engine *engine,
                                                           .threads = threads,
                                                           .no_bind = args->bind_none},
                             err);
+}
+
+/* ---- sampling and receipts ------------------------------------------------------------------ */
+
+uint64_t cmd_fresh_seed(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return ((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec) ^ (uint64_t)getpid() << 40;
+}
+
+struct bnt_sampling cmd_sampling(const struct cmd_args *args) {
+    struct bnt_sampling s = bnt_sampling_default();
+    s.temperature = args->temp;
+    s.top_k = args->top_k;
+    s.top_p = args->top_p;
+    s.min_p = args->min_p;
+    s.repeat_penalty = args->repeat_penalty;
+    s.seed = args->seed;
+    if (!args->seed_given && s.temperature > 0.0f) s.seed = cmd_fresh_seed() & 0x7fffffffffffffffu;
+    return s;
+}
+
+double cmd_rate(size_t n, double seconds) {
+    return seconds > 0.0 ? (double)n / seconds : 0.0;
+}
+
+int cmd_check_receipt(const struct cmd_args *args, struct bnt_err *err) {
+    if (!args->receipt) return BNT_OK;
+    for (unsigned i = 0; i < args->n_stops; i++) {
+        json_t *stop = json_string(args->stops[i]);
+        if (!stop)
+            return bnt_fail(err, BNT_E_USAGE,
+                            "stop string %u is not UTF-8 text, and a receipt cannot hold it",
+                            i + 1);
+        json_decref(stop);
+    }
+    return bnt_receipt_can_write(args->receipt, err);
 }
 
 /* ---- reading and writing -------------------------------------------------------------------- */

@@ -18,6 +18,8 @@ struct command {
 static const struct command commands[] = {
     {"run", CMD_RUN, cmd_run, "bitnet [run] [-m MODEL] [-p TEXT | -f FILE] [options]",
      "continue a text (the default command)"},
+    {"chat", CMD_CHAT, cmd_chat, "bitnet chat [-m MODEL] [-p TEXT] [options]",
+     "talk with a model, turn by turn"},
     {"tokenize", CMD_TOKENIZE, cmd_tokenize, "bitnet tokenize [-m MODEL] [options] TEXT",
      "show the tokens of a text, or the text of tokens"},
     {"inspect", CMD_INSPECT, cmd_inspect, "bitnet inspect [options] [MODEL]",

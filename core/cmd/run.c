@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
@@ -39,28 +38,6 @@ static int read_prompt(const struct cmd_args *args, char **text, size_t *len, st
     return BNT_OK;
 }
 
-static uint64_t fresh_seed(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return ((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec) ^ (uint64_t)getpid() << 40;
-}
-
-static struct bnt_sampling sampling_of(const struct cmd_args *args) {
-    struct bnt_sampling s = bnt_sampling_default();
-    s.temperature = args->temp;
-    s.top_k = args->top_k;
-    s.top_p = args->top_p;
-    s.min_p = args->min_p;
-    s.repeat_penalty = args->repeat_penalty;
-    s.seed = args->seed;
-    if (!args->seed_given && s.temperature > 0.0f) s.seed = fresh_seed() & 0x7fffffffffffffffu;
-    return s;
-}
-
-static double rate(size_t n, double seconds) {
-    return seconds > 0.0 ? (double)n / seconds : 0.0;
-}
-
 static int print_json(const struct cmd_args *args, const struct bnt_engine *engine,
                       const struct bnt_session *session, const struct bnt_token_list *prompt,
                       const struct bnt_sampling *s, const struct bnt_generation *g,
@@ -73,9 +50,9 @@ static int print_json(const struct cmd_args *args, const struct bnt_engine *engi
     json_t *timings =
         json_pack("{s:f, s:i, s:f, s:f, s:i, s:f, s:f}", "load_seconds", info->load_seconds,
                   "prefill_tokens", (int)prompt->count, "prefill_seconds", g->prefill_seconds,
-                  "prefill_tok_s", rate(prompt->count, g->prefill_seconds), "decode_tokens",
+                  "prefill_tok_s", cmd_rate(prompt->count, g->prefill_seconds), "decode_tokens",
                   (int)g->decode_steps, "decode_seconds", g->decode_seconds, "decode_tok_s",
-                  rate(g->decode_steps, g->decode_seconds));
+                  cmd_rate(g->decode_steps, g->decode_seconds));
     json_t *o =
         json_pack("{s:o, s:s, s:s, s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:o}", "model",
                   cmd_json_text(cmd_model_path(args), strlen(cmd_model_path(args))), "architecture",
@@ -100,8 +77,8 @@ static void print_summary(const struct bnt_engine *engine, const struct bnt_sess
     fprintf(
         stderr,
         "prefill %zu tokens, %.1f tok/s; decode %zu tokens, %.1f tok/s; %s (%s), %u thread%s%s\n",
-        prompt->count, rate(prompt->count, g->prefill_seconds), g->decode_steps,
-        rate(g->decode_steps, g->decode_seconds), info->backend, info->backend_variant,
+        prompt->count, cmd_rate(prompt->count, g->prefill_seconds), g->decode_steps,
+        cmd_rate(g->decode_steps, g->decode_seconds), info->backend, info->backend_variant,
         bnt_session_threads(session), bnt_session_threads(session) == 1 ? "" : "s", seed);
 }
 
@@ -135,19 +112,6 @@ static int write_receipt(const struct cmd_args *args, const struct bnt_engine *e
     return status;
 }
 
-/* Before a long run: what would keep its receipt from being written. */
-static int check_receipt(const struct cmd_args *args, struct bnt_err *err) {
-    for (unsigned i = 0; i < args->n_stops; i++) {
-        json_t *stop = json_string(args->stops[i]);
-        if (!stop)
-            return bnt_fail(err, BNT_E_USAGE,
-                            "stop string %u is not UTF-8 text, and a receipt cannot hold it",
-                            i + 1);
-        json_decref(stop);
-    }
-    return bnt_receipt_can_write(args->receipt, err);
-}
-
 /* The prompt as tokens; shows them where that is asked for. */
 static int encode_prompt(const struct cmd_args *args, const struct bnt_tokenizer *t,
                          struct prompt *p, struct bnt_err *err) {
@@ -163,7 +127,7 @@ static int encode_prompt(const struct cmd_args *args, const struct bnt_tokenizer
 static int generate(const struct cmd_args *args, struct bnt_engine *engine,
                     struct bnt_session *session, const struct prompt *prompt, struct bnt_err *err) {
     const struct bnt_generate_options options = {
-        .sampling = sampling_of(args),
+        .sampling = cmd_sampling(args),
         .n_predict = args->n_predict,
         .ignore_eog = args->ignore_eos,
         .full_logits = args->full_logits,
@@ -208,7 +172,7 @@ static int open_checks(struct checks *c, const struct cmd_args *args, struct bnt
     if (args->spot_check > 0.0f)
         return bnt_spotcheck_open(&c->spot, bnt_session_exec(session), &bnt_judge()->kernels,
                                   (double)args->spot_check,
-                                  args->seed_given ? args->seed : fresh_seed(), err);
+                                  args->seed_given ? args->seed : cmd_fresh_seed(), err);
     return BNT_OK;
 }
 
@@ -230,7 +194,7 @@ int cmd_run(const struct cmd_args *args, struct bnt_err *err) {
     struct prompt prompt = {0};
     int status = read_prompt(args, &prompt.text, &prompt.len, err);
     if (status != BNT_OK) goto out;
-    if (args->receipt && (status = check_receipt(args, err)) != BNT_OK) goto out;
+    if ((status = cmd_check_receipt(args, err)) != BNT_OK) goto out;
     signal(SIGINT, on_sigint);
     if ((status = cmd_open_engine(&engine, args, err)) != BNT_OK) goto out;
     status = encode_prompt(args, bnt_engine_tokenizer(engine), &prompt, err);
