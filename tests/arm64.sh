@@ -66,7 +66,9 @@ done
 kernels cortex-a53 "$arm/bitnet-checkkern" --variant=neon
 kernels neoverse-n1 "$arm/bitnet-checkkern" --variant=neon-dotprod --slot=ternary_gemm
 kernels neoverse-n1 "$arm/bitnet-checkkern" --variant=neon-dotprod --slot=i8_gemv
+kernels neoverse-n1 "$arm/bitnet-checkkern" --variant=neon-dotprod --slot=peak
 kernels max "$arm/bitnet-checkkern" --variant=neon-i8mm --slot=ternary_gemm
+kernels max "$arm/bitnet-checkkern" --variant=neon-i8mm --slot=peak
 for test in kernels abi cpu topology pool elfnote backend selfcheck numerics types gguf model; do
     unit max "test_$test"
 done
