@@ -242,9 +242,11 @@ static bool open_attention(struct bnt_work *w) {
     bnt_layout l;
     if ((!store && !chunk && !BNT_HAS(w->k, attn)) || w->k->kv_layout(&s, &l) != BNT_SUPPORTED)
         return false;
-    void *cache = take_copies(w, l.bytes, !store);
-    float *k = floats(w, n * ld), *v = floats(w, n * ld), *q = floats(w, (uint64_t)heads * dim);
-    float *y = take(w, (uint64_t)heads * dim * sizeof *y);
+    uint32_t queries = store ? 1 : i->queries;
+    void *cache = take_copies(w, l.bytes, i->bytes > 0);
+    float *k = floats(w, n * ld), *v = floats(w, n * ld),
+          *q = floats(w, (uint64_t)heads * dim * queries);
+    float *y = take(w, (uint64_t)heads * dim * queries * sizeof *y);
     float *part = take(w, heads * chunks * (dim + 2) * sizeof *part);
     if (!cache || !k || !v || !q || !y || !part) return false;
     bnt_kv_store_args a = {s, 0, 0, n, 0, i->kv_heads, k, v, ld, cache};
@@ -262,8 +264,8 @@ static bool open_attention(struct bnt_work *w) {
                                 .ldq = (uint64_t)heads * dim,
                                 .heads = heads,
                                 .scale = 1.0f / sqrtf((float)dim),
-                                .pos = n - 1,
-                                .tok_hi = 1,
+                                .pos = n - queries,
+                                .tok_hi = queries,
                                 .head_hi = heads,
                                 .chunk_hi = chunks,
                                 .chunks = chunks,

@@ -19,6 +19,7 @@ struct bnt_work_item {
     uint64_t rows, cols, tokens; /* cols also head_dim, rows also heads, tokens also positions */
     uint32_t block, type;        /* of ternary scales; of dense weights */
     uint32_t kv_heads, rot, variant; /* variant: BNT_ROPE_* or BNT_GATE_* */
+    uint32_t queries;                /* of attention: the last of the positions */
     double macs;                     /* multiply-adds of a call; 0: not what it is about */
     uint32_t macs_kind;              /* BNT_PEAK_* */
     double bytes;                    /* that must come from memory; 0: all stays in caches */

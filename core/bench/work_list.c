@@ -25,7 +25,10 @@ const struct bnt_work_dims bnt_work_dims_2b = {
     .search = {128256, 2560},
 };
 
-enum { MANY_ROWS = 16384 }; /* of a head: more only take longer */
+enum {
+    MANY_ROWS = 16384, /* of a head: more only take longer */
+    BLOCK = 32,        /* query tokens that prefill takes at once */
+};
 
 struct list {
     struct bnt_work_item *at;
@@ -88,19 +91,24 @@ static void put_search(struct list *l, const bnt_i8_shape *s) {
     put(l, &item);
 }
 
-/* One token's, with all positions before it. */
+/* Of the last `queries` positions: one token that is decoded, or a block of prefill, which uses
+ * what it has read many times over. */
 static void put_attention(struct list *l, const struct bnt_work_dims *d, const char *slot,
-                          uint64_t positions) {
+                          uint64_t positions, uint32_t queries) {
     double each = (double)d->head_dim * (double)positions;
     struct bnt_work_item item = {.slot = slot,
                                  .rows = d->n_head,
                                  .cols = d->head_dim,
                                  .tokens = positions,
                                  .kv_heads = d->n_head_kv,
-                                 .macs = 2 * each * d->n_head,
+                                 .queries = queries,
+                                 .macs = 2 * each * d->n_head * queries,
                                  .macs_kind = BNT_PEAK_F32,
-                                 .bytes = 4 * each * d->n_head_kv};
+                                 .bytes = queries > 1 ? 0.0 : 4 * each * d->n_head_kv};
     snprintf(item.shape, sizeof item.shape, "%u heads at %" PRIu64, d->n_head, positions);
+    if (queries > 1)
+        snprintf(item.shape, sizeof item.shape, "%u heads x %u at %" PRIu64, d->n_head, queries,
+                 positions);
     put(l, &item);
 }
 
@@ -138,9 +146,10 @@ unsigned bnt_work_list(const struct bnt_work_dims *d, struct bnt_work_item items
     }
     for (unsigned i = 0; i < d->n_dense; i++) put_dense(&l, &d->dense[i]);
     put_search(&l, &d->search);
-    if (d->context > 512) put_attention(&l, d, "attn", 512);
-    put_attention(&l, d, "attn", d->context);
-    put_attention(&l, d, "attn_chunk", d->context);
+    if (d->context > 512) put_attention(&l, d, "attn", 512, 1);
+    put_attention(&l, d, "attn", d->context, 1);
+    put_attention(&l, d, "attn_chunk", d->context, 1);
+    if (d->context > BLOCK) put_attention(&l, d, "attn", d->context, BLOCK);
     snprintf(shape, sizeof shape, "%u heads x %u", d->n_head_kv, d->head_dim);
     put_small(&l, "kv_store", d->n_head_kv, d->head_dim, d, 0, shape);
     snprintf(shape, sizeof shape, "%u x 1", d->n_embd);
