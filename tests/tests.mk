@@ -27,7 +27,7 @@ include tests/workflows/workflows.mk
 # Everything `make check` runs; each program reports how many tests passed.
 run-tests: all library test-plugins $(UNIT_BIN) $(CHECKKERN) $(TORTURE_BIN) $(GOLDEN_BIN) $(TEMPLATE_LINES) $(ORACLES)/vocab.stamp
 	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" $(FIRST_TOKEN) \
-	    "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" "tests/cli.sh $(BUILD)" \
+	    "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" "tests/cli.sh $(BUILD)" "tests/chat.sh $(BUILD)" \
 	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
 	    "tests/receipts/check.sh $(BUILD)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" \
 	    "tests/workflows/check.sh $(BUILD)" \

@@ -356,6 +356,7 @@ static void add_keys(struct gw *w, const struct synth *s, const struct vocab *v)
     gw_key_u32(w, "tokenizer.ggml.bos_token_id", v->bos);
     gw_key_u32(w, "tokenizer.ggml.eos_token_id", v->eos);
     gw_key_bool(w, "tokenizer.ggml.add_bos_token", 1);
+    if (s->chat_template) gw_key_str(w, "tokenizer.chat_template", s->chat_template);
 }
 
 static struct gw *build(const struct synth *s) {

@@ -26,8 +26,9 @@ struct synth {
     uint32_t n_rot; /* 0: head_dim */
     float rope_base, eps;
     uint64_t seed;
-    bool tq_varied;  /* TQ and Q2_0 types: a scale of its own per block */
-    bool f16_scales; /* round I2_S scales to f16: then equal to those types' */
+    bool tq_varied;            /* TQ and Q2_0 types: a scale of its own per block */
+    const char *chat_template; /* text of tokenizer.chat_template; NULL: none */
+    bool f16_scales;           /* round I2_S scales to f16: then equal to those types' */
     uint32_t version, alignment;
     /* What some files have besides. */
     bool scale_tensors; /* NAME.scale beside each linear NAME.weight, a factor of its output */

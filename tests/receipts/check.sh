@@ -156,6 +156,7 @@ wait $writer
 exits 'an interrupted run' 0 '' "$bitnet" verify "$tmp/i.json"
 
 # ---- the schema ----
+printf 'one\ntwo\n' | "$bitnet" chat -m "$model" -n 4 --receipt="$tmp/chat.json" >"$tmp/stdout" 2>"$tmp/stderr"
 npm=$build/../receipts
 mkdir -p "$npm"
 if ! cmp -s "$here/package-lock.json" "$npm/installed-lock.json"; then
@@ -163,7 +164,7 @@ if ! cmp -s "$here/package-lock.json" "$npm/installed-lock.json"; then
     (cd "$npm" && npm ci --ignore-scripts --no-audit --no-fund >/dev/null) &&
         cp "$here/package-lock.json" "$npm/installed-lock.json"
 fi
-node "$here/schema.mjs" "$npm" "$build" "$model" "$tmp/r.json" "$tmp/a.json" "$tmp/c.json" "$tmp/d.json" "$tmp/i.json" \
+node "$here/schema.mjs" "$npm" "$build" "$model" "$tmp/r.json" "$tmp/a.json" "$tmp/c.json" "$tmp/d.json" "$tmp/i.json" "$tmp/chat.json" \
     >"$tmp/schema.out"
 schema=$?
 grep -v ' passed, ' "$tmp/schema.out"

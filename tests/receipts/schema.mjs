@@ -26,7 +26,7 @@ function expect(what, good, detail = "") {
 const validate = new Ajv({ strict: true, allErrors: false }).compile(schema);
 
 // Members that must agree with each other: the schema lets these pass, the program need not.
-const BOUND = /^result\.output\.(ids|logits|hidden_chain|hidden_sha256)$/;
+const BOUND = /^result(\.turns\[0\])?\.(output\.(ids|logits|hidden_chain|hidden_sha256)|keep)$/;
 
 function programRefuses(receipt) {
     const file = join(folder, "receipt.json");
@@ -74,6 +74,19 @@ for (const file of receipts) {
 const first = JSON.parse(readFileSync(receipts[0]));
 takeApart(first, first, "");
 expect("it is whole again", validate(first) && !programRefuses(first));
+// Of a conversation, its first turn; and no receipt is of a run and of a conversation.
+const talk = receipts.map((file) => JSON.parse(readFileSync(file))).find((r) => r.result.turns);
+takeApart(talk, talk.result.turns[0], "result.turns[0]");
+for (const name of ["prompt", "output"]) {
+    talk.result[name] = first.result[name];
+    compare(`turns and ${name}`, `result.${name} beside turns`, talk);
+    delete talk.result[name];
+}
+for (const other of [null, [], {}, [{}], [1]]) {
+    compare(`turns = ${JSON.stringify(other)}`, "result.turns",
+        { ...talk, result: { ...talk.result, turns: other } });
+}
+expect("the conversation is whole again", validate(talk) && !programRefuses(talk));
 expect("many were tried", passed > 1000);
 rmSync(folder, { recursive: true });
 console.log(`${passed} passed, ${failed} failed`);

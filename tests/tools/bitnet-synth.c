@@ -31,6 +31,7 @@ static const char usage[] =
     "  --rope-linear X         positions divided by X\n"
     "  --yarn-factor X --yarn-context N --yarn-beta-fast X --yarn-beta-slow X\n"
     "  --rope-freqs            rope_freqs.weight\n"
+    "  --chat-template TEXT    tokenizer.chat_template\n"
     "  --align N --gguf 2|3 --seed N\n";
 
 enum {
@@ -53,6 +54,7 @@ enum {
     Q2_BLOCK,
     TQ_SCALES,
     F16_SCALES,
+    CHAT_TEMPLATE,
     SCALE_TENSORS,
     ROPE_LINEAR,
     YARN_FACTOR,
@@ -84,6 +86,7 @@ static const struct option options[] = {{"like", 1, NULL, LIKE},
                                         {"q2-block", 1, NULL, Q2_BLOCK},
                                         {"tq-scales", 1, NULL, TQ_SCALES},
                                         {"f16-scales", 0, NULL, F16_SCALES},
+                                        {"chat-template", 1, NULL, CHAT_TEMPLATE},
                                         {"scale-tensors", 0, NULL, SCALE_TENSORS},
                                         {"rope-linear", 1, NULL, ROPE_LINEAR},
                                         {"yarn-factor", 1, NULL, YARN_FACTOR},
@@ -162,6 +165,7 @@ static void apply(struct synth *s, int c, const char *arg) {
         s->tq_varied = *arg == 'v';
         break;
     case F16_SCALES: s->f16_scales = true; break;
+    case CHAT_TEMPLATE: s->chat_template = optarg; break;
     case SCALE_TENSORS: s->scale_tensors = true; break;
     case ROPE_LINEAR: s->rope_linear = real(arg); break;
     case YARN_FACTOR: s->yarn_factor = real(arg); break;

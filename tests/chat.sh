@@ -1,0 +1,156 @@
+#!/bin/sh
+# chat.sh BUILD - `bitnet chat` from outside: through a pipe, through a terminal, and its receipts.
+set -u
+build=$1
+bitnet=$build/bitnet
+# shellcheck source=tests/lib.sh
+. "${0%/*}/lib.sh"
+unset BITNET_THREADS BITNET_BACKEND BITNET_SEED BITNET_DETERMINISTIC BITNET_PLUGIN_DIR
+
+model=$tmp/llama3.gguf
+"$build/bitnet-synth" --like tiny -o "$model" --chat-template \
+    "{{ bos_token }}<|start_header_id|>role<|end_header_id|>{{ message['content'] | trim }}<|eot_id|>" >/dev/null || exit 1
+"$build/bitnet-synth" --like tiny --ctx 50000 -o "$tmp/long.gguf" >/dev/null || exit 1
+"$build/bitnet-synth" --like tiny -o "$tmp/none.gguf" >/dev/null || exit 1
+"$build/bitnet-synth" --like tiny -o "$tmp/odd.gguf" --chat-template '### Instruction: {{ m }}' >/dev/null || exit 1
+
+chat() { "$bitnet" chat -m "$model" "$@" 2>"$tmp/stderr"; } # from standard input
+field() { sed -nE "s/.*\"$1\":(\"[^\"]*\"|\[[^]]*\]|[^,}]*).*/\1/p" "$2"; }
+backends=$("$bitnet" backends --json | tr '{' '\n' | sed -nE 's/.*"name":"([^"]+)".*"verdict":"ok".*/\1/p')
+
+# ---- through a pipe ----
+printf 'one\ntwo\nthree\n' | chat -n 6 --json >"$tmp/talk"
+equal 'three lines are three turns' "$(wc -l <"$tmp/talk")" 3
+equal 'the template is that of the file' "$(field template "$tmp/talk" | uniq)" '"llama3"'
+equal 'a turn begins behind the one before' "$(field kept_tokens "$tmp/talk" | tr '\n' ' ')" '0 32 64 '
+# What is fed is what is new: the turn, and the last token of the answer.
+count() { field "$1" "$tmp/talk" | tr -dc ',\n' | awk '{ printf "%d ", length($0) + 1 }'; }
+equal 'only new tokens are fed' "$(field prefill_tokens "$tmp/talk" | tr '\n' ' ')" \
+    "$(count prompt_tokens | awk '{ print $1, $2 + 1, $3 + 1 }') "
+sed 's/"timings".*//; s/"backend":"[^"]*",//' "$tmp/talk" >"$tmp/wanted"
+for backend in $backends; do
+    printf 'one\ntwo\nthree\n' | chat -n 6 --json --backend="$backend" -t 1 -b 3 | sed 's/"timings".*//; s/"backend":"[^"]*",//' >"$tmp/other"
+    ok "the same conversation on $backend" cmp "$tmp/wanted" "$tmp/other"
+done
+equal 'one turn by -p' "$(chat -p one -n 6 --json | field text /dev/stdin)" "$(field text "$tmp/talk" | head -n 1)"
+printf 'one' | chat -n 6 --json >"$tmp/other"
+equal 'a last line without its end' "$(field text "$tmp/other")" "$(field text "$tmp/talk" | head -n 1)"
+printf 'one\r\n\n' | chat -n 6 --json >"$tmp/other"
+equal 'CRLF, and lines without text' "$(field text "$tmp/other")" "$(field text "$tmp/talk" | head -n 1)"
+printf 'a\\\nb\n' | chat -n 1 --json >"$tmp/other"
+equal 'a line that goes on' "$(field user "$tmp/other")" '"a\nb"'
+printf '//help\n' | chat -n 1 --json >"$tmp/other"
+equal 'two slashes are a message' "$(field user "$tmp/other")" '"/help"'
+equal 'what a user writes is no control token' \
+    "$(chat -p '<|eot_id|><|start_header_id|>' -n 1 --json | field prompt_tokens /dev/stdin | tr -d '[]' | tr , '\n' | grep -cE '^(502|505)$')" \
+    "$(chat -p 'x' -n 1 --json | field prompt_tokens /dev/stdin | tr -d '[]' | tr , '\n' | grep -cE '^(502|505)$')"
+printf 'one\n' | chat -n 6 >"$tmp/text"
+equal 'without --json, the text' "$(wc -l <"$tmp/text" | tr -d ' ')" 1
+
+# ---- commands ----
+printf 'one\n/reset\none\n/system Be good.\none\n/system\none\n/quit\nnever\n' | chat -n 6 --json >"$tmp/talk"
+equal '/reset, /system and /quit' "$(field kept_tokens "$tmp/talk" | tr '\n' ' ')" '0 0 0 0 '
+equal '/reset begins anew' "$(sed -n 2p "$tmp/talk" | field hidden_digest /dev/stdin)" "$(sed -n 1p "$tmp/talk" | field hidden_digest /dev/stdin)"
+ok '/system changes the prompt' [ "$(sed -n 3p "$tmp/talk" | field prompt_tokens /dev/stdin)" != "$(sed -n 1p "$tmp/talk" | field prompt_tokens /dev/stdin)" ]
+equal '--system is /system' "$(chat -p one --system 'Be good.' -n 6 --json | field hidden_digest /dev/stdin)" \
+    "$(sed -n 3p "$tmp/talk" | field hidden_digest /dev/stdin)"
+equal 'and without a text it is gone' "$(sed -n 4p "$tmp/talk" | field hidden_digest /dev/stdin)" "$(sed -n 1p "$tmp/talk" | field hidden_digest /dev/stdin)"
+printf 'one\ntwo\n/regen\n/regen\n' | chat -n 8 --temp 1.5 --seed 3 --json >"$tmp/talk"
+equal '/regen takes the answer back' "$(field kept_tokens "$tmp/talk" | tail -n 3 | uniq | wc -l | tr -d ' ')" 1
+equal 'and draws others' "$(field tokens "$tmp/talk" | tail -n 3 | sort -u | wc -l | tr -d ' ')" 3
+printf '/help\none\n/stats\n' | chat -n 2 >"$tmp/stdout"
+ok '/help' grep -q '/system TEXT' "$tmp/stderr"
+ok '/stats' grep -qE '^1 turn; [0-9]+ of [0-9]+ tokens of context; template llama3' "$tmp/stderr"
+equal 'neither is an answer' "$(wc -l <"$tmp/stdout" | tr -d ' ')" 1
+script_of() { printf '%b' "$1" >"$tmp/script"; }
+fails() { # NAME STATUS PATTERN SCRIPT OPTIONS...: a script that ends at its first mistake
+    name=$1 wanted=$2 pattern=$3
+    script_of "$4"
+    shift 4
+    chat "$@" <"$tmp/script" >"$tmp/stdout"
+    status=$?
+    equal "$name: exit status" "$status" "$wanted"
+    ok "$name: $pattern" grep -qE -- "$pattern" "$tmp/stderr"
+}
+fails 'an unknown command' 2 "unknown command '/frob'; /help lists them" '/frob x\none\n' -n 2
+equal 'ends the script' "$(cat "$tmp/stdout")" ''
+fails '/regen of nothing' 2 'no turn was made yet' '/regen\n'
+fails '/save nowhere' 2 '/save where' 'one\n/save\n' -n 2
+fails '/save where none can be' 3 'No such file' "one\n/save $tmp/none/x.json\n" -n 2
+fails '/reset with a word' 2 "/reset takes nothing: 'all'" '/reset all\n'
+fails 'no room for a message' 8 'the conversation has [0-9]+ tokens, this message [0-9]+, and there is room for 48' \
+    'one\ntwo\nthree\n' -n 6 -c 48
+equal 'the turn before stands' "$(wc -l <"$tmp/stdout" | tr -d ' ')" 1
+printf 'one\n' | chat -c 30 --json >"$tmp/stdout"
+equal 'a full context cuts the answer' "$(field stop_reason "$tmp/stdout")" '"context-full"'
+ok 'and says so' grep -q 'the context of 30 tokens is full' "$tmp/stderr"
+exits 'a word' 2 'A prompt is given by -p' "$bitnet" chat hello
+exits 'a full disk' 3 'No space' sh -c "echo one | \"$bitnet\" chat -m \"$model\" -n 2 >/dev/full"
+
+# ---- templates ----
+exits 'an unknown name' 2 "no chat template is called 'lama'" "$bitnet" chat -m "$model" -p a --chat-template=lama
+exits 'an unknown template' 5 'of no known family; --chat-template=NAME' "$bitnet" chat -m "$tmp/odd.gguf" -p a
+exits 'which a name replaces' 0 '' "$bitnet" chat -m "$tmp/odd.gguf" -p a -n 2 --chat-template=bitnet
+exits 'tokens that are not there' 5 "needs the control token '<.im_start.>'" "$bitnet" chat -m "$model" -p a --chat-template=chatml
+exits 'no template' 0 'the model has no chat template' "$bitnet" chat -m "$tmp/none.gguf" -p a -n 2
+
+# ---- receipts ----
+printf 'one\ntwo\n/regen\n/system Be good.\nthree\n/save %s\nfour\n' "$tmp/saved.json" |
+    chat -n 8 --temp 0.9 --repeat-penalty 1.1 --seed 5 --receipt="$tmp/r.json" >/dev/null
+equal 'every turn is in it' "$(grep -o '"keep":' "$tmp/r.json" | wc -l | tr -d ' ')" 5
+equal '/save: those until then' "$(grep -o '"keep":' "$tmp/saved.json" | wc -l | tr -d ' ')" 4
+sed -n 's/^"result":\(.*\),$/\1/p' "$tmp/r.json" >"$tmp/result"
+for backend in $backends; do
+    exits "verified by $backend" 0 '' "$bitnet" verify "$tmp/r.json" --backend="$backend"
+    printf 'one\ntwo\n/regen\n/system Be good.\nthree\nfour\n' |
+        chat -n 8 --temp 0.9 --repeat-penalty 1.1 --seed 5 -b 5 -t 1 --backend="$backend" --receipt="$tmp/o.json" >/dev/null
+    sed -n 's/^"result":\(.*\),$/\1/p' "$tmp/o.json" >"$tmp/other"
+    ok "one result from $backend" cmp "$tmp/result" "$tmp/other"
+done
+exits 'what /save wrote' 0 '' "$bitnet" verify "$tmp/saved.json"
+exits 'a conversation has its prompts in it' 2 'no -p or -f' "$bitnet" verify "$tmp/r.json" -p one
+for template in bitnet instruct raw; do
+    printf 'one\n two \n' | chat -n 20 --chat-template=$template --receipt="$tmp/t.json" >/dev/null
+    exits "by template $template" 0 '' "$bitnet" verify "$tmp/t.json"
+done
+edited() { # NAME PATTERN SED
+    sed -E "$3" "$tmp/r.json" >"$tmp/edited.json"
+    ok "$1: it is another file" sh -c "! cmp -s \"$tmp/r.json\" \"$tmp/edited.json\""
+    exits "$1" 10 "$2" "$bitnet" verify "$tmp/edited.json"
+}
+edited 'a token of an answer' 'result.turns.0.output was changed.*turns\[0\]: step 0: token' 's/("output":\{[^}]*"ids":\[)[0-9]+/\1401/'
+edited 'the first turn' 'result.turns.0.prompt was changed' 's/("prompt":\{[^}]*"sha256":")......../\100000000/'
+edited 'the template' 'result.template was changed.*no rendering by template' 's/"template":"llama3"/"template":"bitnet"/'
+edited 'a template nobody knows' "no chat template is called 'llama9'" 's/"template":"llama3"/"template":"llama9"/'
+exits 'no turn, no receipt' 2 'no turn was made' "$bitnet" chat -m "$model" --receipt="$tmp/n.json"
+exits 'a folder that is not there' 3 'No such file' "$bitnet" chat -m "$model" -p a --receipt="$tmp/none/n.json"
+
+# ---- at a terminal ----
+# script(1) gives the command a terminal; what is "typed" comes slowly, as by hand.
+typed() { # MODEL OPTIONS... <KEYS: lines of printf formats
+    { while IFS= read -r keys; do sleep 0.4; printf '%b' "$keys"; done; sleep 0.4; } |
+        TERM=dumb script -qec "$bitnet chat -m $*" /dev/null >"$tmp/screen" 2>&1
+}
+typed "$model" -n 6 --receipt="$tmp/term.json" <<'KEYS'
+one\r
+/frob\r
+half a line\003
+oops\177\177\177\177two\r
+\004
+KEYS
+ok 'a mistake is told and the talk goes on' grep -q "unknown command '/frob'" "$tmp/screen"
+ok 'a prompt is shown' grep -q '^> ' "$tmp/screen"
+exits 'its receipt' 0 '' "$bitnet" verify "$tmp/term.json"
+equal 'two messages: a dropped line is none' "$(grep -o '"keep":' "$tmp/term.json" | wc -l | tr -d ' ')" 2
+equal 'edited as it was typed' "$(sed -n 's/.*"bytes":3,"ids".*"bytes":3,"ids".*/both/p' "$tmp/term.json" | head -n 1)" both
+typed "$tmp/long.gguf" -n 50000 -c 50000 -t 1 --backend=ref-scalar --chat-template=raw --receipt="$tmp/cut.json" <<'KEYS'
+one\r
+\003
+/stats\r
+/quit\r
+KEYS
+ok 'Ctrl-C ends the answer' grep -q '"stop_reason":"interrupted"' "$tmp/cut.json"
+ok 'and not the program' grep -q '1 turn; ' "$tmp/screen"
+exits 'the receipt of a cut answer' 0 '' "$bitnet" verify "$tmp/cut.json"
+
+summary
