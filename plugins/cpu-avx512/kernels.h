@@ -28,6 +28,9 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
+/* The vector is in a register here. */
+#define KEEP(v) __asm__("" : "+v"(v))
+
 int32_t ternary_layout(const bnt_ternary_shape *shape, bnt_layout *out);
 void ternary_pack(const bnt_ternary_pack_args *a);
 void ternary_unpack(const bnt_ternary_unpack_args *a);

@@ -15,7 +15,7 @@
 /* How far ahead of the loads a stream is fetched to L2 and to L1: found by measuring. */
 enum { AHEAD_L2 = 20 << 10, AHEAD_L1 = 4 << 10 };
 
-enum { GROUPS = 4, STREAM = 3 }; /* groups of a panel; most tokens that the stream kernel takes */
+enum { STREAM = 3 }; /* most tokens that the stream kernel takes at once */
 
 typedef struct matrix {
     spans span;
@@ -142,27 +142,18 @@ INLINE __m512i broadcast4(const int8_t *q) {
     return _mm512_set1_epi32(four);
 }
 
-/* The codes of bit pair j, shifted to the bottom of their bytes; j is a constant where this is
- * used. */
-INLINE __m512i codes_of(__m512i w, const unsigned j) {
-    const __m512i mask = _mm512_set1_epi8(3);
-    switch (j) {
-    case 0: return _mm512_and_si512(w, mask);
-    case 1: return _mm512_and_si512(_mm512_srli_epi16(w, 2), mask);
-    case 2: return _mm512_and_si512(_mm512_srli_epi16(w, 4), mask);
-    default: return _mm512_and_si512(_mm512_srli_epi16(w, 6), mask);
-    }
-}
+#include "panel.h"
 
-/* Sixteen rows x n tokens over `vectors` x 16 columns: sums of (w + 1) q, a token to a register. */
+/* Sixteen rows x `count` tokens, from number `first` of the n of a tile, over `vectors` x 16
+ * columns: out[token] = sums of (w + 1) q, a token to a register. */
 INLINE void dot_stream(const uint8_t *codes, uint64_t vectors, const int8_t *q, const unsigned n,
-                       __m512i out[GROUPS][TILE]) {
+                       const unsigned first, const unsigned count, __m512i out[TILE]) {
     const __m512i mask = _mm512_set1_epi8(3);
     const __m512i masks[4] = {mask, _mm512_slli_epi16(mask, 2), _mm512_slli_epi16(mask, 4),
                               _mm512_slli_epi16(mask, 6)};
     __m512i acc[4][STREAM];
     UNROLL for (unsigned j = 0; j < 4; j++) {
-        UNROLL for (unsigned t = 0; t < n; t++) {
+        UNROLL for (unsigned t = 0; t < count; t++) {
             acc[j][t] = _mm512_setzero_si512();
         }
     }
@@ -173,57 +164,29 @@ INLINE void dot_stream(const uint8_t *codes, uint64_t vectors, const int8_t *q, 
         _mm_prefetch((const char *)p + AHEAD_L1, _MM_HINT_T0);
         UNROLL for (unsigned j = 0; j < 4; j++) {
             __m512i u = _mm512_and_si512(w, masks[j]);
-            UNROLL for (unsigned t = 0; t < n; t++) {
-                acc[j][t] = dot4(acc[j][t], u, broadcast4(q + ((i * 4 + j) * n + t) * 4));
+            UNROLL for (unsigned t = 0; t < count; t++) {
+                acc[j][t] = dot4(acc[j][t], u, broadcast4(q + ((i * 4 + j) * n + first + t) * 4));
             }
         }
     }
-    UNROLL for (unsigned t = 0; t < n; t++) {
+    UNROLL for (unsigned t = 0; t < count; t++) {
         __m512i low = _mm512_add_epi32(acc[0][t], _mm512_srai_epi32(acc[1][t], 2));
         __m512i high =
             _mm512_add_epi32(_mm512_srai_epi32(acc[2][t], 4), _mm512_srai_epi32(acc[3][t], 6));
-        out[0][t] = _mm512_add_epi32(low, high);
+        out[first + t] = _mm512_add_epi32(low, high);
     }
 }
 
-/* ng groups of rows x n tokens, the same sums. */
-INLINE void dot_panel(const uint8_t *codes, uint64_t group_bytes, const unsigned ng,
-                      uint64_t vectors, const int8_t *q, const unsigned n,
-                      __m512i out[GROUPS][TILE]) {
-    __m512i acc[GROUPS][TILE];
-    UNROLL for (unsigned g = 0; g < ng; g++) {
-        UNROLL for (unsigned t = 0; t < n; t++) {
-            acc[g][t] = _mm512_setzero_si512();
-        }
-    }
-    for (uint64_t i = 0; i < vectors; i++) {
-        const uint8_t *p = codes + i * 64;
-        UNROLL for (unsigned j = 0; j < 4; j++) {
-            __m512i u[GROUPS];
-            UNROLL for (unsigned g = 0; g < ng; g++) {
-                u[g] = codes_of(_mm512_loadu_si512(p + g * group_bytes), j);
-            }
-            UNROLL for (unsigned t = 0; t < n; t++) {
-                __m512i b = broadcast4(q + ((i * 4 + j) * n + t) * 4);
-                UNROLL for (unsigned g = 0; g < ng; g++) {
-                    acc[g][t] = dot4(acc[g][t], u[g], b);
-                }
-            }
-        }
-    }
-    UNROLL for (unsigned g = 0; g < ng; g++) {
-        UNROLL for (unsigned t = 0; t < n; t++) {
-            out[g][t] = acc[g][t];
-        }
-    }
-}
-
+/* ng groups of rows, 1 or GROUPS, x n tokens, the same sums. A single group takes few tokens at a
+ * time. */
 INLINE void dot(const uint8_t *codes, uint64_t group_bytes, const unsigned ng, uint64_t vectors,
                 const int8_t *q, const unsigned n, __m512i out[GROUPS][TILE]) {
-    if (ng == 1 && n <= STREAM)
-        dot_stream(codes, vectors, q, n, out);
-    else
-        dot_panel(codes, group_bytes, ng, vectors, q, n, out);
+    if (ng == GROUPS) {
+        dot_panel(codes, group_bytes, vectors, q, n, out);
+        return;
+    }
+    dot_stream(codes, vectors, q, n, 0, n < STREAM ? n : STREAM, out[0]);
+    if (n > STREAM) dot_stream(codes, vectors, q, n, STREAM, n - STREAM, out[0]);
 }
 
 /* ng groups of rows from number g x the n tokens of one tile; those of the slice are written. */
