@@ -20,9 +20,9 @@ static void on_sigint(int signum) {
     interrupted = 1;
 }
 
-/* Without SA_RESTART, so that Ctrl-C also ends the reading of a line. */
-static void catch_sigint(void) {
-    struct sigaction action = {.sa_handler = on_sigint};
+/* Ctrl-C ends the reading of a line, but never the writing of a text. */
+static void catch_sigint(bool reading) {
+    struct sigaction action = {.sa_handler = on_sigint, .sa_flags = reading ? 0 : SA_RESTART};
     sigaction(SIGINT, &action, NULL);
 }
 
@@ -219,7 +219,9 @@ static int converse(struct talk *t, struct chat_lines *lines, struct bnt_err *er
         const char *line;
         size_t len;
         interrupted = 0;
+        catch_sigint(true);
         status = chat_lines_next(lines, &what, &line, &len, err);
+        catch_sigint(false);
         if (status != BNT_OK) break;
         if (what == CHAT_END) {
             if (at_terminal) fputc('\n', stderr);
@@ -259,10 +261,10 @@ int cmd_chat(const struct cmd_args *args, struct bnt_err *err) {
     struct chat_lines *lines = NULL;
     int status = cmd_check_receipt(args, err);
     if (status != BNT_OK) return status;
-    catch_sigint();
     status = talk_open(&t, args, &interrupted, err);
     if (status == BNT_OK && !args->prompt) status = chat_lines_open(&lines, err);
     if (status != BNT_OK) goto out;
+    catch_sigint(false);
     introduce(&t, lines && chat_lines_edited(lines));
     if (args->prompt) {
         status = take_turn(&t, args->prompt, strlen(args->prompt), err);
