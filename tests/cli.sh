@@ -38,6 +38,14 @@ echo 'hello, this is a text file' >"$tmp/text.gguf"
 exits 'text as model' 4 'not a GGUF file' "$bitnet" -m "$tmp/text.gguf" -p a
 head -c 5000 "$model" >"$tmp/cut.gguf"
 exits 'cut model' 4 'truncated|past end of file' "$bitnet" -m "$tmp/cut.gguf" -p a
+# A model that is cut while it is mapped: met by whichever thread reads the page that is gone.
+for threads in 1 3; do
+    cp "$model" "$tmp/shrinks.gguf"
+    { "$bitnet" -m "$tmp/shrinks.gguf" -p a -n 4000 --ignore-eos --backend=ref-scalar -t $threads 2>"$tmp/stderr"
+        echo $? >"$tmp/status"; } | { head -c 1 >/dev/null; : >"$tmp/shrinks.gguf"; cat >/dev/null; }
+    equal "model cut while in use, $threads threads" "$(cat "$tmp/status")" 3
+    ok 'and the file is named' grep -q 'shrinks.gguf: reading the mapped file failed' "$tmp/stderr"
+done
 exits 'missing prompt file' 3 'nowhere.txt: No such file' "$bitnet" -m "$model" -f "$tmp/nowhere.txt"
 exits 'full disk' 3 'cannot write the result to stdout: No space' \
     sh -c "\"$bitnet\" -m \"$model\" -p a -n 4 >/dev/full"

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bitnet/plugin.h"
 #include "cmd/cmd.h"
@@ -60,6 +61,31 @@ static const struct command *find_command(const char *name) {
     return NULL;
 }
 
+/* A model is read where it is mapped; a page that the file no longer has, or that its disk cannot
+ * give, is met as SIGBUS. The words are made beforehand, since a handler may not format. */
+static char lost_page[320];
+
+static void on_sigbus(int signal_number, siginfo_t *info, void *context) {
+    (void)signal_number, (void)context;
+    if (info->si_code != BUS_ADRERR) { /* not that: a fault of ours */
+        signal(SIGBUS, SIG_DFL);
+        return; /* and the instruction fails again */
+    }
+    ssize_t written = write(STDERR_FILENO, lost_page, strlen(lost_page));
+    (void)written;
+    _exit(bnt_status_exit(BNT_E_IO));
+}
+
+static void watch_model(const struct cmd_args *args, enum cmd_id command) {
+    bool named = command == CMD_INSPECT && args->operand;
+    const char *path = named ? args->operand : cmd_model_path(args);
+    char shown[200];
+    snprintf(lost_page, sizeof lost_page,
+             "bitnet: %s: reading the mapped file failed: it was cut short, or its disk failed\n",
+             bnt_printable(shown, sizeof shown, path, strlen(path)));
+    sigaction(SIGBUS, &(struct sigaction){.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO}, NULL);
+}
+
 static int dispatch(int argc, char **argv, struct bnt_err *err) {
     struct cmd_args args;
     const struct command *c = &commands[0];
@@ -88,6 +114,7 @@ static int dispatch(int argc, char **argv, struct bnt_err *err) {
         print_help(c);
         return cmd_flush(err);
     }
+    watch_model(&args, c->id);
     return c->run(&args, err);
 }
 

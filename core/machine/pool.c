@@ -133,11 +133,13 @@ static unsigned usable_cpus(const struct bnt_topology *t) {
 }
 
 /* Starts members 1 .. threads - 1; returns how many members there are then. Signals are for the
- * caller's threads, not for ours. */
+ * caller's threads, not for ours; but those that a thread brings on itself must reach a handler. */
 static unsigned start_members(struct bnt_pool *p) {
+    static const int own[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP};
     sigset_t all, before;
     unsigned i = 1;
     sigfillset(&all);
+    for (size_t k = 0; k < sizeof own / sizeof *own; k++) sigdelset(&all, own[k]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; i < p->threads; i++) {
         struct member *m = &p->members[i];
