@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bitnet/bitnet.h"
@@ -158,6 +159,62 @@ START_TEST(a_hundred_engines) {
     }
     same_as(&before, "after 100 engines");
     bnt_free(first);
+}
+END_TEST
+
+/* What the kernel says of this process in MiB: "VmRSS:", or "VmHWM:" for the most there was. */
+static unsigned long status_mib(const char *what) {
+    char line[256];
+    unsigned long kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f))
+        if (strncmp(line, what, strlen(what)) == 0) kib = strtoul(line + strlen(what), NULL, 10);
+    fclose(f);
+    ck_assert_uint_gt(kib, 0);
+    return kib >> 10;
+}
+
+/* From opening a model to its first token, memory never exceeds the file's size by more than 15 %:
+ * there are packed weights and the head's copy, and not their sources beside them. */
+START_TEST(memory_of_a_model) {
+    const struct bnt_engine_options o = {.plugin_dir = plugin_dir, .threads = 2};
+    struct bnt_err err = {0};
+    struct bnt_engine *engine;
+    struct bnt_session *s;
+    const int32_t ids[] = {5, 6, 7};
+    char big[80];
+    int made;
+    snprintf(big, sizeof big, "%s.big", path);
+    pid_t maker = fork(); /* what it takes to make the model is not ours */
+    if (maker == 0) {
+        struct synth shape;
+        uint64_t bytes;
+        bool ok = synth_preset(&shape, "tiny");
+        shape.embd = shape.heads * shape.head_dim * 4;
+        shape.heads *= 4;
+        shape.ff = 4 * shape.embd;
+        shape.vocab = (32u << 20) / 2 / shape.embd;
+        shape.blocks = (32u << 20) / (4 * shape.embd * shape.embd);
+        shape.embd_type = T_F16;
+        shape.ctx = 4096;
+        _exit(ok && !synth_fault(&shape) && synth_save(&shape, big, &bytes) == 0 ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(maker, &made, 0), maker);
+    ck_assert_int_eq(made, 0);
+    unsigned long before = status_mib("VmRSS:");
+    must(bnt_engine_open(&engine, big, &o, &err), &err);
+    must(bnt_session_open(&s, engine, &(struct bnt_session_options){.threads = 2}, &err), &err);
+    must(bnt_session_feed_top(s, ids, 3, 1, &err), &err);
+    unsigned long most = status_mib("VmHWM:") - before;
+    unsigned long file = (unsigned long)(bnt_engine_info(engine)->file_bytes >> 20);
+    ck_assert_uint_ge(file, 48);
+    ck_assert_msg(most <= file + file * 15 / 100 + SLACK_MIB, "%lu MiB for a file of %lu MiB", most,
+                  file);
+    ck_assert_uint_ge(most, bnt_engine_info(engine)->packed_bytes >> 20); /* and it was seen */
+    bnt_session_close(s);
+    bnt_engine_close(engine);
+    unlink(big);
 }
 END_TEST
 
@@ -393,6 +450,7 @@ int main(void) {
     tcase_set_timeout(tc, 600);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, a_hundred_engines);
+    tcase_add_test(tc, memory_of_a_model);
     tcase_add_test(tc, a_hundred_failed_loads);
     tcase_add_test(tc, a_hundred_sessions);
     tcase_add_test(tc, a_hundred_loads_of_each_plugin);
