@@ -96,35 +96,59 @@ static bool i2s_has_bad_code(const uint8_t *p, uint64_t n) {
 
 enum { MAX_BLOCK = 256 };
 
-/* Digit n (0 = most significant of five) of a byte that holds ceil(value * 256 / 243). */
-static int8_t trit_of(uint8_t byte, unsigned n) {
+/* Digit n (0 = most significant of five) of `count` bytes that hold ceil(value * 256 / 243). */
+static inline void tq1_digit(const uint8_t *restrict b, const unsigned count, unsigned n,
+                             int8_t *restrict out) {
     static const uint8_t pow3[5] = {1, 3, 9, 27, 81};
-    uint8_t q = (uint8_t)(byte * pow3[n]);
-    return (int8_t)((unsigned)q * 3 >> 8);
+    for (unsigned m = 0; m < count; m++) {
+        uint8_t q = (uint8_t)(b[m] * pow3[n]);
+        out[m] = (int8_t)((unsigned)q * 3 >> 8);
+    }
 }
 
 /* Each writes the codes 0, 1, 2 of a block (3 only from a damaged one) and returns the place of the
- * scale. */
+ * scale. Loops of constant length over memory that is known to be apart are vectorised. */
 static const uint8_t *tq1_codes(const uint8_t *b, int8_t *out) {
-    for (unsigned n = 0; n < 5; n++)
-        for (unsigned m = 0; m < 32; m++) *out++ = trit_of(b[m], n);
-    for (unsigned n = 0; n < 5; n++)
-        for (unsigned m = 0; m < 16; m++) *out++ = trit_of(b[32 + m], n);
-    for (unsigned n = 0; n < 4; n++)
-        for (unsigned m = 0; m < 4; m++) *out++ = trit_of(b[48 + m], n);
+    for (unsigned n = 0; n < 5; n++) tq1_digit(b, 32, n, out + 32 * n);
+    for (unsigned n = 0; n < 5; n++) tq1_digit(b + 32, 16, n, out + 160 + 16 * n);
+    for (unsigned n = 0; n < 4; n++) tq1_digit(b + 48, 4, n, out + 240 + 4 * n);
     return b + 52;
 }
 
-static const uint8_t *tq2_codes(const uint8_t *b, int8_t *out) {
-    for (unsigned half = 0; half < 64; half += 32)
-        for (unsigned l = 0; l < 4; l++)
-            for (unsigned m = 0; m < 32; m++) *out++ = (int8_t)(b[half + m] >> (2 * l) & 3);
-    return b + 64;
+static const uint8_t *tq2_codes(const uint8_t *restrict b, int8_t *restrict out) {
+    for (unsigned half = 0; half < 2; half++, b += 32, out += 128) {
+        for (unsigned m = 0; m < 32; m++) {
+            out[m] = (int8_t)(b[m] & 3);
+            out[m + 32] = (int8_t)(b[m] >> 2 & 3);
+            out[m + 64] = (int8_t)(b[m] >> 4 & 3);
+            out[m + 96] = (int8_t)(b[m] >> 6);
+        }
+    }
+    return b;
 }
 
 static const uint8_t *q2_0_codes(const uint8_t *b, unsigned block, int8_t *out) {
-    for (unsigned i = 0; i < block; i++) out[i] = (int8_t)(b[2 + i / 4] >> (2 * (i % 4)) & 3);
+    for (unsigned i = 0; i < block; i += 4) { /* a byte's four codes, to a byte each */
+        uint32_t four = b[2 + i / 4];
+        four = (four | four << 6 | four << 12 | four << 18) & 0x03030303u;
+        memcpy(out + i, &four, sizeof four);
+    }
     return b;
+}
+
+/* Sixty-four codes become trits; what they have in common goes to *bad (not 0: a code 3) and *any
+ * (not 0: a weight that is not 0). */
+static void to_trits(int8_t *t, uint8_t *bad, uint8_t *any) {
+    uint8_t b = 0, a = 0;
+    for (unsigned i = 0; i < 64; i++) {
+        uint8_t code = (uint8_t)t[i];
+        b |= code & code >> 1;
+        code--;
+        a |= code;
+        t[i] = (int8_t)code;
+    }
+    *bad |= b;
+    *any |= a;
 }
 
 /* One block: trits and scale, canonical. Returns false on a code 3. */
@@ -132,8 +156,7 @@ static bool decode_block(const struct bnt_type_info *type, const uint8_t *b, int
                          float *scale) {
     const uint8_t *d;
     uint16_t h;
-    int8_t or_all = 0;
-    bool ok = true;
+    uint8_t bad = 0, any = 0;
     if (type->id == BNT_TQ1_0)
         d = tq1_codes(b, trits);
     else if (type->id == BNT_TQ2_0)
@@ -142,14 +165,10 @@ static bool decode_block(const struct bnt_type_info *type, const uint8_t *b, int
         d = q2_0_codes(b, type->block, trits);
     memcpy(&h, d, sizeof h);
     *scale = bnt_f16_to_f32(h);
-    for (unsigned i = 0; i < type->block; i++) {
-        ok &= trits[i] != 3;
-        trits[i] = (int8_t)(trits[i] - 1);
-        or_all |= trits[i];
-    }
+    for (unsigned i = 0; i < type->block; i += 64) to_trits(trits + i, &bad, &any);
     if (*scale == 0.0f) memset(trits, 0, type->block);
-    if (*scale == 0.0f || or_all == 0) *scale = 0.0f; /* of -0, too */
-    return ok;
+    if (*scale == 0.0f || any == 0) *scale = 0.0f; /* of -0, too */
+    return bad == 0;
 }
 
 /* ---- all together --------------------------------------------------------------------------- */
