@@ -69,7 +69,7 @@ static int live(struct outcome *o, const char *backend) {
                                  bnt_decoder_push(d, o->ids[i], NULL));
     }
     if ((status = bnt_engine_decode(engine, o->ids, STEPS, 0, &whole, &len, &o->err))) goto out;
-    bnt_session_truncate(s, 4);
+    bnt_session_truncate(s, 0);
     struct bnt_generate_options g = {.sampling = sampling, .n_predict = STEPS};
     status = bnt_generate(&made, engine, s, ids, 3, &g, &o->err);
 out:
