@@ -242,9 +242,15 @@ static int judge_named(struct cmd_location *out, const struct work *w,
 
 /* ---- words ---------------------------------------------------------------------------------- */
 
+/* The turns before were fed in pieces, and here in one: not a difference, unless kernels have one.
+ */
+static const char *caution(const struct work *w) {
+    return w->v->first.turn ? " (the turns before it were computed in one batch)" : "";
+}
+
 static void conclude(struct cmd_location *out, const struct work *w) {
     const struct cmd_suspect *here = &out->suspects[0], *named = &out->suspects[1];
-    char judged[96], blame[128] = ", or in an edit of the receipt";
+    char judged[160], blame[128] = ", or in an edit of the receipt";
     if (here->state == BNT_DIFFERS) {
         snprintf(out->conclusion, sizeof out->conclusion,
                  "this machine's backend '%s' is wrong: the receipt may be true", here->backend);
@@ -252,8 +258,9 @@ static void conclude(struct cmd_location *out, const struct work *w) {
     }
     snprintf(judged, sizeof judged, "is the judge itself");
     if (here->operations)
-        snprintf(judged, sizeof judged, "agrees with ref-scalar in every operation up to step %zu",
-                 w->v->first.step);
+        snprintf(judged, sizeof judged,
+                 "agrees with ref-scalar in every operation up to step %zu%s", w->v->first.step,
+                 caution(w));
     if (out->n_suspects > 1 && named->state == BNT_DIFFERS)
         snprintf(blame, sizeof blame, ": its plugin '%s' is wrong", named->backend);
     snprintf(out->conclusion, sizeof out->conclusion,
