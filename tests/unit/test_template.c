@@ -13,22 +13,22 @@ static const char *const controls[] = {"<|start_header_id|>", "<|end_header_id|>
                                        "<|im_end|>",          "<|endoftext|>",     "</s>"};
 
 struct file {
+    uint8_t *data; /* what g reads */
     struct bnt_gguf *g;
     struct bnt_tokenizer *t;
 };
 
 /* A vocabulary with all that templates need, and with `jinja` unless that is NULL. */
 static struct file open_file(struct toy *toy, const char *jinja) {
-    struct file f = {NULL, NULL};
+    struct file f = {NULL, NULL, NULL};
     struct bnt_err err = {0};
     size_t size;
     struct gw *w = toy_gguf(toy);
     if (jinja) gw_key_str(w, "tokenizer.chat_template", jinja);
-    uint8_t *data = gw_memory(w, &size);
+    f.data = gw_memory(w, &size);
     gw_free(w);
-    ck_assert_msg(bnt_gguf_open_memory(&f.g, data, size, &err) == BNT_OK, "%s", err.text);
+    ck_assert_msg(bnt_gguf_open_memory(&f.g, f.data, size, &err) == BNT_OK, "%s", err.text);
     ck_assert_msg(bnt_tokenizer_open(&f.t, f.g, &err) == BNT_OK, "%s", err.text);
-    free(data);
     toy_free(toy);
     return f;
 }
@@ -42,6 +42,7 @@ static struct toy *with_controls(struct toy *toy) {
 static void close_file(struct file *f) {
     bnt_tokenizer_close(f->t);
     bnt_gguf_close(f->g);
+    free(f->data);
 }
 
 static struct bnt_token_list encode(const struct file *f, const struct bnt_template *tm,
@@ -378,18 +379,17 @@ START_TEST(what_is_not_known_is_refused) {
     refused(open_file(toy, NULL), "llama2", BNT_E_UNSUPPORTED, "'</s>', which is ordinary text");
 
     struct gw *w;
-    struct file f = {NULL, NULL};
+    struct file f = {NULL, NULL, NULL};
     struct bnt_err err = {0};
     size_t size;
     toy = toy_bpe("llama-bpe");
     w = toy_gguf(toy);
     gw_key_u32(w, "tokenizer.chat_template", 3);
-    uint8_t *data = gw_memory(w, &size);
+    f.data = gw_memory(w, &size);
     gw_free(w);
     toy_free(toy);
-    ck_assert(bnt_gguf_open_memory(&f.g, data, size, &err) == BNT_OK);
+    ck_assert(bnt_gguf_open_memory(&f.g, f.data, size, &err) == BNT_OK);
     ck_assert(bnt_tokenizer_open(&f.t, f.g, &err) == BNT_OK);
-    free(data);
     refused(f, NULL, BNT_E_FORMAT, "'tokenizer.chat_template' is not a string");
 }
 END_TEST
