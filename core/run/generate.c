@@ -231,6 +231,10 @@ int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct b
         status = bnt_fail_nomem(err, "generation", (size_t)info->n_vocab * 16);
         goto out;
     }
+    if (fed >= n) {
+        status = bnt_fail(err, BNT_E_USAGE, "the session holds %zu tokens of %zu", (size_t)fed, n);
+        goto out;
+    }
     if ((status = reserve_text(&m, 256)) != BNT_OK) goto out;
     out->text[0] = '\0';
     memcpy(m.history, ids, n * sizeof *ids);

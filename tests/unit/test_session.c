@@ -141,6 +141,34 @@ static struct bnt_generation generate(struct bnt_generate_options o, struct show
     return g;
 }
 
+/* As between the turns of a conversation; the penalty looks back on all ids, fed before or not. */
+START_TEST(a_session_that_holds_the_beginning_goes_on_from_it) {
+    struct bnt_generate_options o = {.sampling = bnt_sampling_default(), .n_predict = 20};
+    struct bnt_err err = {0};
+    o.sampling.temperature = 0.9f;
+    o.sampling.repeat_penalty = 1.3f;
+    struct bnt_generation whole = generate(o, NULL), g;
+    for (size_t fed = 0; fed < 5; fed++) {
+        struct bnt_session *s = session(16, 1);
+        must(bnt_session_feed(s, ids, fed, BNT_WANT_NONE, &err), &err);
+        must(bnt_generate(&g, engine, s, ids, 5, &o, &err), &err);
+        ck_assert_uint_eq(g.prefill_tokens, 5 - fed);
+        ck_assert_uint_eq(g.n_tokens, whole.n_tokens);
+        ck_assert_mem_eq(g.tokens, whole.tokens, g.n_tokens * sizeof *g.tokens);
+        ck_assert_str_eq(g.hidden_digest, whole.hidden_digest);
+        bnt_generation_free(&g);
+        bnt_session_close(s);
+    }
+    struct bnt_session *s = session(16, 1);
+    must(bnt_session_feed(s, ids, 5, BNT_WANT_NONE, &err), &err);
+    ck_assert_int_eq(bnt_generate(&g, engine, s, ids, 5, &o, &err), BNT_E_USAGE);
+    ck_assert_str_eq(err.text, "the session holds 5 tokens of 5");
+    bnt_generation_free(&g);
+    bnt_session_close(s);
+    bnt_generation_free(&whole);
+}
+END_TEST
+
 START_TEST(a_stop_string_is_found_across_tokens_and_never_shown) {
     struct bnt_generate_options o = {
         .sampling = bnt_sampling_default(), .n_predict = 60, .ignore_eog = true};
@@ -260,6 +288,7 @@ int main(void) {
     tcase_add_test(tc, logits_do_not_depend_on_how_tokens_are_fed);
     tcase_add_test(tc, truncate_forgets);
     tcase_add_test(tc, limits_are_refused_and_change_nothing);
+    tcase_add_test(tc, a_session_that_holds_the_beginning_goes_on_from_it);
     tcase_add_test(tc, a_stop_string_is_found_across_tokens_and_never_shown);
     tcase_add_test(tc, text_held_back_for_a_stop_string_comes_at_the_end);
     tcase_add_test(tc, generation_ends_where_it_should);
