@@ -152,5 +152,12 @@ KEYS
 ok 'Ctrl-C ends the answer' grep -q '"stop_reason":"interrupted"' "$tmp/cut.json"
 ok 'and not the program' grep -q '1 turn; ' "$tmp/screen"
 exits 'the receipt of a cut answer' 0 '' "$bitnet" verify "$tmp/cut.json"
+# What a model writes cannot write to the terminal; a pipe gets the bytes as they are.
+bytes() { LC_ALL=C tr -dc '\001-\010\016-\037' | wc -c | tr -d ' '; }
+set -- -m "$tmp/none.gguf" -p Hello --chat-template=raw -n 60 --temp 5 --seed 2
+ok 'control characters in a pipe' [ "$("$bitnet" chat "$@" 2>/dev/null | bytes)" -gt 0 ]
+script -qec "$bitnet chat $*" /dev/null </dev/null >"$tmp/screen" 2>&1
+equal 'and none at a terminal' "$(bytes <"$tmp/screen")" 0
+ok 'where the rest is shown' [ "$(tr -dc '?' <"$tmp/screen" | wc -c)" -gt 0 ]
 
 summary

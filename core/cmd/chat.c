@@ -33,6 +33,23 @@ struct shown {
     bool begun, line_ended;
 };
 
+/* A terminal obeys control characters, and a model's file may be anybody's: '?' for each. A text
+ * never ends inside a character, so both bytes of U+0080 to U+009F are here. */
+static int write_safely(const char *text, size_t len, struct bnt_err *err) {
+    int status = BNT_OK;
+    for (size_t i = 0; i < len && status == BNT_OK;) {
+        size_t n = i;
+        while (n < len && ((unsigned char)text[n] >= ' ' || strchr("\n\t", text[n])) && text[n] &&
+               text[n] != 0x7f &&
+               !(text[n] == '\xC2' && n + 1 < len && (unsigned char)text[n + 1] < 0xA0))
+            n++;
+        status = cmd_write(text + i, n - i, err);
+        if (n < len && status == BNT_OK) status = cmd_write("?", 1, err);
+        i = n + 1 + (n < len && text[n] == '\xC2');
+    }
+    return status;
+}
+
 /* White space that a template makes a model begin with is not shown. */
 static int stream_text(void *arg, const char *text, size_t len, struct bnt_err *err) {
     struct shown *s = arg;
@@ -43,7 +60,7 @@ static int stream_text(void *arg, const char *text, size_t len, struct bnt_err *
     if (len == 0) return BNT_OK;
     s->begun = true;
     s->line_ended = text[len - 1] == '\n';
-    int status = cmd_write(text, len, err);
+    int status = isatty(STDOUT_FILENO) ? write_safely(text, len, err) : cmd_write(text, len, err);
     return status == BNT_OK ? cmd_flush(err) : status;
 }
 
