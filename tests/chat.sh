@@ -126,17 +126,37 @@ exits 'no turn, no receipt' 2 'no turn was made' "$bitnet" chat -m "$model" --re
 exits 'a folder that is not there' 3 'No such file' "$bitnet" chat -m "$model" -p a --receipt="$tmp/none/n.json"
 
 # ---- at a terminal ----
-# script(1) gives the command a terminal; what is "typed" comes slowly, as by hand.
-typed() { # MODEL OPTIONS... <KEYS: lines of printf formats
-    { while IFS= read -r keys; do sleep 0.4; printf '%b' "$keys"; done; sleep 0.4; } |
-        TERM=dumb script -qec "$bitnet chat -m $*" /dev/null >"$tmp/screen" 2>&1
+# script(1) gives the command a terminal. Each line of KEYS says what to wait for on the screen since
+# the keys before (a prompt, or text), and what is typed then.
+size() { wc -c <"$tmp/screen"; }
+shown() { # prompt|text
+    case $1 in
+    prompt) [ "$(size)" -gt "$before" ] && [ "$(tail -c 2 "$tmp/screen")" = '> ' ] ;;
+    text) [ "$(size)" -gt "$((before + 40))" ] ;;
+    esac
+}
+typed() { # MODEL OPTIONS... <KEYS
+    mkfifo "$tmp/keys"
+    : >"$tmp/screen"
+    TERM=dumb script -qec "$bitnet chat -m $*" /dev/null <"$tmp/keys" >"$tmp/screen" 2>&1 &
+    exec 4>"$tmp/keys"
+    before=0
+    while read -r what keys; do
+        patience=300
+        until shown "$what" || [ $((patience -= 1)) -eq 0 ]; do sleep 0.1; done
+        before=$(size)
+        printf '%b' "$keys" >&4
+    done
+    wait $!
+    exec 4>&-
+    rm "$tmp/keys"
 }
 typed "$model" -n 6 --receipt="$tmp/term.json" <<'KEYS'
-one\r
-/frob\r
-half a line\003
-oops\177\177\177\177two\r
-\004
+prompt one\r
+prompt /frob\r
+prompt half a line\003
+prompt oops\177\177\177\177two\r
+prompt \004
 KEYS
 ok 'a mistake is told and the talk goes on' grep -q "unknown command '/frob'" "$tmp/screen"
 ok 'a prompt is shown' grep -q '^> ' "$tmp/screen"
@@ -144,10 +164,10 @@ exits 'its receipt' 0 '' "$bitnet" verify "$tmp/term.json"
 equal 'two messages: a dropped line is none' "$(grep -o '"keep":' "$tmp/term.json" | wc -l | tr -d ' ')" 2
 equal 'edited as it was typed' "$(sed -n 's/.*"bytes":3,"ids".*"bytes":3,"ids".*/both/p' "$tmp/term.json" | head -n 1)" both
 typed "$tmp/long.gguf" -n 50000 -c 50000 -t 1 --backend=ref-scalar --chat-template=raw --receipt="$tmp/cut.json" <<'KEYS'
-one\r
-\003
-/stats\r
-/quit\r
+prompt one\r
+text \003
+prompt /stats\r
+prompt /quit\r
 KEYS
 ok 'Ctrl-C ends the answer' grep -q '"stop_reason":"interrupted"' "$tmp/cut.json"
 ok 'and not the program' grep -q '1 turn; ' "$tmp/screen"
