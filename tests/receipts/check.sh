@@ -126,6 +126,18 @@ said 'is nobody'"'"'s fault here' 'in every operation up to step 0: .*, or in an
 sed -E 's/"predict":8/"predict":9/' "$tmp/good.json" >"$tmp/edited.json"
 exits 'a run that ends elsewhere' 10 'stop_reason|goes on' locate edited good
 said 'concerns no operation' '^no operation is concerned: all 8 steps'
+# A search of the head that misses tokens: every operation is right.
+cp "$build/test-plugins/lost-token.so" "$tmp/plugins"
+"$build/bitnet-synth" --vocab 6000 -o "$tmp/many.gguf" 2>/dev/null
+for backend in good lost-token; do
+    "$bitnet" -m "$tmp/many.gguf" --plugin-dir="$tmp/plugins" --backend=$backend -p hello -n 8 \
+        --receipt="$tmp/many-$backend.json" >/dev/null
+done
+search='the search of the head, step [0-9]+: token [0-9]+ with logit .*give token [0-9]+ with 0x'
+exits 'a backend that searches wrongly' 10 'replay: step' locate many-good lost-token
+said 'is seen by all logits' "this machine's backend 'lost-token': $search"
+exits 'a receipt of it' 10 'replay: step' locate many-lost-token good
+said 'is seen as well' "the receipt's backend 'lost-token': $search.*gives this step as the receipt"
 exits 'not without a replay' 2 'locate needs the replay' locate good good --fast
 rm -r "$tmp/plugins"
 
