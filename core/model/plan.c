@@ -109,18 +109,36 @@ static void layer(struct builder *b) {
     push(b, BNT_OP_ADD, BNT_BUF_BRANCH, BNT_BUF_X, hp->n_embd);
 }
 
-/* Threads must meet before an operation that reads what was written, or writes what was read or
- * written, since they last met. */
-static void place_waits(struct bnt_plan *plan) {
-    uint32_t read = 0, written = 0;
+bool bnt_op_by_token(enum bnt_op_kind kind) {
+    return kind != BNT_OP_LINEAR && kind != BNT_OP_ATTENTION;
+}
+
+static void form_chains(struct bnt_plan *plan) {
+    struct bnt_op *first = NULL;
     for (uint32_t i = 0; i < plan->n_ops; i++) {
         struct bnt_op *op = &plan->ops[i];
-        bool in_place = op->kind == BNT_OP_ADD || op->kind == BNT_OP_ROPE;
-        uint32_t reads =
-            (1u << op->in | 1u << op->in2 | (in_place ? 1u << op->out : 0)) & ~(1u << BNT_BUF_NONE);
-        uint32_t writes = 1u << op->out;
-        op->wait = (reads & written) || (writes & (read | written));
-        if (op->wait) read = written = 0;
+        bool goes_on = first && bnt_op_by_token(op->kind) && bnt_op_by_token(first->kind) &&
+                       op->on_wanted == first->on_wanted;
+        if (!goes_on) first = op;
+        first->chain++;
+    }
+}
+
+/* Threads must meet before a chain that reads what was written, or writes what was read or written,
+ * since they last met. */
+static void place_waits(struct bnt_plan *plan) {
+    uint32_t read = 0, written = 0;
+    for (uint32_t i = 0; i < plan->n_ops; i += plan->ops[i].chain) {
+        uint32_t reads = 0, writes = 0;
+        for (uint32_t k = i; k < i + plan->ops[i].chain; k++) {
+            const struct bnt_op *op = &plan->ops[k];
+            bool in_place = op->kind == BNT_OP_ADD || op->kind == BNT_OP_ROPE;
+            reads |= 1u << op->in | 1u << op->in2 | (in_place ? 1u << op->out : 0);
+            writes |= 1u << op->out;
+        }
+        reads &= ~(1u << BNT_BUF_NONE);
+        plan->ops[i].wait = (reads & written) || (writes & (read | written));
+        if (plan->ops[i].wait) read = written = 0;
         read |= reads;
         written |= writes;
     }
@@ -149,6 +167,7 @@ int bnt_plan_build(struct bnt_plan *plan, const struct bnt_model *m, struct bnt_
     push(&b, BNT_OP_SELECT, BNT_BUF_X, BNT_BUF_WANTED, hp->n_embd);
     norm(&b, BNT_BUF_WANTED, m->output_norm, hp->n_embd);
     linear(&b, BNT_BUF_NORM, hp->n_embd, m->head, BNT_BUF_LOGITS);
+    form_chains(plan);
     place_waits(plan);
     return BNT_OK;
 }

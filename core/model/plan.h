@@ -2,8 +2,9 @@
  * plan.h - the network as a flat list of operations, built once from a model.
  *
  * An operation names buffers, a matrix or a gain, and sizes; it knows no arithmetic and no threads.
- * `wait` marks where threads must meet: before an operation that touches what an earlier one, since
- * the last meeting, has touched.
+ * Consecutive operations that take each token by itself form a chain: one thread does all of them
+ * for a token, so that its values stay in the cache and nobody waits in between. `wait` marks where
+ * threads must meet: before a chain that touches what others have touched since the last meeting.
  */
 #ifndef BNT_MODEL_PLAN_H
 #define BNT_MODEL_PLAN_H
@@ -58,7 +59,8 @@ struct bnt_op {
     uint32_t width; /* values per token (NORM: and head) of `out`; of `in` for QUANTIZE, KV_STORE */
     uint32_t heads; /* ROPE, KV_STORE; NORM: of width values each, per token (1 but for q, k) */
     uint32_t block; /* QUANTIZE */
-    bool wait;      /* threads meet before this operation */
+    uint32_t chain; /* how many operations the chain that begins here has; 0: inside a chain */
+    bool wait;      /* threads meet before this chain */
     bool on_wanted; /* runs over the wanted tokens, not all of the batch */
 };
 
@@ -71,6 +73,9 @@ struct bnt_plan {
 /* After weights are scanned: a matrix's block decides how its input is quantized. */
 int bnt_plan_build(struct bnt_plan *plan, const struct bnt_model *m, struct bnt_err *err);
 void bnt_plan_free(struct bnt_plan *plan);
+/* Whether the operation takes each token by itself; if not, it is sliced by rows or heads, and is a
+ * chain of its own. */
+bool bnt_op_by_token(enum bnt_op_kind kind);
 const char *bnt_op_name(enum bnt_op_kind kind);
 
 #endif

@@ -15,8 +15,9 @@
 #include "run/exec_state.h"
 
 enum {
-    ATTN_TOKENS = 32, /* query tokens per work item of attention in prefill */
-    FLAT_STEP = 64,   /* elementwise slices begin on a cache line */
+    ATTN_TOKENS = 32,  /* query tokens per work item of attention in prefill */
+    CHAIN_TOKENS = 12, /* tokens of a chain that a thread takes at a time */
+    FEW_TOKENS = 8,    /* up to so many, a product is bound by memory */
 };
 
 /* Calls are counted where they are made: receipts report what ran. */
@@ -48,10 +49,9 @@ static void embed_ternary(struct bnt_exec *e, const struct bnt_weight *w, uint64
         out[c] = (float)trits[c] * (block ? scales[c / block] : w->scale);
 }
 
-static void embed(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+static void embed(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
+                  uint64_t hi) {
     const struct bnt_weight *w = &e->weights->w[op->matrix];
-    uint64_t lo, hi;
-    bnt_slice(e->n, 1, i, n, &lo, &hi);
     for (uint64_t t = lo; t < hi; t++) {
         uint64_t row = (uint64_t)e->ids[t];
         float *out = e->buffer[op->out] + t * op->width;
@@ -65,33 +65,39 @@ static void embed(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsig
     }
 }
 
-static void select_wanted(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
-    uint64_t lo, hi;
-    bnt_slice(e->wanted, 1, i, n, &lo, &hi);
+static void select_wanted(struct bnt_exec *e, const struct bnt_op *op, uint64_t lo, uint64_t hi) {
     memcpy(e->buffer[op->out] + lo * op->width,
            e->buffer[op->in] + (e->n - e->wanted + lo) * op->width,
            (hi - lo) * op->width * sizeof(float));
 }
 
-static void norm(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
-    bnt_rmsnorm_args a = {.n = op->width,
+static void norm(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
+                 uint64_t hi) {
+    bnt_rmsnorm_args a = {.tok_lo = lo * op->heads,
+                          .tok_hi = hi * op->heads,
+                          .n = op->width,
                           .x = e->buffer[op->in],
                           .ldx = op->width,
                           .gain = op->gain,
                           .eps = e->m->hp.norm_eps,
                           .y = e->buffer[op->out],
                           .ldy = op->width};
-    bnt_slice((uint64_t)tokens_of(e, op) * op->heads, 1, i, n, &a.tok_lo, &a.tok_hi);
-    if (a.tok_lo < a.tok_hi) CALL(e, i, rmsnorm, &a);
+    CALL(e, i, rmsnorm, &a);
 }
 
-static void quantize(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+static void quantize(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
+                     uint64_t hi) {
     bnt_act_quantize_args a = {.shape = {tokens_of(e, op), op->width, op->block, 0},
+                               .tok_lo = lo,
+                               .tok_hi = hi,
                                .x = e->buffer[op->in],
                                .ldx = op->width,
                                .acts = e->acts};
-    bnt_slice(a.shape.tokens, 1, i, n, &a.tok_lo, &a.tok_hi);
-    if (a.tok_lo < a.tok_hi) CALL(e, i, act_quantize, &a);
+    CALL(e, i, act_quantize, &a);
+}
+
+static bool searches(const struct bnt_exec *e, const struct bnt_op *op) {
+    return e->top_k && op->out == BNT_BUF_LOGITS;
 }
 
 /* In the head's place: only the largest logits. */
@@ -101,14 +107,10 @@ static void search(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsi
     COUNT(e, i, dense_gemm, exact);
 }
 
-static void linear(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+static void linear_rows(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
+                        uint64_t hi) {
     const struct bnt_weight *w = &e->weights->w[op->matrix];
-    uint64_t lo, hi, tokens = tokens_of(e, op);
-    if (e->top_k && op->out == BNT_BUF_LOGITS) {
-        search(e, op, i, n);
-        return;
-    }
-    bnt_slice(op->width, w->step, i, n, &lo, &hi);
+    uint64_t tokens = tokens_of(e, op);
     if (lo >= hi) return;
     if (w->ternary) {
         bnt_ternary_gemm_args a = {.shape = w->tshape,
@@ -136,40 +138,71 @@ static void linear(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsi
     }
 }
 
-/* A slice of the (token, head) grid: of tokens when there are enough, else of heads. */
-static void grid_slice(uint64_t tokens, uint32_t heads, unsigned i, unsigned n, uint64_t *tok_lo,
-                       uint64_t *tok_hi, uint32_t *head_lo, uint32_t *head_hi) {
+static void linear(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
     uint64_t lo, hi;
-    bool by_token = tokens >= n;
-    bnt_slice(by_token ? tokens : heads, 1, i, n, &lo, &hi);
-    *tok_lo = by_token ? lo : 0;
-    *tok_hi = by_token ? hi : tokens;
-    *head_lo = by_token ? 0 : (uint32_t)lo;
-    *head_hi = by_token ? heads : (uint32_t)hi;
+    bnt_slice(op->width, e->weights->w[op->matrix].step, i, n, &lo, &hi);
+    linear_rows(e, op, i, lo, hi);
 }
 
-static void rope(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+static uint32_t take(struct bnt_exec *e, const struct bnt_op *op) {
+    return atomic_fetch_add_explicit(&e->tickets[op - e->plan.ops], 1, memory_order_relaxed);
+}
+
+/*
+ * The same, so that a thread that is held up leaves rows to the others. Of many tokens every step
+ * of rows is free for all. Of few, where a stream through memory should be long, each thread has
+ * the first three quarters of its slice to itself, and the rests are free for all.
+ */
+static void linear_shared(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+    uint64_t step = e->weights->w[op->matrix].step, lo, hi;
+    uint64_t steps = (op->width + step - 1) / step;
+    if (tokens_of(e, op) > FEW_TOKENS) {
+        for (uint64_t k = take(e, op); k < steps; k = take(e, op)) {
+            lo = k * step;
+            linear_rows(e, op, i, lo, lo + step < op->width ? lo + step : op->width);
+        }
+        return;
+    }
+    bnt_slice(op->width, step, i, n, &lo, &hi);
+    uint64_t own = hi - (hi - lo) / step / 4 * step;
+    linear_rows(e, op, i, lo, own);
+    for (uint64_t k = take(e, op); k < 2 * n; k = take(e, op)) {
+        uint64_t middle;
+        bnt_slice(op->width, step, (unsigned)k / 2, n, &lo, &hi);
+        own = hi - (hi - lo) / step / 4 * step;
+        middle = own + (hi - own) / step / 2 * step;
+        linear_rows(e, op, i, k % 2 ? middle : own, k % 2 ? hi : middle);
+    }
+}
+
+static void rope(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
+                 uint64_t hi) {
     const struct bnt_hparams *hp = &e->m->hp;
-    bnt_rope_args a = {.x = e->buffer[op->out],
+    bnt_rope_args a = {.tok_lo = lo,
+                       .tok_hi = hi,
+                       .head_hi = op->heads,
+                       .x = e->buffer[op->out],
                        .ldx = op->width,
                        .head_dim = hp->head_dim,
                        .n_rot = hp->n_rot,
                        .style = hp->rope_style,
                        .cos = e->cos,
                        .sin = e->sin};
-    grid_slice(e->n, op->heads, i, n, &a.tok_lo, &a.tok_hi, &a.head_lo, &a.head_hi);
-    if (a.tok_lo < a.tok_hi && a.head_lo < a.head_hi) CALL(e, i, rope, &a);
+    CALL(e, i, rope, &a);
 }
 
-static void kv_store(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
+static void kv_store(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
+                     uint64_t hi) {
     bnt_kv_store_args a = {.shape = e->kv,
                            .pos = e->pos,
+                           .tok_lo = lo,
+                           .tok_hi = hi,
+                           .head_hi = op->heads,
                            .k = e->buffer[op->in],
                            .v = e->buffer[op->in2],
                            .ldkv = op->width,
                            .kv = e->cache + op->layer * e->layer_bytes};
-    grid_slice(e->n, op->heads, i, n, &a.tok_lo, &a.tok_hi, &a.head_lo, &a.head_hi);
-    if (a.tok_lo < a.tok_hi && a.head_lo < a.head_hi) CALL(e, i, kv_store, &a);
+    CALL(e, i, kv_store, &a);
 }
 
 static uint64_t chunks_upto(uint64_t pos) {
@@ -177,12 +210,11 @@ static uint64_t chunks_upto(uint64_t pos) {
 }
 
 /* One token: (KV head, chunk) items are shared out, then the partials of each head are merged. */
-static void attention_one(struct bnt_exec *e, const bnt_attn_args *all, _Atomic uint32_t *ticket,
+static void attention_one(struct bnt_exec *e, const struct bnt_op *op, const bnt_attn_args *all,
                           unsigned i, unsigned n) {
     uint32_t group = all->heads / e->kv.heads, item;
     uint64_t lo, hi;
-    while ((item = atomic_fetch_add_explicit(ticket, 1, memory_order_relaxed)) <
-           e->kv.heads * all->chunks) {
+    while ((item = take(e, op)) < e->kv.heads * all->chunks) {
         bnt_attn_args a = *all;
         a.head_lo = item / (uint32_t)all->chunks * group;
         a.head_hi = a.head_lo + group;
@@ -217,7 +249,6 @@ static void attention_composed(struct bnt_exec *e, const bnt_attn_args *block, u
 
 static void attention(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
     const struct bnt_hparams *hp = &e->m->hp;
-    _Atomic uint32_t *ticket = &e->tickets[op - e->plan.ops];
     bnt_attn_args all = {.shape = e->kv,
                          .kv = e->cache + op->layer * e->layer_bytes,
                          .q = e->buffer[op->in],
@@ -233,13 +264,13 @@ static void attention(struct bnt_exec *e, const struct bnt_op *op, unsigned i, u
                          .ldy = op->width};
     all.chunk_hi = all.chunks;
     if (e->n == 1) {
-        attention_one(e, &all, ticket, i, n);
+        attention_one(e, op, &all, i, n);
         return;
     }
     /* Late tokens see more keys, so items are taken from the end, longest first. */
     uint32_t group = hp->n_head / e->kv.heads, item;
     uint32_t blocks = (e->n + ATTN_TOKENS - 1) / ATTN_TOKENS, items = blocks * e->kv.heads;
-    while ((item = atomic_fetch_add_explicit(ticket, 1, memory_order_relaxed)) < items) {
+    while ((item = take(e, op)) < items) {
         uint32_t block = blocks - 1 - item / e->kv.heads;
         bnt_attn_args a = all;
         a.head_lo = item % e->kv.heads * group;
@@ -255,47 +286,99 @@ static void attention(struct bnt_exec *e, const struct bnt_op *op, unsigned i, u
     }
 }
 
-static void gate(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
-    bnt_gate_args a = {.g = e->buffer[op->in],
+static void gate(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
+                 uint64_t hi) {
+    bnt_gate_args a = {.lo = lo * op->width,
+                       .hi = hi * op->width,
+                       .g = e->buffer[op->in],
                        .u = e->buffer[op->in2],
                        .y = e->buffer[op->out],
                        .kind = e->m->hp.gate};
-    bnt_slice((uint64_t)tokens_of(e, op) * op->width, FLAT_STEP, i, n, &a.lo, &a.hi);
-    if (a.lo < a.hi) CALL(e, i, gate, &a);
+    CALL(e, i, gate, &a);
 }
 
-static void add(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
-    bnt_add_args a = {.x = e->buffer[op->in], .y = e->buffer[op->out]};
-    bnt_slice((uint64_t)tokens_of(e, op) * op->width, FLAT_STEP, i, n, &a.lo, &a.hi);
-    if (a.lo < a.hi) CALL(e, i, add, &a);
+static void add(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo, uint64_t hi) {
+    bnt_add_args a = {.lo = lo * op->width,
+                      .hi = hi * op->width,
+                      .x = e->buffer[op->in],
+                      .y = e->buffer[op->out]};
+    CALL(e, i, add, &a);
 }
 
-typedef void op_fn(struct bnt_exec *, const struct bnt_op *, unsigned, unsigned);
-static op_fn *const op_fns[BNT_OP_COUNT] = {
-    [BNT_OP_EMBED] = embed,       [BNT_OP_SELECT] = select_wanted, [BNT_OP_NORM] = norm,
-    [BNT_OP_QUANTIZE] = quantize, [BNT_OP_LINEAR] = linear,        [BNT_OP_ROPE] = rope,
-    [BNT_OP_KV_STORE] = kv_store, [BNT_OP_ATTENTION] = attention,  [BNT_OP_GATE] = gate,
-    [BNT_OP_ADD] = add,
-};
-
-void bnt_exec_slice(struct bnt_exec *e, uint32_t op, unsigned i, unsigned n) {
-    op_fns[e->plan.ops[op].kind](e, &e->plan.ops[op], i, n);
+/* Tokens [lo, hi) of an operation that takes each by itself. */
+static void tokens(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
+                   uint64_t hi) {
+    if (lo >= hi) return;
+    switch (op->kind) {
+    case BNT_OP_EMBED: embed(e, op, i, lo, hi); break;
+    case BNT_OP_SELECT: select_wanted(e, op, lo, hi); break;
+    case BNT_OP_NORM: norm(e, op, i, lo, hi); break;
+    case BNT_OP_QUANTIZE: quantize(e, op, i, lo, hi); break;
+    case BNT_OP_ROPE: rope(e, op, i, lo, hi); break;
+    case BNT_OP_KV_STORE: kv_store(e, op, i, lo, hi); break;
+    case BNT_OP_GATE: gate(e, op, i, lo, hi); break;
+    case BNT_OP_ADD: add(e, op, i, lo, hi); break;
+    case BNT_OP_LINEAR:
+    case BNT_OP_ATTENTION:
+    case BNT_OP_COUNT: break;
+    }
 }
 
-static void do_slice(struct bnt_exec *e, uint32_t k, unsigned i, unsigned n) {
-    if (e->hook.slice)
+void bnt_exec_slice(struct bnt_exec *e, uint32_t k, unsigned i, unsigned n) {
+    const struct bnt_op *op = &e->plan.ops[k];
+    uint64_t lo, hi;
+    if (op->kind == BNT_OP_ATTENTION) {
+        attention(e, op, i, n);
+    } else if (op->kind == BNT_OP_LINEAR) {
+        if (searches(e, op))
+            search(e, op, i, n);
+        else
+            linear(e, op, i, n);
+    } else {
+        bnt_slice(tokens_of(e, op), 1, i, n, &lo, &hi);
+        tokens(e, op, i, lo, hi);
+    }
+}
+
+/* A chain of operations, a few tokens through all of them at a time. */
+static void chain(struct bnt_exec *e, const struct bnt_op *first, unsigned i) {
+    uint64_t count = tokens_of(e, first), lo;
+    while ((lo = (uint64_t)take(e, first) * CHAIN_TOKENS) < count) {
+        uint64_t end = lo + CHAIN_TOKENS < count ? lo + CHAIN_TOKENS : count;
+        for (uint64_t t = lo; t < end; t++)
+            for (uint32_t k = 0; k < first->chain; k++) tokens(e, first + k, i, t, t + 1);
+    }
+}
+
+/* Every operation by itself, in somebody else's hands. */
+static void walk_hooked(struct bnt_exec *e, unsigned i, unsigned n) {
+    for (uint32_t k = 0; k < e->plan.n_ops; k++) {
+        if (e->plan.ops[k].on_wanted && e->wanted == 0) break;
+        bnt_pool_barrier(e->pool);
         e->hook.slice(e->hook.arg, k, i, n);
-    else
-        bnt_exec_slice(e, k, i, n);
+    }
 }
 
 static void walk(void *arg, unsigned i, unsigned n) {
     struct bnt_exec *e = arg;
-    for (uint32_t k = 0; k < e->plan.n_ops; k++) {
-        const struct bnt_op *op = &e->plan.ops[k];
+    const struct bnt_op *op = e->plan.ops, *end = op + e->plan.n_ops;
+    if (e->hook.slice) {
+        walk_hooked(e, i, n);
+        return;
+    }
+    for (; op < end; op += op->chain) {
         if (op->on_wanted && e->wanted == 0) break; /* the head and what leads to it come last */
         if (op->wait) bnt_pool_barrier(e->pool);
-        do_slice(e, k, i, n);
+        if (op->kind == BNT_OP_ATTENTION)
+            attention(e, op, i, n);
+        else if (op->kind != BNT_OP_LINEAR)
+            chain(e, op, i);
+        else if (searches(e, op))
+            search(e, op, i, n);
+        else if (e->options.placed)
+            linear(e, op, i, n);
+        else
+            linear_shared(e, op, i, n);
     }
 }
 
@@ -339,7 +422,10 @@ struct bnt_search *bnt_exec_search(const struct bnt_exec *e) {
 /* The head is the last operation of the plan. */
 static void head_slice(void *arg, unsigned i, unsigned n) {
     struct bnt_exec *e = arg;
-    do_slice(e, e->plan.n_ops - 1, i, n);
+    if (e->hook.slice)
+        e->hook.slice(e->hook.arg, e->plan.n_ops - 1, i, n);
+    else
+        bnt_exec_slice(e, e->plan.n_ops - 1, i, n);
 }
 
 void bnt_exec_complete(struct bnt_exec *e) {

@@ -24,6 +24,7 @@ struct bnt_exec_options {
     uint32_t n_batch;            /* most tokens per run */
     uint32_t n_wanted;           /* most tokens per run whose logits are wanted */
     const struct bnt_head *head; /* its copy, for bnt_exec_run_top; NULL: full logits only */
+    bool placed;                 /* each thread's rows lie on its NUMA node: rows are not shared */
 };
 
 /* Everything is borrowed and must outlive the executor. */
@@ -49,9 +50,9 @@ void bnt_exec_complete(struct bnt_exec *e);
 
 /*
  * Checking: somebody else takes the place of the executor's own call for each operation. `slice` is
- * called by every member of the team, where the plan stands, to get slice i of n of operation `op`
- * done (bnt_exec_slice does it, on any executor with the same plan); it may let the team meet.
- * Members may be in different operations wherever the plan has no `wait`.
+ * called by every member of the team to get slice i of n of operation `op` done (bnt_exec_slice
+ * does it, on any executor with the same plan); it may let the team meet, which meets before each
+ * operation anyway.
  */
 struct bnt_exec_hook {
     void *arg;

@@ -38,7 +38,7 @@ struct bnt_exec {
     uint64_t part_floats; /* per thread and for the shared ones: one token's */
     int8_t *embed_trits;  /* [threads + 1][n_embd] each, for a ternary embedding */
     float *embed_scales;
-    _Atomic uint32_t *tickets;    /* [n_ops]: next work item of an ATTENTION */
+    _Atomic uint32_t *tickets;    /* [n_ops]: the next piece of work of each */
     struct bnt_exec_calls *calls; /* [threads] */
     bnt_kv_shape kv;
     struct bnt_search *search; /* NULL without a copy of the head */

@@ -49,6 +49,7 @@ int bnt_session_open(struct bnt_session **out, struct bnt_engine *engine,
     if (s->options.n_batch > MAX_BATCH) s->options.n_batch = MAX_BATCH;
     if (s->options.n_batch > n_ctx) s->options.n_batch = (uint32_t)n_ctx;
     s->options.head = &engine->head;
+    s->options.placed = bnt_topology_places_memory(engine->topology);
     s->options.n_wanted = s->options.n_batch < WANTED_BATCH ? s->options.n_batch : WANTED_BATCH;
     status = bnt_pool_open(&s->pool, threads, o->no_bind ? NULL : engine->topology, err);
     if (status == BNT_OK)
