@@ -375,7 +375,7 @@ static void walk(void *arg, unsigned i, unsigned n) {
             chain(e, op, i);
         else if (searches(e, op))
             search(e, op, i, n);
-        else if (e->options.placed)
+        else if (n == 1 || e->options.placed)
             linear(e, op, i, n);
         else
             linear_shared(e, op, i, n);

@@ -162,7 +162,7 @@ static json_int_t calls(const json_t *r, const char *slot) {
 START_TEST(kernel_calls_are_what_ran) {
     struct bnt_engine *e = open_engine("ref-scalar");
     const json_int_t layers = e->info.n_layer;
-    /* One thread and one batch: each operation of a pass is one call. */
+    /* One thread and one batch: a product is one call for all tokens, the rest one for each. */
     json_t *r = usual_receipt(e);
     json_int_t prompt =
         (json_int_t)json_array_size(json_object_get(at(r, "result", "prompt"), "ids"));
@@ -172,9 +172,9 @@ START_TEST(kernel_calls_are_what_ran) {
     ck_assert_int_eq(calls(r, "ternary_gemm"), 7 * layers * (1 + steps));
     ck_assert_int_eq(calls(r, "dense_gemm"), 1 + steps);
     ck_assert_int_eq(calls(r, "dense_unpack"), prompt + steps);
-    ck_assert_int_eq(calls(r, "rope"), 2 * layers * (1 + steps));
-    ck_assert_int_eq(calls(r, "gate"), layers * (1 + steps));
-    ck_assert_int_eq(calls(r, "add"), 2 * layers * (1 + steps));
+    ck_assert_int_eq(calls(r, "rope"), 2 * layers * (prompt + steps));
+    ck_assert_int_eq(calls(r, "gate"), layers * (prompt + steps));
+    ck_assert_int_eq(calls(r, "add"), 2 * layers * (prompt + steps));
     ck_assert_int_eq(calls(r, "kv_load"), 0); /* nothing asks for it, so it is not listed */
     json_decref(r);
     bnt_engine_close(e);
