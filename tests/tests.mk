@@ -30,8 +30,14 @@ run-tests: all library test-plugins $(UNIT_BIN) $(CHECKKERN) $(TORTURE_BIN) $(GO
 	    "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" "tests/cli.sh $(BUILD)" "tests/chat.sh $(BUILD)" \
 	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
 	    "tests/receipts/check.sh $(BUILD)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" \
-	    "tests/workflows/check.sh $(BUILD)" \
+	    "tests/workflows/check.sh $(BUILD)" $(BASELINES_TEST) \
 	    "$(CHECKKERN) $(PLUGIN_FILES)"
+
+# The receipts that came with a release, by the program of today.
+BASELINES_TEST = "tests/baselines.sh $(BUILD) $(MODEL)"
+.PHONY: check-baselines
+check-baselines: all
+	@tests/run.sh $(BASELINES_TEST)
 
 # What takes longer: every kernel case, planted faults, llama.cpp as an oracle, AArch64 under qemu.
 .PHONY: check-long
