@@ -170,6 +170,7 @@ help:
 	@echo 'make demo      install what is missing, build, and generate text'
 	@echo 'make check     install what is missing, build, and run the tests (V=1 shows their output)'
 	@echo 'make check-long   besides: all kernel cases, planted faults, llama.cpp, AArch64 under qemu'
+	@echo 'make check-baselines   the receipts in docs/baselines;  make go-no-go [FULL=1]   the release checklist'
 	@echo 'make install   into $$(DESTDIR)$$(PREFIX), default /usr/local; make uninstall'
 	@echo 'make lint      clang-format, shellcheck, actionlint, cppcheck;  make format;  make clean'
 	@echo 'VARIANT=release|debug|asan|ubsan|tsan|fuzz   CC=...   WERROR=1'

@@ -29,8 +29,8 @@ run-tests: all library test-plugins $(UNIT_BIN) $(CHECKKERN) $(TORTURE_BIN) $(GO
 	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" $(FIRST_TOKEN) \
 	    "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" "tests/cli.sh $(BUILD)" "tests/chat.sh $(BUILD)" \
 	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
-	    "tests/receipts/check.sh $(BUILD)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" \
-	    "tests/workflows/check.sh $(BUILD)" $(BASELINES_TEST) \
+	    "tests/receipts/check.sh $(BUILD)" "tests/receipts/provenance.sh $(BUILD) $(MODEL)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" \
+	    "tests/workflows/check.sh $(BUILD)" $(BASELINES_TEST) "tests/papers.sh $(BUILD)" \
 	    "$(CHECKKERN) $(PLUGIN_FILES)"
 
 # The receipts that came with a release, by the program of today.
@@ -38,6 +38,11 @@ BASELINES_TEST = "tests/baselines.sh $(BUILD) $(MODEL)"
 .PHONY: check-baselines
 check-baselines: all
 	@tests/run.sh $(BASELINES_TEST)
+
+# `make go-no-go FULL=1`: besides, what needs a model of 1.2 GB and llama.cpp.
+.PHONY: go-no-go
+go-no-go:
+	@scripts/go-no-go.sh $(if $(FULL),--full)
 
 # What takes longer: every kernel case, planted faults, llama.cpp as an oracle, AArch64 under qemu.
 .PHONY: check-long
