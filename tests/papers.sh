@@ -61,6 +61,23 @@ agree() { # WHAT HELP MANUAL
     equal "options that only the manual of $1 has" "$(comm -13 "$tmp/options" "$tmp/manual" | tr '\n' ' ')" ''
 }
 agree bitnet "$tmp/help" bitnet
+# In OPTIONS each entry ends with the commands that take it, in parentheses.
+for command in $commands; do
+    "$bitnet" "$command" --help | sed -nE "s/^ +(-[a-z], )?--([a-z0-9-]+).*/\\2 $command/p"
+done | sort >"$tmp/taken"
+manual bitnet | awk -v every="$(echo "$commands" | tr '\n' ' ')" '
+    /^\.SH/ { inside = /OPTIONS/ }
+    !inside { next }
+    match($0, /--[a-z0-9-]+/) && after { option = substr($0, RSTART + 2, RLENGTH - 2) }
+    { after = /^\.TP/ }
+    /^\(.*\)$/ {
+        gsub(/[(),]/, "")
+        list = /^all/ ? every : $0
+        if (/^all but/) sub($3 " ", "", list)
+        n = split(list, name, " ")
+        for (i = 1; i <= n; i++) print option, name[i]
+    }' | sort >"$tmp/said"
+equal 'which command takes which option, by --help (<) and by the manual (>)' "$(diff "$tmp/taken" "$tmp/said")" ''
 agree bitnet-checkkern "$tmp/help-checkkern" bitnet-checkkern
 equal 'exit statuses in the manual' "$(sed -nE 's/^([0-9]+)\t.*/\1/p' docs/bitnet.1 | sort -n | tr '\n' ' ')" \
     "$("$bitnet" --help | sed -nE 's/^ +([0-9]+)  .*/\1/p' | sort -n | tr '\n' ' ')"
