@@ -87,6 +87,14 @@ typedef struct group {
     float e[QUERIES][CHUNK];
 } group;
 
+/* Two cache lines to L1 that will be read soon, and two to L2 that will be read later. */
+INLINE void prefetch_row(const char *p, uint64_t near, uint64_t far) {
+    _mm_prefetch(p + near, _MM_HINT_T0);
+    _mm_prefetch(p + near + 64, _MM_HINT_T0);
+    _mm_prefetch(p + far, _MM_HINT_T1);
+    _mm_prefetch(p + far + 64, _MM_HINT_T1);
+}
+
 /* Scores of nq queries x np blocks of sixteen positions, before the scale, to e. */
 INLINE void score_blocks(const group *g, const uint16_t *k, uint32_t dim, const unsigned nq,
                          const unsigned np, float e[QUERIES][CHUNK], uint64_t at, float scale) {
@@ -96,8 +104,12 @@ INLINE void score_blocks(const group *g, const uint16_t *k, uint32_t dim, const 
             acc[i][p] = _mm512_setzero_ps();
         }
     }
+    /* Four streams a block apart: what is fetched is the next four blocks, in the same order. */
+    const char *next = (const char *)(k + 4 * (uint64_t)dim * LANES);
+    uint64_t far = 4 * (uint64_t)dim * LANES * 2;
     for (uint64_t d = 0; d < dim; d++) {
         __m512 key[4];
+        prefetch_row(next + d * np * 32, 0, far);
         UNROLL for (unsigned p = 0; p < np; p++) {
             key[p] = load_f16(k + (p * (uint64_t)dim + d) * LANES);
         }
@@ -106,6 +118,11 @@ INLINE void score_blocks(const group *g, const uint16_t *k, uint32_t dim, const 
             UNROLL for (unsigned p = 0; p < np; p++) {
                 acc[i][p] = _mm512_fmadd_ps(q, key[p], acc[i][p]);
             }
+        }
+    }
+    UNROLL for (unsigned i = 0; i < nq; i++) {
+        UNROLL for (unsigned p = 0; p < np; p++) {
+            KEEP(acc[i][p]);
         }
     }
     UNROLL for (unsigned i = 0; i < nq; i++) {
@@ -170,6 +187,7 @@ INLINE void value_block(const group *g, unsigned i0, const unsigned nq, const ui
     for (uint64_t t = 0; t < common; t++) {
         const uint16_t *p = v + t * dim + d0;
         __m512 value[4];
+        prefetch_row((const char *)p, 4096, 20480);
         UNROLL for (unsigned j = 0; j < nd; j++) {
             value[j] = j + 1 < nd || last == 0xffff ? load_f16(p + j * LANES)
                                                     : load_f16_masked(last, p + j * LANES);
@@ -179,6 +197,11 @@ INLINE void value_block(const group *g, unsigned i0, const unsigned nq, const ui
             UNROLL for (unsigned j = 0; j < nd; j++) {
                 acc[i][j] = _mm512_fmadd_ps(e, value[j], acc[i][j]);
             }
+        }
+    }
+    UNROLL for (unsigned i = 0; i < nq; i++) {
+        UNROLL for (unsigned j = 0; j < nd; j++) {
+            KEEP(acc[i][j]);
         }
     }
     UNROLL for (unsigned i = 0; i < nq; i++) {
