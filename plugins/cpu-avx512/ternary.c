@@ -203,6 +203,11 @@ INLINE void product(const bnt_ternary_gemm_args *a, const matrix *m, const act_v
             y[k][t] = _mm512_setzero_ps();
         }
     }
+    UNROLL for (unsigned t = 0; t < n; t++) {
+        UNROLL for (unsigned k = 0; k < ng; k++) {
+            __builtin_prefetch(a->y + (tile * TILE + t) * a->ldy + (g + k) * LANES, 1);
+        }
+    }
     for (uint64_t b = 0; b < blocks; b++) {
         dot(codes + b * vectors * 64, m->group_bytes, ng, vectors, q + b * m->span.padded * n, n,
             d);
