@@ -148,30 +148,14 @@ static uint32_t take(struct bnt_exec *e, const struct bnt_op *op) {
     return atomic_fetch_add_explicit(&e->tickets[op - e->plan.ops], 1, memory_order_relaxed);
 }
 
-/*
- * The same, so that a thread that is held up leaves rows to the others. Of many tokens every step
- * of rows is free for all. Of few, where a stream through memory should be long, each thread has
- * the first three quarters of its slice to itself, and the rests are free for all.
+/* The same by whoever is free, a step of rows at a time: a thread that is held up leaves more to
+ * the others. For few tokens this was no faster than slices, which are long streams through memory.
  */
-static void linear_shared(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
-    uint64_t step = e->weights->w[op->matrix].step, lo, hi;
-    uint64_t steps = (op->width + step - 1) / step;
-    if (tokens_of(e, op) > FEW_TOKENS) {
-        for (uint64_t k = take(e, op); k < steps; k = take(e, op)) {
-            lo = k * step;
-            linear_rows(e, op, i, lo, lo + step < op->width ? lo + step : op->width);
-        }
-        return;
-    }
-    bnt_slice(op->width, step, i, n, &lo, &hi);
-    uint64_t own = hi - (hi - lo) / step / 4 * step;
-    linear_rows(e, op, i, lo, own);
-    for (uint64_t k = take(e, op); k < 2 * n; k = take(e, op)) {
-        uint64_t middle;
-        bnt_slice(op->width, step, (unsigned)k / 2, n, &lo, &hi);
-        own = hi - (hi - lo) / step / 4 * step;
-        middle = own + (hi - own) / step / 2 * step;
-        linear_rows(e, op, i, k % 2 ? middle : own, k % 2 ? hi : middle);
+static void linear_shared(struct bnt_exec *e, const struct bnt_op *op, unsigned i) {
+    uint64_t step = e->weights->w[op->matrix].step, steps = (op->width + step - 1) / step;
+    for (uint64_t k = take(e, op); k < steps; k = take(e, op)) {
+        uint64_t lo = k * step;
+        linear_rows(e, op, i, lo, lo + step < op->width ? lo + step : op->width);
     }
 }
 
@@ -375,10 +359,10 @@ static void walk(void *arg, unsigned i, unsigned n) {
             chain(e, op, i);
         else if (searches(e, op))
             search(e, op, i, n);
-        else if (n == 1 || e->options.placed)
+        else if (n == 1 || e->options.placed || tokens_of(e, op) <= FEW_TOKENS)
             linear(e, op, i, n);
         else
-            linear_shared(e, op, i, n);
+            linear_shared(e, op, i);
     }
 }
 
