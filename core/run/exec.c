@@ -18,6 +18,7 @@ enum {
     ATTN_TOKENS = 32,  /* query tokens per work item of attention in prefill */
     CHAIN_TOKENS = 12, /* tokens of a chain that a thread takes at a time */
     FEW_TOKENS = 8,    /* up to so many, a product is bound by memory */
+    SHARED_ROWS = 64,  /* rows of a product that a thread takes at a time, at least */
 };
 
 /* Calls are counted where they are made: receipts report what ran. */
@@ -148,11 +149,13 @@ static uint32_t take(struct bnt_exec *e, const struct bnt_op *op) {
     return atomic_fetch_add_explicit(&e->tickets[op - e->plan.ops], 1, memory_order_relaxed);
 }
 
-/* The same by whoever is free, a step of rows at a time: a thread that is held up leaves more to
+/* The same by whoever is free, a few rows at a time: a thread that is held up leaves more to
  * the others. For few tokens this was no faster than slices, which are long streams through memory.
  */
 static void linear_shared(struct bnt_exec *e, const struct bnt_op *op, unsigned i) {
-    uint64_t step = e->weights->w[op->matrix].step, steps = (op->width + step - 1) / step;
+    uint64_t least = e->weights->w[op->matrix].step;
+    uint64_t step = (SHARED_ROWS + least - 1) / least * least;
+    uint64_t steps = (op->width + step - 1) / step;
     for (uint64_t k = take(e, op); k < steps; k = take(e, op)) {
         uint64_t lo = k * step;
         linear_rows(e, op, i, lo, lo + step < op->width ? lo + step : op->width);
