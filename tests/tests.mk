@@ -30,7 +30,7 @@ run-tests: all library test-plugins $(UNIT_BIN) $(CHECKKERN) $(TORTURE_BIN) $(GO
 	    "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" "tests/cli.sh $(BUILD)" "tests/chat.sh $(BUILD)" \
 	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
 	    "tests/receipts/check.sh $(BUILD)" "tests/receipts/provenance.sh $(BUILD) $(MODEL)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" \
-	    "tests/workflows/check.sh $(BUILD)" $(BASELINES_TEST) \
+	    "tests/workflows/check.sh $(BUILD)" $(BASELINES_TEST) "tests/papers.sh $(BUILD)" \
 	    "$(CHECKKERN) $(PLUGIN_FILES)"
 
 # The receipts that came with a release, by the program of today.
