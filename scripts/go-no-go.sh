@@ -63,7 +63,7 @@ tokenizing() {
 }
 golden() {
     make golden || return
-    passed "$(log | sed -nE 's/.*gguf: ([a-z0-9]+), pre .*/\1/p' | sort -u | tr '\n' ' ')"
+    passed "$(log | sed -nE 's/.*gguf: ([a-z0-9]+), pre .*/\1/p' | sort -u | paste -sd ' ')"
     [ "$(log | sed -nE 's/.*gguf: ([a-z0-9]+), pre .*/\1/p' | sort -u | wc -l)" -eq 3 ]
 }
 lifecycle() {
