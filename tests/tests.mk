@@ -21,6 +21,7 @@ include tests/oracles/crossval/crossval.mk
 include tests/fuzz/fuzz.mk
 include tests/checkkern/checkkern.mk
 include tests/arm64.mk
+include tests/digests/digests.mk
 include tests/torture/torture.mk
 include tests/workflows/workflows.mk
 
