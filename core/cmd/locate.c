@@ -262,7 +262,7 @@ static void conclude(struct cmd_location *out, const struct work *w) {
                  "agrees with ref-scalar in every operation up to step %zu%s", w->v->first.step,
                  caution(w));
     if (out->n_suspects > 1 && named->state == BNT_DIFFERS)
-        snprintf(blame, sizeof blame, ": its plugin '%s' is wrong", named->backend);
+        snprintf(blame, sizeof blame, ": its plugin '%.63s' is wrong", named->backend);
     snprintf(out->conclusion, sizeof out->conclusion,
              "this machine's backend %s: the difference lies in the run that made the receipt%s",
              judged, blame);
