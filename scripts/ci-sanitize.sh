@@ -13,7 +13,7 @@ calm=()
 if setarch "$(uname -m)" -R true 2>/dev/null; then calm=(setarch "$(uname -m)" -R); fi
 case $variant in
 asan | ubsan)
-    "${calm[@]}" make -j"$jobs" VARIANT="$variant" BUILD="$build" run-tests
+    "${calm[@]}" make -j"$jobs" VARIANT="$variant" BUILD="$build" WERROR=1 run-tests
     ;;
 tsan)
     names=(test_pool test_share test_session test_lifecycle test_head test_parity test_receipt)

@@ -3,7 +3,8 @@
 # that scripts/arm64-sysroot.sh unpacks, so that nothing here knows how anything is built. The build
 # that calls it is what the bytes are compared with.
 #
-# ARM64_CC=..., ARM64_AR=... take other tools; `make arm64` only builds.
+# ARM64_CC=..., ARM64_AR=... take other tools; `make arm64` only builds, `make check-kernels-arm64` tests
+# every kernel with every case.
 
 ARM64_BUILD := build/arm64
 ARM64_ROOT  := $(CURDIR)/$(ARM64_BUILD)/sysroot
@@ -15,7 +16,7 @@ ARM64_MAKE   = env -u PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR=$(ARM64_ROOT) \
     $(MAKE) --no-print-directory VARIANT=release BUILD=$(ARM64_BUILD) \
     CC="$(ARM64_CC) --sysroot=$(ARM64_ROOT)" AR=$(ARM64_AR)
 
-.PHONY: arm64 check-arm64
+.PHONY: arm64 check-arm64 check-kernels-arm64
 arm64:
 	@scripts/deps.sh arm64
 	@scripts/arm64-sysroot.sh $(ARM64_BUILD)/sysroot
@@ -23,3 +24,6 @@ arm64:
 
 check-arm64: arm64 all
 	@tests/arm64.sh $(ARM64_BUILD) $(BUILD)
+
+check-kernels-arm64: arm64
+	@tests/arm64-kernels.sh $(ARM64_BUILD)

@@ -19,8 +19,7 @@ for program in "$@"; do
     if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
     if [ "$((p + f))" -eq 0 ]; then f=1 && echo "$program: no test was run" >>"$out"; fi
     if [ "$f" -ne 0 ] || [ "${V:-0}" = 1 ]; then cat "$out"; fi
-    name=${program%% *}
-    printf '%-60s %6d passed %4d failed %5d s\n' "${name#"$PWD"/}" "$p" "$f" "$seconds"
+    printf '%-60.60s %6d passed %4d failed %5d s\n' "$(echo "$program" | sed "s,$PWD/,,g")" "$p" "$f" "$seconds"
     passed=$((passed + p)) failed=$((failed + f))
 done
 echo "$passed passed, $failed failed"

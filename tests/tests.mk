@@ -45,9 +45,13 @@ check-baselines: all
 go-no-go:
 	@scripts/go-no-go.sh $(if $(FULL),--full)
 
-# What takes longer: every kernel case, planted faults, llama.cpp as an oracle, AArch64 under qemu.
+# Everything that can be tested here, one after the other; ends with one line of sums. An hour and more.
+LONG_TARGETS := run-tests check-kernels-long check-mutations tokenizer-diff crossval check-arm64 \
+                check-kernels-arm64 check-digests
 .PHONY: check-long
-check-long: run-tests check-kernels-long check-mutations crossval check-arm64
+check-long:
+	+@V=0 tests/run.sh $(LONG_TARGETS:%="$(MAKE) --no-print-directory V=0 %") \
+	    "scripts/ci-sanitize.sh asan" "scripts/ci-sanitize.sh tsan"
 
 $(BUILD)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)

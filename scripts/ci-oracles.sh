@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# ci-oracles.sh - what others say of us, and what our own judge must not let through: llama.cpp, other
+# tokenizers, a Jinja interpreter; kernels with planted faults.
+# shellcheck source=scripts/ci-lib.sh
+. "$(dirname "$0")/ci-lib.sh"
+scripts/deps.sh build test
+step 'kernels with planted faults'
+make -j"$jobs" check-mutations
+step 'tokenizers and chat templates'
+make -j"$jobs" golden tokenizer-diff templates
+step 'llama.cpp'
+make -j"$jobs" crossval
