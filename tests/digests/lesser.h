@@ -1,7 +1,7 @@
 /*
- * lesser.h - before a plugin's plugin.c: its choice of a kernel set is made for a CPU that has nothing
- * beyond what the plugin needs. So whole runs reach the lesser set on a machine that would never
- * choose it. The plugin is otherwise the same, name and kernels.
+ * lesser.h - before a plugin's plugin.c: its choice of a kernel set is made for a CPU that has
+ * nothing beyond what the plugin needs. So whole runs reach the lesser set on a machine that would
+ * never choose it. The plugin is otherwise the same, name and kernels.
  *
  * plugin.c defines choose(host), a use with parentheses, which becomes choose_for(host); it hands
  * `choose`, without them, to BNT_PLUGIN: the function below.
