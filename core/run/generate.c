@@ -232,7 +232,10 @@ int bnt_generate(struct bnt_generation *out, struct bnt_engine *engine, struct b
         goto out;
     }
     if (fed >= n) {
-        status = bnt_fail(err, BNT_E_USAGE, "the session holds %zu tokens of %zu", (size_t)fed, n);
+        status = bnt_fail(err, BNT_E_USAGE,
+                          "the session holds %zu tokens and the text to go on from has %zu: "
+                          "none is left to compute",
+                          (size_t)fed, n);
         goto out;
     }
     if ((status = reserve_text(&m, 256)) != BNT_OK) goto out;

@@ -162,7 +162,8 @@ START_TEST(a_session_that_holds_the_beginning_goes_on_from_it) {
     struct bnt_session *s = session(16, 1);
     must(bnt_session_feed(s, ids, 5, BNT_WANT_NONE, &err), &err);
     ck_assert_int_eq(bnt_generate(&g, engine, s, ids, 5, &o, &err), BNT_E_USAGE);
-    ck_assert_str_eq(err.text, "the session holds 5 tokens of 5");
+    ck_assert_str_eq(err.text, "the session holds 5 tokens and the text to go on from has 5: "
+                               "none is left to compute");
     bnt_generation_free(&g);
     bnt_session_close(s);
     bnt_generation_free(&whole);
