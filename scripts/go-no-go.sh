@@ -6,10 +6,6 @@
 # bitnet-synth makes one of 1.2 GB) and llama.cpp. The tests themselves lie in tests/; here is only which
 # must pass, and the figure to show. Output of each is kept in build/go-no-go. Needs AVX-512, qemu, the
 # cross compiler, node and npm; scripts/deps.sh installs what is missing.
-# shellcheck source=scripts/ci-lib.sh
-. "$(dirname "$0")/ci-lib.sh"
-logs=build/go-no-go
-model=models/bitnet-demo-i2_s.gguf
 
 # name, --full only?, what must hold. docs/releases has the same lines (tests/papers.sh).
 # shellcheck disable=SC2016 # `ok` is a word here
@@ -31,6 +27,16 @@ parity-2b4t   full parity is `ok` at the shape of BitNet 2B-4T in less than 10 s
 prefill-2b4t  full its prefill takes less than 500 ms, four tokens less than 2 s
 llama-cpp     full receipts of the comparison with llama.cpp name its commit
 '
+
+if [ "${1:-}" = --list ]; then # also where there is no git
+    echo "$lines" | sed -nE 's/^([a-z0-9-]+) +(-|full) +(.*)/\1: \3/p'
+    exit 0
+fi
+
+# shellcheck source=scripts/ci-lib.sh
+. "$(dirname "$0")/ci-lib.sh"
+logs=build/go-no-go
+model=models/bitnet-demo-i2_s.gguf
 
 tell() { printf '%s' "$*" >"$logs/figure"; } # the figure of the line that runs
 log() { cat "$logs/$line.log"; }
@@ -142,10 +148,6 @@ full=no wanted=()
 for word in "$@"; do
     case $word in
     --full) full=yes ;;
-    --list)
-        echo "$lines" | sed -nE 's/^([a-z0-9-]+) +(-|full) +(.*)/\1: \3/p'
-        exit 0
-        ;;
     *)
         if ! grep -qE "^$word +(-|full) " <<<"$lines"; then
             echo "go-no-go: no line '$word' (--list shows them)" >&2

@@ -36,7 +36,7 @@ if [ -n "$name" ]; then # AArch64 has no such line
     equal 'CPU' "$(r "c['machine']['cpu']")" "$name"
 fi
 equal 'CPU and target are named' "$(r "len(c['machine']['cpu']) > 0, c['machine']['target']")" "(True, '$(uname -m)')"
-equal 'features are many' "$(r "len(c['machine']['features'].split(',')) > 3")" True
+equal 'features are named' "$(r "len(c['machine']['features']) > 0")" True
 for feature in avx2 avx512f avx512_vnni fma f16c; do # spelled avx512vnni in receipts
     here=False
     if grep -m 1 '^flags' /proc/cpuinfo | grep -qw "$feature"; then here=True; fi
