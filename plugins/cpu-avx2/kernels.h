@@ -30,6 +30,9 @@
 #define UNROLL(n) _Pragma(BNT_STR(GCC unroll n))
 #endif
 
+/* Pins a value in a register. */
+#define KEEP(v) __asm__("" : "+x"(v))
+
 int32_t ternary_layout(const bnt_ternary_shape *shape, bnt_layout *out);
 void ternary_pack(const bnt_ternary_pack_args *a);
 void ternary_unpack(const bnt_ternary_unpack_args *a);

@@ -14,7 +14,9 @@
 enum {
     VECTOR = 64,         /* bytes of a vector of codes */
     STREAM_TOKENS = 2,   /* most tokens the stream kernel takes */
-    CHUNK = 32,          /* vectors opened at a time: 8 KiB of bytes, a quarter of an L1 cache */
+    PIECE = 16,          /* vectors opened at a time: 256 columns, 4 KiB of bytes */
+    GROUPS = 4,          /* of rows that share a tile's activations while those lie in L1 */
+    AHEAD_Q = TILE * LANES / GROUPS, /* bytes of the next tile fetched with each vector */
     TILES = 16,          /* tiles of tokens that share an opened chunk */
     AHEAD_L2 = 20 << 10, /* how far ahead codes are fetched to L2 and L1: found by measuring */
     AHEAD_L1 = 4 << 10
@@ -167,24 +169,7 @@ INLINE __m256i broadcast4(const int8_t *q) {
     return _mm256_set1_epi32(four);
 }
 
-/* Four columns of sixteen rows x one token. A full tile needs all sixteen registers, two of them
- * only inside this step: written as one piece, it leaves compilers nothing to move and spill. */
-INLINE void mac_rows(__m256i acc[2], __m256i u0, __m256i u1, const int8_t *q) {
-#if defined(AVX2_VNNI)
-    __m256i x = broadcast4(q);
-    acc[0] = mac(acc[0], u0, x);
-    acc[1] = mac(acc[1], u1, x);
-#else
-    __m256i x, t;
-    __asm__("vpbroadcastd %[q], %[x]\n\t"
-            "vpmaddubsw %[x], %[u0], %[t]\n\t"
-            "vpmaddubsw %[x], %[u1], %[x]\n\t"
-            "vpaddw %[t], %[a0], %[a0]\n\t"
-            "vpaddw %[x], %[a1], %[a1]"
-            : [a0] "+x"(acc[0]), [a1] "+x"(acc[1]), [x] "=&x"(x), [t] "=&x"(t)
-            : [u0] "x"(u0), [u1] "x"(u1), [q] "m"(*(const int8_t(*)[4])q));
-#endif
-}
+#include "panel.h"
 
 /* ---- results ------------------------------------------------------------------------------ */
 
@@ -317,13 +302,11 @@ INLINE void stream_rows(const job *j, const unsigned n) {
 
 /* ---- more tokens: codes are opened to bytes, in L1, for many tiles ------------------------- */
 
-enum { SEGMENT = 16 }; /* vectors until a 16-bit sum is full: 64 x 508 = 32512 */
-
-/* Vectors of codes to bytes w + 1, [vector][j][16 rows][4], and the next chunk to L1 meanwhile. */
-static void open_chunk(const uint8_t *codes, uint64_t vectors, uint8_t *bytes) {
+/* Vectors of codes to bytes w + 1, [vector][j][16 rows][4]. */
+static void open_codes(const uint8_t *codes, uint64_t vectors, uint8_t *bytes) {
     const __m256i mask = _mm256_set1_epi8(3);
     for (uint64_t i = 0; i < vectors; i++, codes += VECTOR, bytes += 4 * VECTOR) {
-        _mm_prefetch((const char *)codes + CHUNK * VECTOR, _MM_HINT_T0);
+        _mm_prefetch((const char *)codes + PIECE * VECTOR, _MM_HINT_T0);
         __m256i w[2] = {load(codes), load(codes + 32)};
         UNROLL(4)
         for (unsigned k = 0; k < 4; k++) {
@@ -336,81 +319,81 @@ static void open_chunk(const uint8_t *codes, uint64_t vectors, uint8_t *bytes) {
     }
 }
 
-/* Adds `vectors` <= SEGMENT of sixteen rows x n tokens to d. */
-INLINE void segment(const uint8_t *bytes, uint64_t vectors, const int8_t *q, const unsigned n,
-                    __m256i d[TILE][2]) {
-    __m256i acc[TILE][2];
-    UNROLL(6)
-    for (unsigned t = 0; t < n; t++) acc[t][0] = acc[t][1] = _mm256_setzero_si256();
-    for (const uint8_t *end = bytes + vectors * 4 * VECTOR; bytes != end;) {
-        UNROLL(4)
-        for (unsigned k = 0; k < 4; k++, bytes += VECTOR, q += 4 * n) {
-            __m256i u0 = load(bytes), u1 = load(bytes + 32);
-            UNROLL(6)
-            for (unsigned t = 0; t < n; t++) mac_rows(acc[t], u0, u1, q + 4 * t);
+/* A piece of a span: vectors [at, at + vectors) of the row, opened in `bytes` for each group. */
+typedef struct piece {
+    uint64_t at, vectors, span;
+    int first, last; /* of its span */
+    const uint8_t *bytes;
+} piece;
+
+/* One group of a piece x the n tokens of a tile. */
+INLINE void piece_tile(const job *j, const piece *p, uint64_t g, unsigned k, uint64_t tile,
+                       const unsigned n, sums *s) {
+    const int8_t *q = tile_values(&j->v, tile) + p->at * LANES * n;
+    const int8_t *next = q + TILE * j->v.span.padded * j->v.span.count + k * p->vectors * AHEAD_Q;
+    const uint8_t *bytes = p->bytes + k * (PIECE * 4 * VECTOR);
+    __m256i d[TILE][2];
+    tile_sums(bytes, p->vectors, q, next, n, d);
+    if (!p->first) {
+        UNROLL(6)
+        for (unsigned t = 0; t < n; t++) {
+            d[t][0] = _mm256_add_epi32(d[t][0], s->d[t][0]);
+            d[t][1] = _mm256_add_epi32(d[t][1], s->d[t][1]);
         }
     }
     UNROLL(6)
-    for (unsigned t = 0; t < n; t++) {
-        UNROLL(2)
-        for (unsigned h = 0; h < 2; h++) d[t][h] = _mm256_add_epi32(d[t][h], widen(acc[t][h]));
+    for (unsigned t = 0; t < n; t++) s->d[t][0] = d[t][0], s->d[t][1] = d[t][1];
+    if (p->last) {
+        const uint8_t *group = (const uint8_t *)j->a->packed + (g + k) * j->m.group_bytes;
+        finish_span(j, group, p->span, tile * TILE, n, s);
     }
 }
 
-/* Vectors [i, end) of a group's row, opened in `bytes`, x the n tokens of a tile; i is in span b.
- */
-INLINE void chunk_tile(const job *j, const uint8_t *group, const uint8_t *bytes, uint64_t b,
-                       uint64_t i, uint64_t end, uint64_t tile, const unsigned n, sums *s) {
-    const int8_t *q = tile_values(&j->v, tile) + i * LANES * n;
-    while (i < end) {
-        uint64_t span_end = (b + 1) * j->m.vectors, stop = span_end < end ? span_end : end;
-        uint64_t take = stop - i < SEGMENT ? stop - i : SEGMENT;
-        segment(bytes, take, q, n, s->d);
-        bytes += take * 4 * VECTOR;
-        q += take * LANES * n;
-        i += take;
-        if (i < span_end) continue;
-        finish_span(j, group, b++, tile * TILE, n, s);
-        UNROLL(6)
-        for (unsigned t = 0; t < n; t++) s->d[t][0] = s->d[t][1] = _mm256_setzero_si256();
-    }
+static void piece_full_tile(const job *j, const piece *p, uint64_t g, unsigned k, uint64_t tile,
+                            sums *s) {
+    piece_tile(j, p, g, k, tile, TILE, s);
 }
 
-static void chunk_full_tile(const job *j, const uint8_t *group, const uint8_t *bytes, uint64_t b,
-                            uint64_t i, uint64_t end, uint64_t tile, sums *s) {
-    chunk_tile(j, group, bytes, b, i, end, tile, TILE, s);
-}
-
-static void chunk_last_tile(const job *j, const uint8_t *group, const uint8_t *bytes, uint64_t b,
-                            uint64_t i, uint64_t end, uint64_t tile, sums *s) {
+static void piece_last_tile(const job *j, const piece *p, uint64_t g, unsigned k, uint64_t tile,
+                            sums *s) {
     switch (tile_tokens(&j->v, tile)) {
-    case 1: chunk_tile(j, group, bytes, b, i, end, tile, 1, s); break;
-    case 2: chunk_tile(j, group, bytes, b, i, end, tile, 2, s); break;
-    case 3: chunk_tile(j, group, bytes, b, i, end, tile, 3, s); break;
-    case 4: chunk_tile(j, group, bytes, b, i, end, tile, 4, s); break;
-    default: chunk_tile(j, group, bytes, b, i, end, tile, 5, s); break;
+    case 1: piece_tile(j, p, g, k, tile, 1, s); break;
+    case 2: piece_tile(j, p, g, k, tile, 2, s); break;
+    case 3: piece_tile(j, p, g, k, tile, 3, s); break;
+    case 4: piece_tile(j, p, g, k, tile, 4, s); break;
+    default: piece_tile(j, p, g, k, tile, 5, s); break;
     }
 }
 
-/* Group g of rows x tiles [lo, hi), at most TILES of them. */
-static void panel(const job *j, uint64_t g, uint64_t lo, uint64_t hi) {
-    const uint8_t *group = (const uint8_t *)j->a->packed + g * j->m.group_bytes;
-    const uint8_t *codes = group + j->m.scale_bytes;
+/* Groups [g, g + ng) of rows x tiles [lo, hi), at most TILES of them. */
+static void panel(const job *j, uint64_t g, unsigned ng, uint64_t lo, uint64_t hi) {
+    const uint8_t *codes = (const uint8_t *)j->a->packed + g * j->m.group_bytes + j->m.scale_bytes;
     uint64_t all = j->m.span.count * j->m.vectors;
-    uint8_t bytes[CHUNK * 4 * VECTOR] __attribute__((aligned(64)));
-    sums s[TILES];
-    memset(s, 0, (hi - lo) * sizeof *s);
-    for (uint64_t i = 0; i < all; i += CHUNK) {
-        uint64_t end = all - i < CHUNK ? all : i + CHUNK, b = i / j->m.vectors;
-        open_chunk(codes + i * VECTOR, end - i, bytes);
-        for (uint64_t tile = lo; tile < hi; tile++)
-            if (tile_tokens(&j->v, tile) == TILE)
-                chunk_full_tile(j, group, bytes, b, i, end, tile, s + (tile - lo));
-            else
-                chunk_last_tile(j, group, bytes, b, i, end, tile, s + (tile - lo));
+    uint8_t bytes[GROUPS * PIECE * 4 * VECTOR] __attribute__((aligned(64)));
+    sums s[TILES][GROUPS];
+    if (j->a->shape.block) memset(s, 0, (hi - lo) * sizeof *s);
+    piece p = {.bytes = bytes};
+    for (; p.at < all; p.at += p.vectors) {
+        uint64_t within = p.at % j->m.vectors, left = j->m.vectors - within;
+        p.vectors = left < PIECE ? left : PIECE;
+        p.span = p.at / j->m.vectors;
+        p.first = within == 0;
+        p.last = p.vectors == left;
+        for (unsigned k = 0; k < ng; k++)
+            open_codes(codes + k * j->m.group_bytes + p.at * VECTOR, p.vectors,
+                       bytes + k * (PIECE * 4 * VECTOR));
+        for (uint64_t tile = lo; tile < hi; tile++) {
+            for (unsigned k = 0; k < ng; k++) {
+                if (tile_tokens(&j->v, tile) == TILE)
+                    piece_full_tile(j, &p, g, k, tile, &s[tile - lo][k]);
+                else
+                    piece_last_tile(j, &p, g, k, tile, &s[tile - lo][k]);
+            }
+        }
     }
     for (uint64_t tile = lo; tile < hi; tile++)
-        store_rows(j, g, tile * TILE, tile_tokens(&j->v, tile), s + (tile - lo));
+        for (unsigned k = 0; k < ng; k++)
+            store_rows(j, g + k, tile * TILE, tile_tokens(&j->v, tile), &s[tile - lo][k]);
 }
 
 void KERNEL(ternary_gemm)(const bnt_ternary_gemm_args *a) {
@@ -421,9 +404,10 @@ void KERNEL(ternary_gemm)(const bnt_ternary_gemm_args *a) {
     } else if (j.v.tokens == 2) {
         stream_rows(&j, 2);
     } else {
-        uint64_t end = (a->tok_hi + TILE - 1) / TILE;
-        for (uint64_t lo = a->tok_lo / TILE; lo < end; lo += TILES)
-            for (uint64_t g = a->row_lo / LANES; g * LANES < a->row_hi; g++)
-                panel(&j, g, lo, end - lo < TILES ? end : lo + TILES);
+        uint64_t end = (a->tok_hi + TILE - 1) / TILE, rows = (a->row_hi + LANES - 1) / LANES;
+        for (uint64_t g = a->row_lo / LANES; g < rows; g += GROUPS)
+            for (uint64_t lo = a->tok_lo / TILE; lo < end; lo += TILES)
+                panel(&j, g, (unsigned)(rows - g < GROUPS ? rows - g : GROUPS), lo,
+                      end - lo < TILES ? end : lo + TILES);
     }
 }
