@@ -7,17 +7,18 @@
  *
  * The one idea: codes 0, 1, 2 are the unsigned operand of a byte product whose pairs reach at most
  * 2 x 2 x 127 = 508, so 64 of them, 256 columns, fit 16 bits and widening costs next to nothing.
- * One or two tokens read the codes as a stream; more share codes opened once to bytes, in L1.
+ * Few tokens read the codes as a stream; more share codes opened once to bytes, in L1.
  */
 #include "kernels.h"
 
 enum {
-    VECTOR = 64,         /* bytes of a vector of codes */
-    STREAM_TOKENS = 2,   /* most tokens the stream kernel takes */
-    PIECE = 16,          /* vectors opened at a time: 256 columns, 4 KiB of bytes */
-    GROUPS = 4,          /* of rows that share a tile's activations while those lie in L1 */
+    VECTOR = 64,      /* bytes of a vector of codes */
+    FEW = 2,          /* most tokens that stream_few() takes */
+    STREAM_TILES = 3, /* most tiles of tokens for which codes are read as a stream */
+    PIECE = 16,       /* vectors opened at a time: 256 columns, 4 KiB of bytes */
+    GROUPS = 4,       /* of rows that share a tile's activations while those lie in L1 */
     AHEAD_Q = TILE * LANES / GROUPS, /* bytes of the next tile fetched with each vector */
-    TILES = 16,          /* tiles of tokens that share an opened chunk */
+    TILES = 16,                      /* tiles of tokens that share an opened chunk */
     AHEAD_L2 = 20 << 10, /* how far ahead codes are fetched to L2 and L1: found by measuring */
     AHEAD_L1 = 4 << 10
 };
@@ -49,7 +50,7 @@ int32_t ternary_layout(const bnt_ternary_shape *shape, bnt_layout *out) {
     uint64_t groups = shape->rows / LANES + (shape->rows % LANES != 0);
     if (!spans_supported(shape->cols, shape->block, groups * LANES)) return BNT_NOT_SUPPORTED;
     *out = (bnt_layout){
-        .bytes = groups * matrix_of(shape).group_bytes, .align = VECTOR, .step = LANES};
+        .bytes = groups * matrix_of(shape).group_bytes, .align = VECTOR, .step = GROUPS * LANES};
     return BNT_SUPPORTED;
 }
 
@@ -186,6 +187,11 @@ typedef struct job {
     act_view v;
 } job;
 
+INLINE void begin_span(const unsigned n, sums *s) {
+    UNROLL(6)
+    for (unsigned t = 0; t < n; t++) s->d[t][0] = s->d[t][1] = _mm256_setzero_si256();
+}
+
 /* Span b of group `group` is complete: its d, n tokens from `token`, goes to y. */
 INLINE void finish_span(const job *j, const uint8_t *group, uint64_t b, uint64_t token,
                         const unsigned n, sums *s) {
@@ -232,23 +238,24 @@ INLINE void store_rows(const job *j, uint64_t g, uint64_t token, const unsigned 
     }
 }
 
-/* ---- one or two tokens: the codes are a stream -------------------------------------------- */
+/* ---- few tokens: the codes are a stream --------------------------------------------------- */
 
 enum { BURST = 8 }; /* vectors until a 16-bit sum of 4 x codes is full: 2 x 8 x 2032 = 32512 */
 
 /*
- * Sums of (w + 1) q over one span. A shift by four and two masks open a vector: codes of odd j stay
- * at four times their value, in accumulators of their own, joined when a burst ends.
+ * Sums of (w + 1) q over one span, one or two tokens. A shift by four and two masks open a vector:
+ * codes of odd j stay at four times their value, in accumulators of their own, joined when a burst
+ * ends.
  */
-INLINE void stream_span(const uint8_t *codes, uint64_t vectors, const int8_t *q, const unsigned n,
-                        sums *s) {
+INLINE void stream_few(const uint8_t *codes, uint64_t vectors, const int8_t *q, const unsigned n,
+                       sums *s) {
     const __m256i by1 = _mm256_set1_epi8(3), by4 = _mm256_set1_epi8(12);
-    __m256i d[STREAM_TOKENS][2];
+    __m256i d[FEW][2];
     UNROLL(2)
     for (unsigned t = 0; t < n; t++) d[t][0] = d[t][1] = _mm256_setzero_si256();
     for (uint64_t i = 0; i < vectors;) {
         uint64_t end = vectors - i < BURST ? vectors : i + BURST;
-        __m256i acc[STREAM_TOKENS][2], acc4[STREAM_TOKENS][2];
+        __m256i acc[FEW][2], acc4[FEW][2];
         UNROLL(2)
         for (unsigned t = 0; t < n; t++)
             acc[t][0] = acc[t][1] = acc4[t][0] = acc4[t][1] = _mm256_setzero_si256();
@@ -280,24 +287,55 @@ INLINE void stream_span(const uint8_t *codes, uint64_t vectors, const int8_t *q,
     for (unsigned t = 0; t < n; t++) s->d[t][0] = d[t][0], s->d[t][1] = d[t][1];
 }
 
-INLINE void stream_rows(const job *j, const unsigned n) {
-    for (uint64_t g = j->a->row_lo / LANES; g * LANES < j->a->row_hi; g++) {
-        const uint8_t *group = (const uint8_t *)j->a->packed + g * j->m.group_bytes;
-        const uint8_t *codes = group + j->m.scale_bytes;
-        const int8_t *q = j->v.q;
-        sums s;
-        UNROLL(2)
-        for (unsigned t = 0; t < n; t++) s.y[t][0] = s.y[t][1] = _mm256_setzero_ps();
-        for (uint64_t b = 0; b < j->m.span.count; b++) {
-            if (j->a->shape.block) /* the stream of codes does not run over the scales */
-                _mm_prefetch((const char *)group + b * LANES * 4 + j->m.group_bytes, _MM_HINT_T1);
-            stream_span(codes, j->m.vectors, q, n, &s);
-            finish_span(j, group, b, 0, n, &s);
-            codes += j->m.vectors * VECTOR;
-            q += j->m.span.padded * n;
-        }
-        store_rows(j, g, 0, n, &s);
+/* The same for three to six tokens. */
+INLINE void stream_many(const uint8_t *codes, uint64_t vectors, const int8_t *q, const unsigned n,
+                        sums *s) {
+    begin_span(n, s);
+    for (uint64_t i = 0; i < vectors; i += PIECE)
+        stream_sums(codes + i * VECTOR, vectors - i < PIECE ? vectors - i : PIECE,
+                    q + i * LANES * n, n, s->d);
+}
+
+/* Group g of rows x the n tokens of a tile. */
+INLINE void stream_tile(const job *j, uint64_t g, uint64_t tile, const unsigned n) {
+    const uint8_t *group = (const uint8_t *)j->a->packed + g * j->m.group_bytes;
+    const uint8_t *codes = group + j->m.scale_bytes;
+    const int8_t *q = tile_values(&j->v, tile);
+    sums s;
+    UNROLL(6)
+    for (unsigned t = 0; t < n; t++) s.y[t][0] = s.y[t][1] = _mm256_setzero_ps();
+    for (uint64_t b = 0; b < j->m.span.count; b++) {
+        if (j->a->shape.block) /* the stream of codes does not run over the scales */
+            _mm_prefetch((const char *)group + b * LANES * 4 + j->m.group_bytes, _MM_HINT_T1);
+        if (n <= FEW)
+            stream_few(codes, j->m.vectors, q, n, &s);
+        else
+            stream_many(codes, j->m.vectors, q, n, &s);
+        finish_span(j, group, b, tile * TILE, n, &s);
+        codes += j->m.vectors * VECTOR;
+        q += j->m.span.padded * n;
     }
+    store_rows(j, g, tile * TILE, n, &s);
+}
+
+/* Functions of their own, so that compilers have few values to find registers for. */
+#define STREAM(n)                                                                                  \
+    static __attribute__((noinline)) void stream_##n(const job *j, uint64_t g, uint64_t tile) {    \
+        stream_tile(j, g, tile, n);                                                                \
+    }
+STREAM(1)
+STREAM(2)
+STREAM(3)
+STREAM(4)
+STREAM(5)
+STREAM(6)
+#undef STREAM
+
+/* Group g of rows x tiles [lo, hi). */
+static void stream_group(const job *j, uint64_t g, uint64_t lo, uint64_t hi) {
+    static void (*const stream[])(const job *, uint64_t, uint64_t) = {
+        NULL, stream_1, stream_2, stream_3, stream_4, stream_5, stream_6};
+    for (uint64_t tile = lo; tile < hi; tile++) stream[tile_tokens(&j->v, tile)](j, g, tile);
 }
 
 /* ---- more tokens: codes are opened to bytes, in L1, for many tiles ------------------------- */
@@ -332,17 +370,8 @@ INLINE void piece_tile(const job *j, const piece *p, uint64_t g, unsigned k, uin
     const int8_t *q = tile_values(&j->v, tile) + p->at * LANES * n;
     const int8_t *next = q + TILE * j->v.span.padded * j->v.span.count + k * p->vectors * AHEAD_Q;
     const uint8_t *bytes = p->bytes + k * (PIECE * 4 * VECTOR);
-    __m256i d[TILE][2];
-    tile_sums(bytes, p->vectors, q, next, n, d);
-    if (!p->first) {
-        UNROLL(6)
-        for (unsigned t = 0; t < n; t++) {
-            d[t][0] = _mm256_add_epi32(d[t][0], s->d[t][0]);
-            d[t][1] = _mm256_add_epi32(d[t][1], s->d[t][1]);
-        }
-    }
-    UNROLL(6)
-    for (unsigned t = 0; t < n; t++) s->d[t][0] = d[t][0], s->d[t][1] = d[t][1];
+    if (p->first) begin_span(n, s);
+    tile_sums(bytes, p->vectors, q, next, n, s->d);
     if (p->last) {
         const uint8_t *group = (const uint8_t *)j->a->packed + (g + k) * j->m.group_bytes;
         finish_span(j, group, p->span, tile * TILE, n, s);
@@ -399,15 +428,15 @@ static void panel(const job *j, uint64_t g, unsigned ng, uint64_t lo, uint64_t h
 void KERNEL(ternary_gemm)(const bnt_ternary_gemm_args *a) {
     if (a->row_lo >= a->row_hi || a->tok_lo >= a->tok_hi) return;
     job j = {a, matrix_of(&a->shape), act_view_of(&a->act_shape, a->acts)};
-    if (j.v.tokens == 1) {
-        stream_rows(&j, 1);
-    } else if (j.v.tokens == 2) {
-        stream_rows(&j, 2);
-    } else {
-        uint64_t end = (a->tok_hi + TILE - 1) / TILE, rows = (a->row_hi + LANES - 1) / LANES;
-        for (uint64_t g = a->row_lo / LANES; g < rows; g += GROUPS)
-            for (uint64_t lo = a->tok_lo / TILE; lo < end; lo += TILES)
-                panel(&j, g, (unsigned)(rows - g < GROUPS ? rows - g : GROUPS), lo,
-                      end - lo < TILES ? end : lo + TILES);
+    uint64_t lo = a->tok_lo / TILE, hi = (a->tok_hi + TILE - 1) / TILE;
+    uint64_t g = a->row_lo / LANES, rows = (a->row_hi + LANES - 1) / LANES;
+    if (hi - lo <= STREAM_TILES) {
+        for (; g < rows; g++) stream_group(&j, g, lo, hi);
+        return;
+    }
+    for (; g < rows; g += GROUPS) {
+        unsigned ng = (unsigned)(rows - g < GROUPS ? rows - g : GROUPS);
+        for (uint64_t tile = lo; tile < hi; tile += TILES)
+            panel(&j, g, ng, tile, hi - tile < TILES ? hi : tile + TILES);
     }
 }
