@@ -2,10 +2,11 @@
  * bench.c - `bitnet bench`: prefill (pp) and decode (tg) like the field's llama-bench, beside what
  * this machine can give.
  *
- * The one idea: a rate alone says little. Memory and arithmetic are measured in the same run,
- * before and after the tests, and each result is stated as a fraction of them. Tests take turns,
- * round after round and over all thread counts, so that a neighbour's disturbance meets each of
- * them. Decode is greedy text generation; its tokens must be the same each time, or the run fails.
+ * The one idea: a rate alone says little. Memory and arithmetic are measured in the same run, just
+ * before and after each repetition, and each result is stated as a fraction of the best of them and
+ * of those beside it. Tests take turns, round after round and over all thread counts, so that a
+ * neighbour's disturbance meets each of them. Decode is greedy text generation; its tokens must be
+ * the same each time, or the run fails.
  */
 #include "cmd/bench.h"
 
@@ -76,11 +77,11 @@ static int plan(struct bench *b, struct bnt_err *err) {
     size_t n_ids = (size_t)largest(&b->depths) + pp_most,
            n_made = b->depths.count * (size_t)tg_most;
     b->tests = calloc(most, sizeof *b->tests);
-    b->rates = calloc(most * args->repeat, sizeof *b->rates);
+    b->rates = calloc(most * 2 * args->repeat, sizeof *b->rates);
     b->ids = malloc((n_ids + 1) * sizeof *b->ids);
     b->made = malloc((n_made + 1) * sizeof *b->made);
     if (!b->tests || !b->rates || !b->ids || !b->made)
-        return bnt_fail_nomem(err, "the tests", most * args->repeat * sizeof *b->rates);
+        return bnt_fail_nomem(err, "the tests", most * 2 * args->repeat * sizeof *b->rates);
     /* Ids that spread over the vocabulary; what they are does not matter. */
     uint32_t x = 12345, n_vocab = bnt_engine_info(b->engine)->n_vocab;
     for (size_t i = 0; i < n_ids; i++) {
@@ -95,12 +96,14 @@ static int plan(struct bench *b, struct bnt_err *err) {
                 uint32_t count = sizes->values[k % MAX_LIST];
                 if (k % MAX_LIST >= sizes->count || count == 0) continue;
                 struct bench_test *test = &b->tests[b->n_tests];
+                double *rates = b->rates + b->n_tests * 2 * args->repeat;
                 *test = (struct bench_test){.team = t,
                                             .depth = b->depths.values[d],
                                             .depth_index = d,
                                             .count = count,
                                             .decode = k >= MAX_LIST,
-                                            .rates = b->rates + b->n_tests * args->repeat};
+                                            .rates = rates,
+                                            .beside = rates + args->repeat};
                 snprintf(test->name, sizeof test->name, "%s%u", test->decode ? "tg" : "pp", count);
                 b->n_tests++;
             }
@@ -139,13 +142,15 @@ static int run_test(struct bench *b, struct bench_test *test, uint32_t repetitio
     bnt_session_truncate(s, 0);
     if (test->depth) status = bnt_session_feed(s, b->ids, test->depth, BNT_WANT_NONE, err);
     if (status != BNT_OK) return status;
-    double start = bnt_now();
+    const enum bnt_limit what = test->decode ? BNT_LIMIT_READ : BNT_LIMIT_INT8;
+    double before = bnt_meter_now(b->meter, test->team, what), start = bnt_now();
     if (test->decode)
         status = decode(b, s, test->count,
                         b->made + (size_t)test->depth_index * largest(&b->sizes[1]), err);
     else
         status = bnt_session_feed_top(s, b->ids + test->depth, test->count, 1, err);
     test->rates[repetition] = (double)test->count / (bnt_now() - start);
+    test->beside[repetition] = (before + bnt_meter_now(b->meter, test->team, what)) / 2;
     return status;
 }
 
@@ -168,13 +173,11 @@ static int warm_up(struct bench *b, unsigned team, struct bnt_err *err) {
     return status == BNT_OK ? decode(b, s, tg < WARM_DECODE ? tg : WARM_DECODE, NULL, err) : status;
 }
 
-static int measure_limits(struct bench *b, struct bnt_err *err) {
-    const struct bnt_backend *best = bnt_backends_chosen(b->best);
-    int status = BNT_OK;
-    for (unsigned t = 0; t < b->threads.count && status == BNT_OK; t++)
-        status = bnt_limits_raise(&b->limits[t], &best->kernels, b->engine->topology,
-                                  b->threads.values[t], err);
-    return status;
+/* All limits, also of teams and kinds that no test asks for. */
+static void measure_limits(struct bench *b) {
+    for (unsigned t = 0; t < b->threads.count; t++)
+        for (unsigned what = 0; what < BNT_LIMITS; what++)
+            bnt_meter_now(b->meter, t, (enum bnt_limit)what);
 }
 
 /* What stays in a cache is not read from memory. */
@@ -187,21 +190,25 @@ static void conclude(struct bench *b) {
     const uint32_t n = b->args->repeat;
     for (size_t i = 0; i < b->n_tests; i++) {
         struct bench_test *t = &b->tests[i];
-        const struct bnt_limits *l = &b->limits[t->team];
-        qsort(t->rates, n, sizeof *t->rates, bench_by_value);
-        t->min = t->rates[0];
-        t->median = bench_median(t->rates, n);
-        t->max = t->rates[n - 1];
-        double limit = l->macs[BNT_PEAK_INT8], need = (double)bnt_engine_ternary_macs(b->engine);
+        double need = (double)bnt_engine_ternary_macs(b->engine);
+        double best =
+            bnt_meter_best(b->meter, t->team, t->decode ? BNT_LIMIT_READ : BNT_LIMIT_INT8);
         if (t->decode) { /* the positions before a token, on average */
-            limit = l->read_bytes;
             need = (double)bnt_engine_bytes_per_token(b->engine) +
                    (double)bnt_engine_bytes_per_position(b->engine) *
                        ((double)t->depth + ((double)t->count - 1) / 2);
             t->cached = need <= cache_bytes(b);
-            if (t->cached) limit = 0.0;
         }
-        t->limit_fraction = limit > 0 ? t->median * need / limit : 0.0;
+        for (uint32_t r = 0; r < n; r++)
+            t->beside[r] = t->beside[r] > 0 ? t->rates[r] * need / t->beside[r] : 0.0;
+        qsort(t->rates, n, sizeof *t->rates, bench_by_value);
+        qsort(t->beside, n, sizeof *t->beside, bench_by_value);
+        t->min = t->rates[0];
+        t->median = bench_median(t->rates, n);
+        t->max = t->rates[n - 1];
+        if (t->cached || best <= 0) continue;
+        t->limit_fraction = t->median * need / best;
+        t->beside_fraction = bench_median(t->beside, n);
     }
 }
 
@@ -247,11 +254,14 @@ static int measure(struct bench *b, double opened, struct bnt_err *err) {
         if (status == BNT_OK) status = warm_up(b, t, err);
     }
     if (status == BNT_OK) status = bnt_backends_open(&b->best, &best, err);
-    if (status == BNT_OK) status = measure_limits(b, err);
+    if (status == BNT_OK)
+        status = bnt_meter_open(&b->meter, &bnt_backends_chosen(b->best)->kernels,
+                                b->engine->topology, b->threads.values, b->threads.count, err);
+    if (status == BNT_OK) measure_limits(b);
     for (uint32_t r = 0; r < b->args->repeat; r++)
         for (size_t i = 0; i < b->n_tests && status == BNT_OK; i++)
             status = run_test(b, &b->tests[i], r, err);
-    if (status == BNT_OK) status = measure_limits(b, err);
+    if (status == BNT_OK) measure_limits(b);
     if (status == BNT_OK) conclude(b);
     return status;
 }
@@ -271,6 +281,7 @@ int cmd_bench(const struct cmd_args *args, struct bnt_err *err) {
     if (status == BNT_OK) status = measure(b, opened, err);
     if (status == BNT_OK && args->receipt) status = write_receipt(b, err);
     if (status == BNT_OK) status = bench_report(b, err);
+    bnt_meter_close(b->meter);
     for (unsigned t = b->threads.count; t-- > 0;) bnt_session_close(b->sessions[t]);
     bnt_backends_close(b->best);
     bnt_engine_close(b->engine);

@@ -17,7 +17,10 @@ struct bench_test {
     bool decode, cached;     /* cached: what it reads fits into a cache, and memory is no limit */
     double *rates;           /* [repetitions] tokens per second, sorted at the end */
     double min, median, max; /* of them */
-    double limit_fraction;   /* of what the machine gives; 0 when that is not known */
+    double *beside;          /* [repetitions] the limit just before and after each, on average */
+    /* Of the best the machine gave in this run, and of what it gave beside each repetition, the
+     * median; 0 when that is not known. */
+    double limit_fraction, beside_fraction;
 };
 
 struct bench {
@@ -26,10 +29,10 @@ struct bench {
     struct bnt_engine *engine;
     struct bnt_backends *best; /* `auto`: its loop over registers is the machine's peak */
     struct bnt_session *sessions[MAX_LIST];
-    struct bnt_limits limits[MAX_LIST]; /* both by entry of the thread list */
+    struct bnt_meter *meter; /* sessions and its teams by entry of the thread list */
     struct bench_test *tests;
     size_t n_tests;
-    double *rates;
+    double *rates;               /* [tests][2][repetitions], each test's rates and beside */
     int32_t *ids;                /* that prefill is fed, and depth */
     struct bnt_token_list start; /* the prompt of decode: an empty one */
     int32_t *made;               /* [depths][longest decode], -1 where none was made yet */

@@ -27,7 +27,7 @@ struct kernels {
     struct bnt_topology *topology;
     const struct bnt_backend *backend;
     struct bnt_pool *pools[MAX_LIST];
-    struct bnt_limits limits[MAX_LIST];
+    struct bnt_meter *meter;
     struct bnt_work_item items[BNT_WORK_ITEMS];
     unsigned n_items;
     struct row rows[BNT_WORK_ITEMS * MAX_LIST];
@@ -91,15 +91,16 @@ static int open_all(struct kernels *k, struct bnt_err *err) {
     for (unsigned t = 0; t < k->threads.count && status == BNT_OK; t++)
         status = bnt_pool_open(&k->pools[t], k->threads.values[t],
                                args->bind_none ? NULL : k->topology, err);
+    if (status == BNT_OK)
+        status = bnt_meter_open(&k->meter, &bnt_backends_chosen(k->best)->kernels, k->topology,
+                                k->threads.values, k->threads.count, err);
     return status;
 }
 
-static int measure_limits(struct kernels *k, struct bnt_err *err) {
-    int status = BNT_OK;
-    for (unsigned t = 0; t < k->threads.count && status == BNT_OK; t++)
-        status = bnt_limits_raise(&k->limits[t], &bnt_backends_chosen(k->best)->kernels,
-                                  k->topology, k->threads.values[t], err);
-    return status;
+static void measure_limits(struct kernels *k) {
+    for (unsigned t = 0; t < k->threads.count; t++)
+        for (unsigned what = 0; what < BNT_LIMITS; what++)
+            bnt_meter_now(k->meter, t, (enum bnt_limit)what);
 }
 
 static int time_item(struct kernels *k, const struct bnt_work_item *item, struct bnt_err *err) {
@@ -135,10 +136,10 @@ struct rates {
 };
 
 static struct rates rates_of(const struct kernels *k, const struct row *r) {
-    const struct bnt_limits *l = &k->limits[r->team];
-    double peak = l->macs[r->item->macs_kind];
+    double read = bnt_meter_best(k->meter, r->team, BNT_LIMIT_READ);
+    double peak = bnt_meter_best(k->meter, r->team, (enum bnt_limit)r->item->macs_kind);
     struct rates x = {r->item->bytes / r->median, r->item->macs / r->median, 0.0, 0.0};
-    if (l->read_bytes > 0) x.read_fraction = x.bytes / l->read_bytes;
+    if (read > 0) x.read_fraction = x.bytes / read;
     if (peak > 0) x.macs_fraction = x.macs / peak;
     return x;
 }
@@ -153,9 +154,10 @@ static json_t *as_json(const struct kernels *k) {
     for (unsigned t = 0; t < k->threads.count; t++) {
         char key[16];
         snprintf(key, sizeof key, "%u", k->threads.values[t]);
-        json_object_set_new(read, key, json_real(k->limits[t].read_bytes * 1e-9));
-        json_object_set_new(int8, key, known(k->limits[t].macs[BNT_PEAK_INT8] * 1e-9));
-        json_object_set_new(f32, key, known(k->limits[t].macs[BNT_PEAK_F32] * 1e-9));
+        json_object_set_new(read, key,
+                            json_real(bnt_meter_best(k->meter, t, BNT_LIMIT_READ) * 1e-9));
+        json_object_set_new(int8, key, known(bnt_meter_best(k->meter, t, BNT_LIMIT_INT8) * 1e-9));
+        json_object_set_new(f32, key, known(bnt_meter_best(k->meter, t, BNT_LIMIT_F32) * 1e-9));
     }
     for (size_t i = 0; i < k->n_rows; i++) {
         const struct row *r = &k->rows[i];
@@ -180,8 +182,9 @@ static int print_table(const struct kernels *k, struct bnt_err *err) {
     for (unsigned t = 0; t < k->threads.count; t++)
         printf("%u thread%s can read %.1f GB/s, multiply and add %.1f G int8/s, %.1f G f32/s\n",
                k->threads.values[t], k->threads.values[t] == 1 ? "" : "s",
-               k->limits[t].read_bytes * 1e-9, k->limits[t].macs[BNT_PEAK_INT8] * 1e-9,
-               k->limits[t].macs[BNT_PEAK_F32] * 1e-9);
+               bnt_meter_best(k->meter, t, BNT_LIMIT_READ) * 1e-9,
+               bnt_meter_best(k->meter, t, BNT_LIMIT_INT8) * 1e-9,
+               bnt_meter_best(k->meter, t, BNT_LIMIT_F32) * 1e-9);
     printf("%-13s %-22s %7s %12s %12s %12s %9s %5s %9s %5s\n", "kernel", "shape", "threads",
            "median us", "min", "max", "GB/s", "", "G mac/s", "");
     for (size_t i = 0; i < k->n_rows; i++) {
@@ -204,12 +207,13 @@ int bench_kernels(const struct cmd_args *args, struct bnt_err *err) {
     if (!k) return bnt_fail_nomem(err, "the results", sizeof *k);
     k->args = args;
     int status = open_all(k, err);
-    if (status == BNT_OK) status = measure_limits(k, err);
+    if (status == BNT_OK) measure_limits(k);
     for (unsigned i = 0; i < k->n_items && status == BNT_OK; i++)
         status = time_item(k, &k->items[i], err);
-    if (status == BNT_OK) status = measure_limits(k, err);
+    if (status == BNT_OK) measure_limits(k);
     if (status == BNT_OK)
         status = args->json ? cmd_write_json(as_json(k), err) : print_table(k, err);
+    bnt_meter_close(k->meter);
     for (unsigned t = k->threads.count; t-- > 0;) bnt_pool_close(k->pools[t]);
     bnt_topology_close(k->topology);
     bnt_backends_close(k->best);

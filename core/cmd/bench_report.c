@@ -22,16 +22,18 @@ static json_t *as_json(const struct bench *b) {
     for (unsigned i = 0; i < b->threads.count; i++) {
         char key[16];
         snprintf(key, sizeof key, "%u", b->threads.values[i]);
-        json_object_set_new(read, key, json_real(b->limits[i].read_bytes * 1e-9));
-        json_object_set_new(int8, key, known(b->limits[i].macs[BNT_PEAK_INT8] * 1e-9));
+        json_object_set_new(read, key,
+                            json_real(bnt_meter_best(b->meter, i, BNT_LIMIT_READ) * 1e-9));
+        json_object_set_new(int8, key, known(bnt_meter_best(b->meter, i, BNT_LIMIT_INT8) * 1e-9));
     }
     for (size_t i = 0; i < b->n_tests; i++) {
         const struct bench_test *t = &b->tests[i];
         json_array_append_new(
-            results, json_pack("{s:s, s:i, s:i, s:{s:f, s:f, s:f}, s:o, s:s}", "test", t->name,
+            results, json_pack("{s:s, s:i, s:i, s:{s:f, s:f, s:f}, s:o, s:o, s:s}", "test", t->name,
                                "threads", (int)b->threads.values[t->team], "depth", (int)t->depth,
                                "tok_s", "median", t->median, "min", t->min, "max", t->max,
-                               "limit_fraction", known(t->limit_fraction), "limit", limit_name(t)));
+                               "limit_fraction", known(t->limit_fraction), "beside_fraction",
+                               known(t->beside_fraction), "limit", limit_name(t)));
     }
     json_t *machine = json_pack("{s:o, s:o, s:s, s:s}", "read_gbs", read, "int8_gmacs", int8,
                                 "int8_by", best->name, "int8_variant", best->variant);
@@ -50,15 +52,16 @@ static json_t *as_json(const struct bench *b) {
 static int print_csv(const struct bench *b, struct bnt_err *err) {
     const struct bnt_engine_info *info = bnt_engine_info(b->engine);
     printf("test,threads,depth,tok_s_median,tok_s_min,tok_s_max,limit_fraction,limit,read_gbs,"
-           "int8_gmacs,load_seconds,first_token_seconds,peak_bytes,anonymous_bytes\n");
+           "int8_gmacs,load_seconds,first_token_seconds,peak_bytes,anonymous_bytes,"
+           "beside_fraction\n");
     for (size_t i = 0; i < b->n_tests; i++) {
         const struct bench_test *t = &b->tests[i];
-        const struct bnt_limits *l = &b->limits[t->team];
-        printf("%s,%u,%u,%.3f,%.3f,%.3f,%.4f,%s,%.2f,%.2f,%.3f,%.3f,%llu,%llu\n", t->name,
+        printf("%s,%u,%u,%.3f,%.3f,%.3f,%.4f,%s,%.2f,%.2f,%.3f,%.3f,%llu,%llu,%.4f\n", t->name,
                b->threads.values[t->team], t->depth, t->median, t->min, t->max, t->limit_fraction,
-               limit_name(t), l->read_bytes * 1e-9, l->macs[BNT_PEAK_INT8] * 1e-9,
-               info->load_seconds, b->first_token_seconds, (unsigned long long)b->usage.peak,
-               (unsigned long long)b->usage.anonymous);
+               limit_name(t), bnt_meter_best(b->meter, t->team, BNT_LIMIT_READ) * 1e-9,
+               bnt_meter_best(b->meter, t->team, BNT_LIMIT_INT8) * 1e-9, info->load_seconds,
+               b->first_token_seconds, (unsigned long long)b->usage.peak,
+               (unsigned long long)b->usage.anonymous, t->beside_fraction);
     }
     return cmd_flush(err);
 }
@@ -72,9 +75,10 @@ static int print_table(const struct bench *b, struct bnt_err *err) {
            info->load_seconds, b->first_token_seconds, (double)b->usage.peak * 1e-6,
            (double)b->usage.anonymous * 1e-6);
     for (unsigned i = 0; i < b->threads.count; i++) {
-        double int8 = b->limits[i].macs[BNT_PEAK_INT8] * 1e-9;
+        double int8 = bnt_meter_best(b->meter, i, BNT_LIMIT_INT8) * 1e-9;
         printf("%u thread%s can read %.1f GB/s", b->threads.values[i],
-               b->threads.values[i] == 1 ? "" : "s", b->limits[i].read_bytes * 1e-9);
+               b->threads.values[i] == 1 ? "" : "s",
+               bnt_meter_best(b->meter, i, BNT_LIMIT_READ) * 1e-9);
         if (int8 > 0)
             printf(", multiply and add %.1f G int8/s", int8);
         else
@@ -82,13 +86,13 @@ static int print_table(const struct bench *b, struct bnt_err *err) {
         putchar('\n');
     }
     printf("%-10s %7s %6s %10s %10s %10s  %s\n", "test", "threads", "depth", "tok/s", "min", "max",
-           "of the limit");
+           "of the limit: its best, beside");
     for (size_t i = 0; i < b->n_tests; i++) {
         const struct bench_test *t = &b->tests[i];
         char fraction[40] = "";
         if (t->limit_fraction > 0)
-            snprintf(fraction, sizeof fraction, "%.0f %% (%s)", 100 * t->limit_fraction,
-                     limit_name(t));
+            snprintf(fraction, sizeof fraction, "%s %3.0f %% %3.0f %%", limit_name(t),
+                     100 * t->limit_fraction, 100 * t->beside_fraction);
         else if (t->cached)
             snprintf(fraction, sizeof fraction, "fits in a cache");
         printf("%-10s %7u %6u %10.2f %10.2f %10.2f  %s\n", t->name, b->threads.values[t->team],

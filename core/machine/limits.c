@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
-#include "machine/pool.h"
 
 #define REGION ((uint64_t)1 << 30) /* bytes in all: many times any cache */
-enum { PASSES = 4, LINE = 64, FAR = 20480, NEAR = 4096 };
+enum { LINE = 64, FAR = 20480, NEAR = 4096 };
 
 struct job {
     const uint8_t *bytes;
@@ -35,32 +33,26 @@ static void read_slice(void *arg, unsigned i, unsigned n) {
 }
 
 static void touch_slice(void *arg, unsigned i, unsigned n) {
-    struct job *job = arg;
+    uint8_t *bytes = arg;
     uint64_t lo, hi;
     bnt_slice(REGION, LINE, i, n, &lo, &hi);
-    memset((uint8_t *)(uintptr_t)job->bytes + lo, 1, hi - lo);
+    memset(bytes + lo, 1, hi - lo);
 }
 
-int bnt_measure_read(const struct bnt_topology *topology, unsigned threads, double *bytes_per_s,
-                     struct bnt_err *err) {
-    struct bnt_pool *pool = NULL;
-    struct bnt_mem mem;
-    struct job job = {0};
-    *bytes_per_s = 0.0;
-    int status = bnt_mem_alloc(&mem, REGION, "the bandwidth measurement", err);
-    if (status != BNT_OK) return status;
-    status = bnt_pool_open(&pool, threads, topology, err);
-    if (status == BNT_OK) {
-        job.bytes = mem.ptr;
-        bnt_pool_run(pool, touch_slice, &job);
-        for (int pass = 0; pass < PASSES; pass++) {
-            double start = bnt_now();
-            bnt_pool_run(pool, read_slice, &job);
-            double s = bnt_now() - start;
-            if ((double)REGION / s > *bytes_per_s) *bytes_per_s = (double)REGION / s;
-        }
-    }
-    bnt_pool_close(pool);
-    bnt_mem_free(&mem);
-    return status;
+int bnt_reader_open(struct bnt_reader *r, struct bnt_err *err) {
+    r->touched = false;
+    return bnt_mem_alloc(&r->mem, REGION, "the bandwidth measurement", err);
+}
+
+double bnt_reader_pass(struct bnt_reader *r, struct bnt_pool *team) {
+    struct job job = {.bytes = r->mem.ptr};
+    if (!r->touched) bnt_pool_run(team, touch_slice, r->mem.ptr);
+    r->touched = true;
+    double start = bnt_now();
+    bnt_pool_run(team, read_slice, &job);
+    return (double)REGION / (bnt_now() - start);
+}
+
+void bnt_reader_close(struct bnt_reader *r) {
+    bnt_mem_free(&r->mem);
 }

@@ -13,7 +13,6 @@
 
 #include "bench/limits.h"
 #include "bench/work.h"
-#include "machine/limits.h"
 
 enum { MAX_ROUNDS = 99 };
 
@@ -23,21 +22,32 @@ struct limits {
     double best[2];               /* of each kind, among the sets */
 };
 
+static void raise(double *best, double x) {
+    if (x > *best) *best = x;
+}
+
 static void measure_limits(struct limits *l, const struct ck_sets *sets) {
+    const uint32_t one = 1;
     struct bnt_topology *topology = NULL;
+    struct bnt_meter *m;
     struct bnt_err err;
-    double read = 0.0;
-    if (bnt_topology_open(&topology, &err) == BNT_OK) bnt_measure_read(topology, 1, &read, &err);
-    bnt_topology_close(topology);
-    if (read > l->read) l->read = read;
+    if (bnt_topology_open(&topology, &err) != BNT_OK) return;
     for (size_t s = 0; s < sets->count; s++) {
-        for (uint32_t kind = 0; kind < 2; kind++) {
-            double peak = 0.0;
-            bnt_measure_peak(&sets->at[s]->k, kind, NULL, 1, &peak, &err);
-            if (peak > l->peaks[s][kind]) l->peaks[s][kind] = peak;
-            if (peak > l->best[kind]) l->best[kind] = peak;
+        if (bnt_meter_open(&m, &sets->at[s]->k, topology, &one, 1, &err) != BNT_OK) continue;
+        for (unsigned what = 0; what < BNT_LIMITS; what++) {
+            if (what == BNT_LIMIT_READ && s > 0) continue; /* the same for all */
+            bnt_meter_now(m, 0, (enum bnt_limit)what);
+            double best = bnt_meter_best(m, 0, (enum bnt_limit)what);
+            if (what == BNT_LIMIT_READ) {
+                raise(&l->read, best);
+                continue;
+            }
+            raise(&l->peaks[s][what], best);
+            raise(&l->best[what], best);
         }
+        bnt_meter_close(m);
     }
+    bnt_topology_close(topology);
 }
 
 static int by_value(const void *a, const void *b) {

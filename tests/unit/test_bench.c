@@ -73,7 +73,10 @@ START_TEST(fields_of_results) {
         ck_assert(number(rate, "min") <= number(rate, "median"));
         ck_assert(number(rate, "median") <= number(rate, "max"));
         ck_assert_int_eq((int)number(r, "depth"), 0);
-        if (prefill || !json_is_null(f)) between(r, "limit_fraction", 0, 1.5);
+        if (prefill || !json_is_null(f)) {
+            between(r, "limit_fraction", 0, 1.5);
+            between(r, "beside_fraction", 0, 3); /* a limit that a neighbour had in between */
+        }
         if (prefill) { /* the fraction is what it says it is */
             const char *t = threads[(int)number(r, "threads") - 1];
             double macs = number(rate, "median") * number(o, "ternary_macs_per_token");
@@ -138,18 +141,30 @@ static void counts_only(const bnt_peak_args *a) {
     }
 }
 
-START_TEST(peak_of_a_set) {
-    bnt_kernels k = *kt_judge();
+/* What a team of `threads` gets now; and that the best figure is at least that. */
+static double measured(const bnt_kernels *k, uint32_t threads, enum bnt_limit what) {
+    const uint32_t teams[2] = {1, threads};
+    struct bnt_meter *m;
     struct bnt_err err;
-    double rate = -1.0;
-    ck_assert_int_eq(bnt_measure_peak(&k, BNT_PEAK_INT8, NULL, 2, &rate, &err), BNT_OK);
-    ck_assert(rate > 1e6);
+    ck_assert_int_eq(bnt_meter_open(&m, k, NULL, teams, 2, &err), BNT_OK);
+    double now = bnt_meter_now(m, 1, what);
+    ck_assert(bnt_meter_best(m, 1, what) >= now);
+    ck_assert(bnt_meter_best(m, 0, what) == 0.0);
+    bnt_meter_close(m);
+    return now;
+}
+
+START_TEST(limits_of_a_set) {
+    bnt_kernels k = *kt_judge();
+    ck_assert(measured(&k, 2, BNT_LIMIT_INT8) > 1e6);
+    ck_assert(measured(&k, 1, BNT_LIMIT_F32) > 1e6);
+    ck_assert(measured(&k, 2, BNT_LIMIT_READ) > 1e7);
     k.peak = counts_only; /* one addition for five: at most 5 x 16 a nanosecond */
-    ck_assert_int_eq(bnt_measure_peak(&k, BNT_PEAK_INT8, NULL, 1, &rate, &err), BNT_OK);
+    double rate = measured(&k, 1, BNT_LIMIT_INT8);
     ck_assert(rate > 1e6 && rate < 80e9);
+    ck_assert(measured(&k, 1, BNT_LIMIT_F32) == 0.0);
     k.struct_size = offsetof(bnt_kernels, peak); /* as if from an older header */
-    ck_assert_int_eq(bnt_measure_peak(&k, BNT_PEAK_INT8, NULL, 1, &rate, &err), BNT_OK);
-    ck_assert(rate == 0.0);
+    ck_assert(measured(&k, 1, BNT_LIMIT_INT8) == 0.0);
 }
 END_TEST
 
@@ -215,7 +230,7 @@ int main(void) {
     tcase_add_test(tc, fields_of_results);
     tcase_add_test(tc, csv_rows);
     tcase_add_test(tc, kernels_of_a_model);
-    tcase_add_test(tc, peak_of_a_set);
+    tcase_add_test(tc, limits_of_a_set);
     tcase_add_test(tc, usage_grows);
     tcase_add_test(tc, work_is_whole);
     suite_add_tcase(s, tc);
