@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ktest.h"
+#include "suite.h"
 
 #define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " has changed its size")
 #define AT(type, field, bytes)                                                                     \
@@ -353,9 +354,5 @@ int main(void) {
     tcase_add_test(tc, older_table);
     tcase_add_test(tc, every_set_is_well_formed);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -16,6 +16,7 @@
 #include "machine/cpu.h"
 #include "machine/fpenv.h"
 #include "plugin/backend.h"
+#include "suite.h"
 
 static char dir[64], witness[128];
 static struct bnt_backends *table;
@@ -489,9 +490,5 @@ int main(void) {
     tcase_add_test(tc, replaced_after_loading);
     tcase_add_test(tc, verdict_names);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

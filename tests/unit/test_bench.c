@@ -15,6 +15,7 @@
 #include "bench/work.h"
 #include "ktest.h"
 #include "machine/usage.h"
+#include "suite.h"
 
 static FILE *start(const char *arguments) {
     char command[2000];
@@ -234,9 +235,5 @@ int main(void) {
     tcase_add_test(tc, usage_grows);
     tcase_add_test(tc, work_is_whole);
     suite_add_tcase(s, tc);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

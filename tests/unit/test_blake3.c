@@ -5,6 +5,7 @@
  * i mod 251), which cover whole and ragged blocks, chunks and trees.
  */
 #include "base/blake3.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdint.h>
@@ -63,9 +64,5 @@ int main(void) {
     tcase_add_loop_test(t, test_published, 0, (int)(sizeof published / sizeof published[0]));
     tcase_add_test(t, test_text);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

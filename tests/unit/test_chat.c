@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "run/chat.h"
+#include "suite.h"
 #include "toy_vocab.h"
 
 static struct bnt_tokenizer *t;
@@ -128,17 +129,11 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("chat");
     TCase *tc = tcase_create("chat");
-    SRunner *runner;
-    int failed;
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_loop_test(tc, an_answer_stays_as_far_as_it_was_shown, 0,
                         sizeof answers / sizeof answers[0]);
     tcase_add_test(tc, one_goes_back_to_ends_of_answers);
     tcase_add_test(tc, more_text_than_tokens_is_refused);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

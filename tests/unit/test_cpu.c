@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "machine/cpu.h"
+#include "suite.h"
 
 #define ALL 0xffffffffu
 
@@ -97,9 +98,5 @@ int main(void) {
     tcase_add_test(tc, needs);
     tcase_add_test(tc, this_machine);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -14,6 +14,7 @@
 #include "base/sha256.h"
 #include "bitnet/plugin.h"
 #include "plugin/elfnote.h"
+#include "suite.h"
 
 #define GOOD "abi=1.0;name=cpu-test;needs=avx2,fma;priority=50"
 
@@ -256,9 +257,5 @@ int main(void) {
     tcase_add_test(tc, ten_thousand_mutations);
     tcase_add_test(tc, sha256_known);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

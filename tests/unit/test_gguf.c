@@ -16,6 +16,7 @@
 #include "encode.h"
 #include "file/types.h"
 #include "gguf_check.h"
+#include "suite.h"
 
 /* A header by hand: magic, version, counts. */
 static struct gw_buf header(const char *magic, uint32_t version, uint64_t tensors, uint64_t keys) {
@@ -508,9 +509,5 @@ int main(void) {
     tcase_add_test(tc, prints_hostile_names_safely);
     tcase_add_test(tc, survives_random_damage);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

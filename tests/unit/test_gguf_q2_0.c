@@ -8,6 +8,7 @@
 #include "encode.h"
 #include "file/types.h"
 #include "gguf_check.h"
+#include "suite.h"
 
 /* Tensors of Q2_0 between others, in rows of 256: the same description for both block sizes. */
 static struct gw *q2_0_file(uint32_t type, uint32_t alignment, uint64_t rows, bool other_last) {
@@ -144,9 +145,5 @@ int main(void) {
     tcase_add_test(tc, refuses_truncated_q2_0);
     tcase_add_test(tc, survives_random_damage);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "graph_check.h"
+#include "suite.h"
 
 /* ---- the models ------------------------------------------------------------------------------ */
 
@@ -289,9 +290,5 @@ int main(void) {
     tcase_add_test(tc, limits_leave_the_session_as_it_was);
     tcase_add_test(tc, known_errors_would_be_seen);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 
 #include "graph_check.h"
 #include "plugin/backend.h"
+#include "suite.h"
 
 static const uint32_t q2_0[] = {T_Q2_0, T_Q2_0_128};
 
@@ -239,9 +240,5 @@ int main(void) {
     tcase_add_test(tc, backends_agree);
     tcase_add_test(tc, known_errors_would_be_seen);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

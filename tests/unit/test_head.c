@@ -12,6 +12,7 @@
 #include "plugin/backend.h"
 #include "rng.h"
 #include "run/head.h"
+#include "suite.h"
 
 enum { ROWS = 5003, COLS = 200, THREADS = 2 }; /* ragged on purpose */
 
@@ -204,9 +205,5 @@ int main(void) {
     tcase_add_test(tc, odd_magnitudes);
     tcase_add_test(tc, what_is_not_finite_is_noticed);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

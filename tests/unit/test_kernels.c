@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ktest.h"
+#include "suite.h"
 
 enum { CUTS = 8, PATTERN = 0xA5 };
 
@@ -391,9 +392,5 @@ int main(void) {
     tcase_add_test(own, judge_vector);
     tcase_add_test(own, judge_attention);
     suite_add_tcase(suite, own);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

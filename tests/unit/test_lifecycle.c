@@ -17,6 +17,7 @@
 
 #include "bitnet/bitnet.h"
 #include "plugin/vet.h"
+#include "suite.h"
 #include "synth.h"
 
 enum { ROUNDS = 100, WARM = 20, STEPS = 8, TEAM = 4 };
@@ -458,9 +459,5 @@ int main(void) {
     tcase_add_test(tc, engines_opened_at_once);
     tcase_add_test(tc, the_decoder_gives_what_decoding_gives);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bitnet/bitnet.h"
+#include "suite.h"
 #include "synth.h"
 
 static struct synth tiny(const char *arch) {
@@ -387,9 +388,5 @@ int main(void) {
     tcase_add_test(tc, damaged_weights);
     tcase_add_test(tc, two_kinds_of_scales);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -14,6 +14,7 @@
 
 #include "ktest.h"
 #include "machine/cpu.h"
+#include "suite.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -228,9 +229,5 @@ int main(void) {
 #endif
     tcase_add_test(tc, exponential);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

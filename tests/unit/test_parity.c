@@ -20,6 +20,7 @@
 #include "parity/spotcheck.h"
 #include "parity/trace.h"
 #include "run/engine.h"
+#include "suite.h"
 #include "synth.h"
 
 enum { STEPS = 3, PROMPT = 9, WIDE = 5376 /* rows of the feed-forward matrices */ };
@@ -523,9 +524,5 @@ int main(void) {
     tcase_add_test(tc, chaos_needs_two_and_an_empty_session);
     tcase_add_test(tc, the_judges_run_is_its_own);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 
 #include "machine/fpenv.h"
 #include "machine/pool.h"
+#include "suite.h"
 
 #define MEMBERS 7
 
@@ -160,9 +161,5 @@ int main(void) {
     tcase_add_test(tc, members_have_the_default_fpenv);
     tcase_add_test(tc, slices);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 
 #include "pretok.h"
 #include "rng.h"
+#include "suite.h"
 #include "unicode.h"
 
 /* Words joined by '|'; bars of the text itself are shown as they are. */
@@ -174,8 +175,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("pretok");
     TCase *tc = tcase_create("words");
-    SRunner *runner;
-    int failed;
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, cuts_as_the_expression_does, 0, sizeof cases / sizeof cases[0]);
     tcase_add_test(tc, aliases_share_rules);
@@ -183,9 +182,5 @@ int main(void) {
     tcase_add_test(tc, finds_incomplete_characters);
     tcase_add_test(tc, reads_only_valid_utf8);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

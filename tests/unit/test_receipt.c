@@ -3,6 +3,7 @@
  * every way to stop; counts that were counted.
  */
 #include "test_receipt.h"
+#include "suite.h"
 
 #include <signal.h>
 
@@ -238,9 +239,5 @@ int main(void) {
     tcase_add_test(t, hashes_are_of_the_prompt);
     tcase_add_test(t, a_stop_string_that_is_no_text_is_refused);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
  * runs of their own, and what is changed in one is found and its turn named.
  */
 #include "run/chat.h"
+#include "suite.h"
 #include "test_receipt.h"
 
 enum { TURNS = 5, STEPS = 10 };
@@ -282,8 +283,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("receipt_chat");
     TCase *tc = tcase_create("receipt_chat");
-    SRunner *runner;
-    int failed;
     tcase_set_timeout(tc, 120);
     tcase_add_unchecked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, a_conversation_is_true);
@@ -294,9 +293,5 @@ int main(void) {
     tcase_add_test(tc, turns_put_in_or_taken_out_are_found);
     tcase_add_test(tc, forms_are_not_mixed);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /*
  * test_receipt_file.c - receipts as files: whole or not at all, whatever the disk does.
  */
+#include "suite.h"
 #include "test_receipt.h"
 
 #include <dirent.h>
@@ -283,9 +284,5 @@ int main(void) {
     tcase_add_test(t, a_cut_receipt_is_refused);
     tcase_add_test(t, what_is_no_receipt_is_refused);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
  * Each change is made twice: by hand, so that a seal names the field; and with the seals made anew,
  * as a forger would, so that only hashing and computing again can find it.
  */
+#include "suite.h"
 #include "test_receipt.h"
 
 static struct bnt_engine *engine;
@@ -251,9 +252,5 @@ int main(void) {
     tcase_add_test(t, one_byte_of_the_prompt);
     tcase_add_test(t, a_prompt_that_cannot_be_had_is_not_checked);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "model/rope.h"
+#include "suite.h"
 
 START_TEST(exp_and_log_are_within_an_ulp_or_two) {
     for (double x = -700.0; x < 700.0; x += 0.0537)
@@ -88,9 +89,5 @@ int main(void) {
     tcase_add_test(tc, tables_hold_the_angles_of_the_formula);
     tcase_add_test(tc, yarn_mixes_and_magnifies);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 #include "bitnet/bitnet.h"
 #include "rng.h"
 #include "run/rng.h"
+#include "suite.h"
 
 enum { VOCAB = 1000 };
 
@@ -191,9 +192,5 @@ int main(void) {
     tcase_add_test(tc, draws_have_the_probabilities_of_softmax);
     tcase_add_test(tc, seed_and_draw_name_the_token);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include "plugin/backend.h"
 #include "plugin/selfcheck.h"
 #include "plugin/slots.h"
+#include "suite.h"
 
 static const bnt_kernels *ref; /* the judge's table */
 
@@ -348,9 +349,5 @@ int main(void) {
     tcase_add_test(tc, peak_faults);
     tcase_add_test(tc, slot_table);
     suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -14,6 +14,7 @@
 
 #include "run/engine.h"
 #include "run/generate.h"
+#include "suite.h"
 #include "synth.h"
 
 static char path[64];
@@ -296,9 +297,5 @@ int main(void) {
     tcase_add_test(tc, logits_that_are_not_finite_are_an_error);
     tcase_add_test(tc, a_caller_who_changed_the_rounding_is_told);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

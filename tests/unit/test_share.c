@@ -11,6 +11,7 @@
 
 #include "machine/pool.h"
 #include "machine/topology.h"
+#include "suite.h"
 
 enum { ITEMS = 6, MOST = 1000, THREADS = 5 };
 
@@ -105,9 +106,5 @@ int main(void) {
     tcase_add_test(c, placed);
     tcase_add_test(c, on_several_nodes_only);
     suite_add_tcase(s, c);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

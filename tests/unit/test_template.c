@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rng.h"
+#include "suite.h"
 #include "template.h"
 #include "toy_vocab.h"
 
@@ -397,8 +398,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("template");
     TCase *tc = tcase_create("template");
-    SRunner *runner;
-    int failed;
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, turns_are_rendered_and_parsed, 0, FORMS);
     tcase_add_test(tc, white_space_goes_where_the_template_says);
@@ -409,9 +408,5 @@ int main(void) {
     tcase_add_test(tc, files_say_their_template);
     tcase_add_test(tc, what_is_not_known_is_refused);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

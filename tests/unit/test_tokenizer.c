@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "rng.h"
+#include "suite.h"
 #include "tokenizer.h"
 #include "toy_vocab.h"
 
@@ -530,8 +531,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("tokenizer");
     TCase *tc = tcase_create("tokenizer");
-    SRunner *runner;
-    int failed;
     tcase_set_timeout(tc, 300);
     tcase_add_test(tc, bpe_merges_by_rank);
     tcase_add_test(tc, special_tokens_need_asking);
@@ -548,9 +547,5 @@ int main(void) {
     tcase_add_test(tc, threads_share_a_tokenizer);
     tcase_add_test(tc, digest_is_canonical);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

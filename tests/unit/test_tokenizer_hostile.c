@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "rng.h"
+#include "suite.h"
 #include "tokenizer.h"
 #include "toy_vocab.h"
 
@@ -257,8 +258,6 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("tokenizer, hostile");
     TCase *tc = tcase_create("metadata");
-    SRunner *runner;
-    int failed;
     tcase_set_timeout(tc, 300);
     tcase_add_test(tc, names_the_faulty_key);
     tcase_add_test(tc, checks_ids_and_flags);
@@ -266,9 +265,5 @@ int main(void) {
     tcase_add_test(tc, bounds_lengths);
     tcase_add_test(tc, survives_random_damage);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 
 #include "machine/cgroup.h"
 #include "machine/topology.h"
+#include "suite.h"
 
 static char root[] = "/tmp/bitnet-topology-XXXXXX";
 static char self_path[128];
@@ -168,9 +169,5 @@ int main(void) {
     tcase_add_test(machine, binding);
     suite_add_tcase(s, groups);
     suite_add_tcase(s, machine);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

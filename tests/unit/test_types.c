@@ -17,6 +17,7 @@
 #include "decode.h"
 #include "encode.h"
 #include "rng.h"
+#include "suite.h"
 
 static const uint32_t known[] = {T_F32,   T_F16,   T_BF16, T_Q8_0, T_Q6_K,
                                  T_TQ1_0, T_TQ2_0, T_I2_S, T_Q2_0, T_Q2_0_128};
@@ -435,9 +436,5 @@ int main(void) {
     tcase_add_test(tc, one_scale_or_many);
     tcase_add_test(tc, refuses_damage);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }
