@@ -5,7 +5,7 @@
 #
 # Each cell of the grid (1, 2, 3 threads; batches of 1, 7, 512) is run twice: with --full-logits, whose
 # digest is over all logits, and without, where the head is searched and the digest is over the hidden
-# states. Natively for each backend of this CPU and its lesser kernel set; under qemu for the sets
+# states. Natively for each backend of this CPU and its other kernel sets; under qemu for the sets
 # that other processors choose, which the program must name. The trained model and one of random
 # weights have the whole grid everywhere; three models of other architectures and types, and the
 # processor without fma (slow), have its diagonal (1/1, 2/7, 3/512) where emulated. The head is
@@ -91,12 +91,14 @@ add() { # MODEL PLACE KIND CELLS COMMAND...
 # Best first, ref-scalar last.
 names=$("$bitnet" backends --json | tr '{' '\n' | sed -nE 's/.*"name":"([^"]+)".*"verdict":"ok".*/\1/p')
 native() { # MODEL CELLS NAME...
-    local name kind
+    local name kind set
     for name in "${@:3}"; do
         for kind in full search; do
             add "$1" "$name" $kind "$2" "$bitnet" run --backend="$name"
-            [ ! -e "$build/lesser/$name.so" ] ||
-                add "$1" "$name,lesser" $kind "$2" "$bitnet" run --backend="$name" --plugin-dir="$build/lesser"
+            for set in lesser evex; do
+                [ ! -e "$build/$set/$name.so" ] ||
+                    add "$1" "$name,$set" $kind "$2" "$bitnet" run --backend="$name" --plugin-dir="$build/$set"
+            done
         done
     done
 }
@@ -146,6 +148,7 @@ for model in $(cut -d' ' -f1 "$tmp/list" | uniq | awk '!seen[$0]++'); do
     while read -r _ place kind cell variant results; do
         case $place in
         *:*) equal "$model, $place: kernels" "$variant" "${place#*:}" ;;
+        *,evex) equal "$model, $place: kernels" "$variant" avx2-vnni ;;
         *,lesser) equal "$model, $place: kernels" "${variant%-vnni}" "$variant" ;;
         esac
         [ "$kind" = full ] || results=${results/ $hidden $hidden / $logits $hidden }
