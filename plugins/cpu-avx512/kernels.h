@@ -28,6 +28,14 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
+/* Where all registers are taken, what p points to is loaded each time it is used: clang keeps it,
+ * and spills sums for that (80 and 91 % of the peak instead of 97). gcc does not. */
+#if defined(__clang__)
+#define RELOAD(p) __asm__("" : "+r"(p))
+#else
+#define RELOAD(p) ((void)0)
+#endif
+
 /* The vector is in a register here. */
 #define KEEP(v) __asm__("" : "+v"(v))
 

@@ -62,6 +62,7 @@ INLINE void dot_panel_part(const uint8_t *codes, uint64_t group_bytes, uint64_t 
 #define CODES(g) _mm512_loadu_si512(codes + (g)*group_bytes)
 #define COLUMNS(shift)                                                                             \
     {                                                                                              \
+        RELOAD(codes);                                                                             \
         __m512i w0 = _mm512_and_si512(_mm512_srli_epi16(CODES(0), shift), mask);                   \
         __m512i w1 = _mm512_and_si512(_mm512_srli_epi16(CODES(1), shift), mask);                   \
         __m512i w2 = _mm512_and_si512(_mm512_srli_epi16(CODES(2), shift), mask);                   \

@@ -189,23 +189,74 @@ INLINE void dot(const uint8_t *codes, uint64_t group_bytes, const unsigned ng, u
     if (n > STREAM) dot_stream(codes, vectors, q, n, STREAM, n - STREAM, out[0]);
 }
 
-/* ng groups of rows from number g x the n tokens of one tile; those of the slice are written. */
+/* y of ng groups x n tokens, which begins at group g and token `token`, as far as it is in the
+ * slice. */
+INLINE void store_tile(const bnt_ternary_gemm_args *a, uint64_t g, const unsigned ng,
+                       uint64_t token, const unsigned n, __m512 y[GROUPS][TILE]) {
+    float *to = a->y + token * a->ldy + g * LANES;
+    int within = token >= a->tok_lo && token + n <= a->tok_hi && g * LANES >= a->row_lo &&
+                 (g + ng) * LANES <= a->row_hi;
+    if (within) {
+        UNROLL for (unsigned t = 0; t < n; t++, to += a->ldy) {
+            UNROLL for (unsigned k = 0; k < ng; k++) {
+                _mm512_storeu_ps(to + k * LANES, y[k][t]);
+            }
+        }
+        return;
+    }
+    UNROLL for (unsigned k = 0; k < ng; k++) {
+        uint64_t first = (g + k) * LANES, skip = a->row_lo > first ? a->row_lo - first : 0;
+        __mmask16 rows = (__mmask16)(first_lanes(a->row_hi - first) & ~first_lanes(skip));
+        UNROLL for (unsigned t = 0; t < n; t++) {
+            if (token + t >= a->tok_lo && token + t < a->tok_hi)
+                _mm512_mask_storeu_ps(to + t * a->ldy + k * LANES, rows, y[k][t]);
+        }
+    }
+}
+
+/* The lines of y that will be written. */
+INLINE void fetch_tile(const bnt_ternary_gemm_args *a, uint64_t g, const unsigned ng,
+                       uint64_t token, const unsigned n) {
+    UNROLL for (unsigned t = 0; t < n; t++) {
+        UNROLL for (unsigned k = 0; k < ng; k++) {
+            __builtin_prefetch(a->y + (token + t) * a->ldy + (g + k) * LANES, 1);
+        }
+    }
+}
+
+/* ng groups of rows from number g x the n tokens of one tile, with one scale for all. */
 INLINE void product(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v, uint64_t g,
                     const unsigned ng, uint64_t tile, const unsigned n) {
+    const uint8_t *codes = (const uint8_t *)a->packed + g * m->group_bytes;
+    uint64_t token = tile * TILE;
+    __m512 y[GROUPS][TILE];
+    __m512i d[GROUPS][TILE];
+    fetch_tile(a, g, ng, token, n);
+    dot(codes, m->group_bytes, ng, m->span.padded / LANES, tile_values(v, tile), n, d);
+    UNROLL for (unsigned t = 0; t < n; t++) {
+        __m512i sum = _mm512_set1_epi32(v->sum[token + t]);
+        __m512 both = _mm512_set1_ps(a->scale * v->a[token + t]);
+        UNROLL for (unsigned k = 0; k < ng; k++) {
+            y[k][t] = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(d[k][t], sum)), both);
+        }
+    }
+    store_tile(a, g, ng, token, n, y);
+}
+
+/* The same with a scale for each block. */
+INLINE void product_of_blocks(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
+                              uint64_t g, const unsigned ng, uint64_t tile, const unsigned n) {
     const uint8_t *group = (const uint8_t *)a->packed + g * m->group_bytes;
     const uint8_t *codes = group + m->scale_bytes;
     const int8_t *q = tile_values(v, tile);
     uint64_t vectors = m->span.padded / LANES, blocks = m->span.count, scale_size = m->f16 ? 2 : 4;
+    uint64_t token = tile * TILE;
     __m512 y[GROUPS][TILE];
     __m512i d[GROUPS][TILE];
+    fetch_tile(a, g, ng, token, n);
     UNROLL for (unsigned k = 0; k < ng; k++) {
         UNROLL for (unsigned t = 0; t < n; t++) {
             y[k][t] = _mm512_setzero_ps();
-        }
-    }
-    UNROLL for (unsigned t = 0; t < n; t++) {
-        UNROLL for (unsigned k = 0; k < ng; k++) {
-            __builtin_prefetch(a->y + (tile * TILE + t) * a->ldy + (g + k) * LANES, 1);
         }
     }
     for (uint64_t b = 0; b < blocks; b++) {
@@ -213,64 +264,51 @@ INLINE void product(const bnt_ternary_gemm_args *a, const matrix *m, const act_v
             d);
         UNROLL for (unsigned k = 0; k < ng; k++) {
             const uint8_t *scales = group + k * m->group_bytes + b * LANES * scale_size;
-            __m512 w = _mm512_set1_ps(a->scale);
-            if (a->shape.block) {
-                _mm_prefetch((const char *)scales + ng * m->group_bytes, _MM_HINT_T1);
-                w = m->f16 ? load_f16(scales) : _mm512_loadu_ps(scales);
-            }
+            _mm_prefetch((const char *)scales + ng * m->group_bytes, _MM_HINT_T1);
+            __m512 w = m->f16 ? load_f16(scales) : _mm512_loadu_ps(scales);
             UNROLL for (unsigned t = 0; t < n; t++) {
-                uint64_t i = (tile * TILE + t) * blocks + b;
+                uint64_t i = (token + t) * blocks + b;
                 __m512i sum = _mm512_sub_epi32(d[k][t], _mm512_set1_epi32(v->sum[i]));
                 __m512 both = _mm512_mul_ps(w, _mm512_set1_ps(v->a[i]));
-                if (a->shape.block)
-                    y[k][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), both, y[k][t]);
-                else
-                    y[k][t] = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), both);
+                y[k][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), both, y[k][t]);
             }
         }
     }
-    UNROLL for (unsigned k = 0; k < ng; k++) {
-        uint64_t first = (g + k) * LANES, skip = a->row_lo > first ? a->row_lo - first : 0;
-        __mmask16 rows = (__mmask16)(first_lanes(a->row_hi - first) & ~first_lanes(skip));
-        UNROLL for (unsigned t = 0; t < n; t++) {
-            uint64_t token = tile * TILE + t;
-            if (token >= a->tok_lo && token < a->tok_hi)
-                _mm512_mask_storeu_ps(a->y + token * a->ldy + first, rows, y[k][t]);
-        }
+    store_tile(a, g, ng, token, n, y);
+}
+
+typedef void tile_fn(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v, uint64_t g,
+                     uint64_t tile);
+
+/* A function for ng groups, with the number of tokens of the tile as a constant. */
+#define TILE_FN(name, product, ng)                                                                 \
+    static void name(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,           \
+                     uint64_t g, uint64_t tile) {                                                  \
+        switch (tile_tokens(v, tile)) {                                                            \
+        case 1: product(a, m, v, g, ng, tile, 1); break;                                           \
+        case 2: product(a, m, v, g, ng, tile, 2); break;                                           \
+        case 3: product(a, m, v, g, ng, tile, 3); break;                                           \
+        case 4: product(a, m, v, g, ng, tile, 4); break;                                           \
+        case 5: product(a, m, v, g, ng, tile, 5); break;                                           \
+        default: product(a, m, v, g, ng, tile, 6); break;                                          \
+        }                                                                                          \
     }
-}
-
-/* The same with the number of tokens of the tile as a constant. */
-INLINE void product_of_tile(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
-                            uint64_t g, const unsigned ng, uint64_t tile) {
-    switch (tile_tokens(v, tile)) {
-    case 1: product(a, m, v, g, ng, tile, 1); break;
-    case 2: product(a, m, v, g, ng, tile, 2); break;
-    case 3: product(a, m, v, g, ng, tile, 3); break;
-    case 4: product(a, m, v, g, ng, tile, 4); break;
-    case 5: product(a, m, v, g, ng, tile, 5); break;
-    default: product(a, m, v, g, ng, tile, 6); break;
-    }
-}
-
-static void product_of_group(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
-                             uint64_t g, uint64_t tile) {
-    product_of_tile(a, m, v, g, 1, tile);
-}
-
-static void product_of_panel(const bnt_ternary_gemm_args *a, const matrix *m, const act_view *v,
-                             uint64_t g, uint64_t tile) {
-    product_of_tile(a, m, v, g, GROUPS, tile);
-}
+TILE_FN(group_product, product, 1)
+TILE_FN(panel_product, product, GROUPS)
+TILE_FN(group_product_of_blocks, product_of_blocks, 1)
+TILE_FN(panel_product_of_blocks, product_of_blocks, GROUPS)
+#undef TILE_FN
 
 void KERNEL(ternary_gemm)(const bnt_ternary_gemm_args *a) {
     if (a->row_lo >= a->row_hi || a->tok_lo >= a->tok_hi) return;
     matrix m = matrix_of(&a->shape);
     act_view v = act_view_of(&a->act_shape, a->acts);
+    tile_fn *group = a->shape.block ? group_product_of_blocks : group_product;
+    tile_fn *panel = a->shape.block ? panel_product_of_blocks : panel_product;
     uint64_t tile_lo = a->tok_lo / TILE, tile_hi = (a->tok_hi + TILE - 1) / TILE;
     uint64_t end = (a->row_hi + LANES - 1) / LANES, g = a->row_lo / LANES;
     for (; v.tokens > STREAM && g + GROUPS <= end; g += GROUPS)
-        for (uint64_t tile = tile_lo; tile < tile_hi; tile++) product_of_panel(a, &m, &v, g, tile);
+        for (uint64_t tile = tile_lo; tile < tile_hi; tile++) panel(a, &m, &v, g, tile);
     for (; g < end; g++)
-        for (uint64_t tile = tile_lo; tile < tile_hi; tile++) product_of_group(a, &m, &v, g, tile);
+        for (uint64_t tile = tile_lo; tile < tile_hi; tile++) group(a, &m, &v, g, tile);
 }
