@@ -400,8 +400,6 @@ int bnt_gguf_open(struct bnt_gguf **out, const char *path, struct bnt_err *err) 
                           strerror(errno));
         goto out;
     }
-    /* A row of the embedding is a few KiB: a huge page for each would count as memory held. */
-    madvise(map, (size_t)st.st_size, MADV_NOHUGEPAGE); /* without huge pages an error */
     struct bnt_err why = {0};
     status = bnt_gguf_open_memory(out, map, (size_t)st.st_size, &why);
     if (status == BNT_OK)
