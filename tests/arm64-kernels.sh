@@ -13,17 +13,9 @@ for pair in "$@"; do
     for mode in quick long; do
         flag=--$mode
         [ $mode = long ] || flag=
-        start=$(date +%s)
         # shellcheck disable=SC2086 # an option or none
-        timeout 3000 qemu-aarch64 -cpu "${pair%:*}" -L "$arm/sysroot" "$arm/bitnet-checkkern" --timeout=600 \
-            --variant="${pair#*:}" $flag "$arm/plugins/cpu-neon.so" >"$tmp/log" 2>&1
-        status=$?
-        counts=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$tmp/log")
-        good=${counts% *} bad=${counts#* }
-        if [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; then bad=1; fi
-        passed=$((passed + ${good:-0})) failed=$((failed + bad))
-        if [ "$bad" -ne 0 ]; then cat "$tmp/log"; fi
-        echo "$pair, $mode: ${good:-0} passed, $bad failed, $(($(date +%s) - start)) s."
+        checkkern "$pair, $mode" timeout 3000 qemu-aarch64 -cpu "${pair%:*}" -L "$arm/sysroot" "$arm/bitnet-checkkern" \
+            --timeout=600 --variant="${pair#*:}" $flag "$arm/plugins/cpu-neon.so"
     done
 done
 summary

@@ -34,17 +34,10 @@ unit() {
     printf '%-12s %-24s %3d checks %3d failed\n' "$1" "$2" "$3" "$bad"
 }
 
-# kernels PROCESSOR OPTION...: adds what the kernel checker reports of cpu-neon.
-kernels() {
-    on "$@" --timeout=120 "$arm/plugins/cpu-neon.so" >"$tmp/log" 2>&1
-    status=$?
-    counts=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$tmp/log")
-    good=${counts% *} bad=${counts#* }
-    if [ "$status" -ne 0 ] && [ "${bad:-0}" -eq 0 ]; then bad=1; fi
-    passed=$((passed + ${good:-0})) failed=$((failed + bad))
-    if [ "$bad" -ne 0 ]; then cat "$tmp/log"; fi
-    shift 2
-    printf '%-12s bitnet-checkkern %s: %d passed, %d failed.\n' "$processor" "$*" "${good:-0}" "$bad"
+kernels() { # PROCESSOR OPTION...: of cpu-neon
+    processor=$1
+    shift
+    checkkern "$processor, bitnet-checkkern $*" on "$processor" "$arm/bitnet-checkkern" "$@" --timeout=120 "$arm/plugins/cpu-neon.so"
 }
 
 # field NAME: the value of a text member of the JSON object on stdin.
@@ -63,12 +56,12 @@ done
 
 # ---- kernels and what lies next to the machine ----
 # All slots where nothing newer can be meant; then those that the other sets do not share with it.
-kernels cortex-a53 "$arm/bitnet-checkkern" --variant=neon
-kernels neoverse-n1 "$arm/bitnet-checkkern" --variant=neon-dotprod --slot=ternary_gemm
-kernels neoverse-n1 "$arm/bitnet-checkkern" --variant=neon-dotprod --slot=i8_gemv
-kernels neoverse-n1 "$arm/bitnet-checkkern" --variant=neon-dotprod --slot=peak
-kernels max "$arm/bitnet-checkkern" --variant=neon-i8mm --slot=ternary_gemm
-kernels max "$arm/bitnet-checkkern" --variant=neon-i8mm --slot=peak
+kernels cortex-a53 --variant=neon
+kernels neoverse-n1 --variant=neon-dotprod --slot=ternary_gemm
+kernels neoverse-n1 --variant=neon-dotprod --slot=i8_gemv
+kernels neoverse-n1 --variant=neon-dotprod --slot=peak
+kernels max --variant=neon-i8mm --slot=ternary_gemm
+kernels max --variant=neon-i8mm --slot=peak
 for test in kernels abi cpu topology pool elfnote backend selfcheck numerics types gguf model; do
     unit max "test_$test"
 done

@@ -37,6 +37,22 @@ exits() {
     fi
 }
 
+# checkkern NAME COMMAND...: adds what bitnet-checkkern reports; without a report, or with a bad status
+# after a good one, it is a failure. Says how many, and the seconds.
+checkkern() {
+    name=$1 start=$(date +%s)
+    shift
+    "$@" >"$tmp/log" 2>&1
+    status=$?
+    counts=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$tmp/log")
+    counts=${counts:-0 1}
+    good=${counts% *} bad=${counts#* }
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+    passed=$((passed + good)) failed=$((failed + bad))
+    if [ "$bad" -ne 0 ]; then cat "$tmp/log"; fi
+    echo "$name: $good passed, $bad failed, $(($(date +%s) - start)) s."
+}
+
 summary() {
     echo "$passed passed, $failed failed"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
