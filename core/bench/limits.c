@@ -88,6 +88,12 @@ double bnt_meter_now(struct bnt_meter *m, unsigned team, enum bnt_limit what) {
     return what == BNT_LIMIT_READ ? read_now(m, t) : peak_now(m, t, what);
 }
 
+void bnt_meter_all(struct bnt_meter *m) {
+    for (unsigned t = 0; t < m->n_teams; t++)
+        for (unsigned what = 0; what < BNT_LIMITS; what++)
+            bnt_meter_now(m, t, (enum bnt_limit)what);
+}
+
 double bnt_meter_best(const struct bnt_meter *m, unsigned team, enum bnt_limit what) {
     return m->teams[team].best[what];
 }

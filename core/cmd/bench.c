@@ -135,6 +135,10 @@ static int decode(struct bench *b, struct bnt_session *s, uint32_t count, int32_
     return BNT_OK;
 }
 
+static enum bnt_limit limit_of(const struct bench_test *test) {
+    return test->decode ? BNT_LIMIT_READ : BNT_LIMIT_INT8;
+}
+
 static int run_test(struct bench *b, struct bench_test *test, uint32_t repetition,
                     struct bnt_err *err) {
     struct bnt_session *s = b->sessions[test->team];
@@ -142,15 +146,14 @@ static int run_test(struct bench *b, struct bench_test *test, uint32_t repetitio
     bnt_session_truncate(s, 0);
     if (test->depth) status = bnt_session_feed(s, b->ids, test->depth, BNT_WANT_NONE, err);
     if (status != BNT_OK) return status;
-    const enum bnt_limit what = test->decode ? BNT_LIMIT_READ : BNT_LIMIT_INT8;
-    double before = bnt_meter_now(b->meter, test->team, what), start = bnt_now();
+    double before = bnt_meter_now(b->meter, test->team, limit_of(test)), start = bnt_now();
     if (test->decode)
         status = decode(b, s, test->count,
                         b->made + (size_t)test->depth_index * largest(&b->sizes[1]), err);
     else
         status = bnt_session_feed_top(s, b->ids + test->depth, test->count, 1, err);
     test->rates[repetition] = (double)test->count / (bnt_now() - start);
-    test->beside[repetition] = (before + bnt_meter_now(b->meter, test->team, what)) / 2;
+    test->beside[repetition] = (before + bnt_meter_now(b->meter, test->team, limit_of(test))) / 2;
     return status;
 }
 
@@ -173,13 +176,6 @@ static int warm_up(struct bench *b, unsigned team, struct bnt_err *err) {
     return status == BNT_OK ? decode(b, s, tg < WARM_DECODE ? tg : WARM_DECODE, NULL, err) : status;
 }
 
-/* All limits, also of teams and kinds that no test asks for. */
-static void measure_limits(struct bench *b) {
-    for (unsigned t = 0; t < b->threads.count; t++)
-        for (unsigned what = 0; what < BNT_LIMITS; what++)
-            bnt_meter_now(b->meter, t, (enum bnt_limit)what);
-}
-
 /* What stays in a cache is not read from memory. */
 static double cache_bytes(const struct bench *b) {
     const struct bnt_topology_info *t = bnt_topology_info(b->engine->topology);
@@ -191,8 +187,7 @@ static void conclude(struct bench *b) {
     for (size_t i = 0; i < b->n_tests; i++) {
         struct bench_test *t = &b->tests[i];
         double need = (double)bnt_engine_ternary_macs(b->engine);
-        double best =
-            bnt_meter_best(b->meter, t->team, t->decode ? BNT_LIMIT_READ : BNT_LIMIT_INT8);
+        double best = bnt_meter_best(b->meter, t->team, limit_of(t));
         if (t->decode) { /* the positions before a token, on average */
             need = (double)bnt_engine_bytes_per_token(b->engine) +
                    (double)bnt_engine_bytes_per_position(b->engine) *
@@ -256,12 +251,13 @@ static int measure(struct bench *b, double opened, struct bnt_err *err) {
     if (status == BNT_OK) status = bnt_backends_open(&b->best, &best, err);
     if (status == BNT_OK)
         status = bnt_meter_open(&b->meter, &bnt_backends_chosen(b->best)->kernels,
-                                b->engine->topology, b->threads.values, b->threads.count, err);
-    if (status == BNT_OK) measure_limits(b);
+                                b->args->bind_none ? NULL : b->engine->topology, b->threads.values,
+                                b->threads.count, err);
+    if (status == BNT_OK) bnt_meter_all(b->meter);
     for (uint32_t r = 0; r < b->args->repeat; r++)
         for (size_t i = 0; i < b->n_tests && status == BNT_OK; i++)
             status = run_test(b, &b->tests[i], r, err);
-    if (status == BNT_OK) measure_limits(b);
+    if (status == BNT_OK) bnt_meter_all(b->meter);
     if (status == BNT_OK) conclude(b);
     return status;
 }

@@ -88,19 +88,13 @@ static int open_all(struct kernels *k, struct bnt_err *err) {
     if (k->threads.count == 0)
         k->threads =
             (struct cmd_list){.values = {bnt_topology_default_threads(k->topology)}, .count = 1};
+    const struct bnt_topology *bind = args->bind_none ? NULL : k->topology;
     for (unsigned t = 0; t < k->threads.count && status == BNT_OK; t++)
-        status = bnt_pool_open(&k->pools[t], k->threads.values[t],
-                               args->bind_none ? NULL : k->topology, err);
+        status = bnt_pool_open(&k->pools[t], k->threads.values[t], bind, err);
     if (status == BNT_OK)
-        status = bnt_meter_open(&k->meter, &bnt_backends_chosen(k->best)->kernels, k->topology,
+        status = bnt_meter_open(&k->meter, &bnt_backends_chosen(k->best)->kernels, bind,
                                 k->threads.values, k->threads.count, err);
     return status;
-}
-
-static void measure_limits(struct kernels *k) {
-    for (unsigned t = 0; t < k->threads.count; t++)
-        for (unsigned what = 0; what < BNT_LIMITS; what++)
-            bnt_meter_now(k->meter, t, (enum bnt_limit)what);
 }
 
 static int time_item(struct kernels *k, const struct bnt_work_item *item, struct bnt_err *err) {
@@ -207,10 +201,10 @@ int bench_kernels(const struct cmd_args *args, struct bnt_err *err) {
     if (!k) return bnt_fail_nomem(err, "the results", sizeof *k);
     k->args = args;
     int status = open_all(k, err);
-    if (status == BNT_OK) measure_limits(k);
+    if (status == BNT_OK) bnt_meter_all(k->meter);
     for (unsigned i = 0; i < k->n_items && status == BNT_OK; i++)
         status = time_item(k, &k->items[i], err);
-    if (status == BNT_OK) measure_limits(k);
+    if (status == BNT_OK) bnt_meter_all(k->meter);
     if (status == BNT_OK)
         status = args->json ? cmd_write_json(as_json(k), err) : print_table(k, err);
     bnt_meter_close(k->meter);

@@ -26,6 +26,11 @@ static void raise(double *best, double x) {
     if (x > *best) *best = x;
 }
 
+static double measure(struct bnt_meter *m, enum bnt_limit what) {
+    bnt_meter_now(m, 0, what);
+    return bnt_meter_best(m, 0, what);
+}
+
 static void measure_limits(struct limits *l, const struct ck_sets *sets) {
     const uint32_t one = 1;
     struct bnt_topology *topology = NULL;
@@ -34,16 +39,11 @@ static void measure_limits(struct limits *l, const struct ck_sets *sets) {
     if (bnt_topology_open(&topology, &err) != BNT_OK) return;
     for (size_t s = 0; s < sets->count; s++) {
         if (bnt_meter_open(&m, &sets->at[s]->k, topology, &one, 1, &err) != BNT_OK) continue;
-        for (unsigned what = 0; what < BNT_LIMITS; what++) {
-            if (what == BNT_LIMIT_READ && s > 0) continue; /* the same for all */
-            bnt_meter_now(m, 0, (enum bnt_limit)what);
-            double best = bnt_meter_best(m, 0, (enum bnt_limit)what);
-            if (what == BNT_LIMIT_READ) {
-                raise(&l->read, best);
-                continue;
-            }
-            raise(&l->peaks[s][what], best);
-            raise(&l->best[what], best);
+        if (s == 0) raise(&l->read, measure(m, BNT_LIMIT_READ)); /* the same for all */
+        for (uint32_t kind = 0; kind < 2; kind++) {
+            double peak = measure(m, (enum bnt_limit)kind);
+            raise(&l->peaks[s][kind], peak);
+            raise(&l->best[kind], peak);
         }
         bnt_meter_close(m);
     }
