@@ -1,11 +1,13 @@
 /*
  * test_bench.c - `bitnet bench` as other programs read it, and the measuring below it.
  *
- * How fast this machine is nobody knows here; that the fields are there, that figures belong
- * together and that fractions are of this world can be checked.
+ * How fast this machine is nobody knows here, nor how a sanitizer or a neighbour slows the loops
+ * that measure its limits: no fraction has a bound here. That the fields are there and that each
+ * figure is what the others make it can be checked.
  */
 #include <check.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +47,12 @@ static void between(const json_t *o, const char *name, double lo, double hi) {
     ck_assert_msg(x > lo && x < hi, "'%s' is %g", name, x);
 }
 
+/* A figure that others determine; counts are whole, but rates were divided and multiplied. */
+static void is(const json_t *o, const char *name, double want) {
+    double x = number(o, name);
+    ck_assert_msg(fabs(x - want) <= 1e-6 * want, "'%s' is %g, not %g", name, x, want);
+}
+
 START_TEST(fields_of_results) {
     json_t *o =
         bench("-m " TEST_SOURCE "/models/bitnet-demo-i2_s.gguf -p 64 -n 8 -r 2 -t 1,2 --json");
@@ -74,16 +82,16 @@ START_TEST(fields_of_results) {
         ck_assert(number(rate, "min") <= number(rate, "median"));
         ck_assert(number(rate, "median") <= number(rate, "max"));
         ck_assert_int_eq((int)number(r, "depth"), 0);
-        if (prefill || !json_is_null(f)) {
-            between(r, "limit_fraction", 0, 1.5);
-            between(r, "beside_fraction", 0, 3); /* a limit that a neighbour had in between */
-        }
-        if (prefill) { /* the fraction is what it says it is */
-            const char *t = threads[(int)number(r, "threads") - 1];
-            double macs = number(rate, "median") * number(o, "ternary_macs_per_token");
-            double want = macs / (number(int8, t) * 1e9);
-            ck_assert_double_eq_tol(number(r, "limit_fraction"), want, 1e-6 * want);
-        }
+        const char *t = threads[(int)number(r, "threads") - 1];
+        if (prefill)
+            is(r, "limit_fraction",
+               number(rate, "median") * number(o, "ternary_macs_per_token") /
+                   (number(int8, t) * 1e9));
+        else if (!json_is_null(f)) /* besides the weights, the positions before a token are read */
+            ck_assert(number(r, "limit_fraction") > number(rate, "median") *
+                                                        number(o, "weight_bytes_per_token") /
+                                                        (number(read, t) * 1e9));
+        ck_assert(json_is_null(f) || number(r, "beside_fraction") > 0);
         seen++;
     }
     ck_assert_uint_eq(seen, 4);
@@ -111,18 +119,30 @@ END_TEST
 
 START_TEST(kernels_of_a_model) {
     json_t *o = bench("--kernels -m " TEST_SOURCE "/models/bitnet-demo-i2_s.gguf -r 1 -t 1 --json");
+    const json_t *machine = json_object_get(o, "machine");
+    double read = number(json_object_get(machine, "read_gbs"), "1");
+    double int8 = number(json_object_get(machine, "int8_gmacs"), "1");
+    double f32 = number(json_object_get(machine, "f32_gmacs"), "1");
     json_t *r;
     size_t i, gemv = 0, gemm = 0, small = 0;
     json_array_foreach(json_object_get(o, "results"), i, r) {
         const char *slot = json_string_value(json_object_get(r, "slot"));
         const char *shape = json_string_value(json_object_get(r, "shape"));
-        between(json_object_get(r, "ns"), "median", 1, 1e11);
+        const char *peak = json_string_value(json_object_get(r, "peak"));
+        const json_t *times = json_object_get(r, "ns");
+        between(times, "median", 1, 1e11);
         bool streams = !json_is_null(json_object_get(r, "gb_s"));
         bool counts = !json_is_null(json_object_get(r, "gmac_s"));
-        if (streams) between(r, "read_fraction", 0, 2); /* a prefetcher may beat our own loop */
-        if (counts) between(r, "peak_fraction", 0, 1.5);
+        if (streams) is(r, "read_fraction", number(r, "gb_s") / read);
+        if (counts)
+            is(r, "peak_fraction", number(r, "gmac_s") / (strcmp(peak, "int8") == 0 ? int8 : f32));
         if (strcmp(slot, "ternary_gemm") == 0) {
-            ck_assert(counts && streams == (strstr(shape, " x 1") && !strstr(shape, " x 16")));
+            unsigned rows, cols, tokens;
+            ck_assert_int_eq(sscanf(shape, "%ux%u x %u", &rows, &cols, &tokens), 3);
+            ck_assert(counts && streams == (tokens == 1));
+            double ns = number(times, "median"), weights = (double)rows * cols;
+            is(r, "gmac_s", weights * tokens / ns);
+            if (streams) is(r, "gb_s", weights / 4 / ns); /* two bits each */
             *(streams ? &gemv : &gemm) += 1;
         }
         small += strcmp(slot, "rmsnorm") == 0 || strcmp(slot, "rope") == 0;
@@ -149,7 +169,7 @@ static double measured(const bnt_kernels *k, uint32_t threads, enum bnt_limit wh
     struct bnt_err err;
     ck_assert_int_eq(bnt_meter_open(&m, k, NULL, teams, 2, &err), BNT_OK);
     double now = bnt_meter_now(m, 1, what);
-    ck_assert(bnt_meter_best(m, 1, what) >= now);
+    ck_assert(bnt_meter_best(m, 1, what) >= now * (1 - 1e-9)); /* of one time, both are the same */
     ck_assert(bnt_meter_best(m, 0, what) == 0.0);
     bnt_meter_close(m);
     return now;
