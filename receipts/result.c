@@ -11,7 +11,10 @@
 #include <string.h>
 
 #include "base/blake3.h"
+#include "base/sha256.h"
 #include "receipt.h"
+
+enum { HASHED_AT_ONCE = 1 << 20 }; /* bytes of the model's file */
 
 json_t *bnt_receipt_bits(float f) {
     char hex[9];
@@ -48,8 +51,15 @@ json_t *bnt_receipt_model(const struct bnt_gguf *g, struct bnt_err *err) {
     char hex[65];
     size_t size;
     const uint8_t *bytes = bnt_gguf_bytes(g, &size);
+    struct bnt_sha256 h;
     bnt_gguf_str(g, "general.architecture", &arch);
-    if (bnt_receipt_sha256(bytes, size, hex, err) != BNT_OK) return NULL;
+    bnt_sha256_begin(&h);
+    for (size_t at = 0, n; at < size; at += n) { /* the file need not become resident for this */
+        n = size - at < HASHED_AT_ONCE ? size - at : HASHED_AT_ONCE;
+        bnt_sha256_add(&h, bytes + at, n);
+        bnt_gguf_release(g, bytes + at, n);
+    }
+    if (bnt_sha256_end(&h, hex, err) != BNT_OK) return NULL;
     return json_pack("{s:s%, s:I, s:s}", "architecture", arch.ptr, arch.len, "bytes",
                      (json_int_t)size, "sha256", hex);
 }

@@ -37,10 +37,3 @@ void bnt_mem_free(struct bnt_mem *mem) {
     if (mem->ptr) munmap(mem->ptr, mem->size);
     *mem = (struct bnt_mem){0};
 }
-
-void bnt_mem_drop_file_pages(const void *ptr, size_t size) {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t lo = ((uintptr_t)ptr + page - 1) & ~(page - 1),
-              hi = ((uintptr_t)ptr + size) & ~(page - 1);
-    if (lo < hi) madvise((void *)lo, hi - lo, MADV_DONTNEED);
-}

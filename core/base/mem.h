@@ -23,8 +23,4 @@ int bnt_mem_alloc(struct bnt_mem *mem, uint64_t size, const char *what, struct b
 void bnt_mem_small_pages(const struct bnt_mem *mem);
 void bnt_mem_free(struct bnt_mem *mem);
 
-/* Tells the system that the whole pages inside [ptr, ptr + size), part of a read-only file mapping,
- * are no longer needed in memory; reading them again works, from the file. */
-void bnt_mem_drop_file_pages(const void *ptr, size_t size);
-
 #endif

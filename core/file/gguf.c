@@ -364,6 +364,7 @@ int bnt_gguf_open_memory(struct bnt_gguf **out, const void *data, size_t size,
     *out = NULL;
     struct bnt_gguf *g = calloc(1, sizeof *g);
     if (!g) return bnt_fail_nomem(err, "the GGUF reader", sizeof *g);
+    g->fd = -1;
     g->bytes = data;
     g->size = size;
     int status = read_all(g, err);
@@ -402,19 +403,37 @@ int bnt_gguf_open(struct bnt_gguf **out, const char *path, struct bnt_err *err) 
     }
     struct bnt_err why = {0};
     status = bnt_gguf_open_memory(out, map, (size_t)st.st_size, &why);
-    if (status == BNT_OK)
-        (*out)->mapped = true;
-    else
+    if (status != BNT_OK) {
         bnt_fail(err, status, "%s: %.500s", path, why.text);
+        goto out;
+    }
+    (*out)->fd = fd;
+    return BNT_OK;
 out:
-    if (status != BNT_OK && map != MAP_FAILED) munmap(map, (size_t)st.st_size);
+    if (map != MAP_FAILED) munmap(map, (size_t)st.st_size);
     close(fd);
     return status;
 }
 
+void bnt_gguf_copy(const struct bnt_gguf *g, const void *at, size_t size, void *out) {
+    off_t from = (const uint8_t *)at - g->bytes;
+    ssize_t got = g->fd >= 0 ? pread(g->fd, out, size, from) : -1;
+    if (got != (ssize_t)size) memcpy(out, at, size);
+}
+
+void bnt_gguf_release(const struct bnt_gguf *g, const void *at, size_t size) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t lo = ((uintptr_t)at + page - 1) & ~(page - 1),
+              hi = ((uintptr_t)at + size) & ~(page - 1);
+    if (g->fd >= 0 && lo < hi) madvise((void *)lo, hi - lo, MADV_DONTNEED);
+}
+
 void bnt_gguf_close(struct bnt_gguf *g) {
     if (!g) return;
-    if (g->mapped) munmap((void *)(uintptr_t)g->bytes, g->size);
+    if (g->fd >= 0) {
+        munmap((void *)(uintptr_t)g->bytes, g->size);
+        close(g->fd);
+    }
     free(g->kv);
     free(g->tensors);
     free(g->kv_order);

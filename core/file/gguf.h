@@ -68,6 +68,13 @@ void bnt_gguf_close(struct bnt_gguf *g); /* NULL is fine */
 uint32_t bnt_gguf_version(const struct bnt_gguf *g);
 uint64_t bnt_gguf_alignment(const struct bnt_gguf *g);
 const uint8_t *bnt_gguf_bytes(const struct bnt_gguf *g, size_t *size); /* the whole file */
+/* Copies bytes [at, at + size) of the mapping, read from the file, so that they do not become
+ * resident with all that the system maps around them; what cannot be read is taken where it is
+ * mapped. From any thread. */
+void bnt_gguf_copy(const struct bnt_gguf *g, const void *at, size_t size, void *out);
+/* The whole pages inside [at, at + size) of the mapping need no longer be resident; reading them
+ * again works, from the file. */
+void bnt_gguf_release(const struct bnt_gguf *g, const void *at, size_t size);
 
 size_t bnt_gguf_kv_count(const struct bnt_gguf *g);
 const struct bnt_gguf_kv *bnt_gguf_kv_at(const struct bnt_gguf *g, size_t i);

@@ -9,7 +9,7 @@
 struct bnt_gguf {
     const uint8_t *bytes;
     size_t size;
-    bool mapped;
+    int fd; /* of the mapped file; -1: memory that the caller keeps */
     uint32_t version;
     uint64_t alignment;
     struct bnt_gguf_kv *kv;

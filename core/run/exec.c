@@ -60,8 +60,9 @@ static void embed(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint6
             embed_ternary(e, w, row, out, i);
             continue;
         }
+        struct bnt_weight_row r = bnt_weight_row(w, row, e->embed_row + i * e->embed_row_room);
         bnt_dense_unpack_args a = {
-            .shape = w->dshape, .row_lo = row, .row_hi = row + 1, .w = w->w, .out = out};
+            .shape = r.shape, .row_lo = r.at, .row_hi = r.at + 1, .w = r.w, .out = out};
         CALL(e, i, dense_unpack, &a);
     }
 }
@@ -482,9 +483,13 @@ static void carve_all(struct bnt_exec *e, uint64_t acts, struct carver *c) {
     e->cos = carve(c, n_batch * (hp->n_rot / 2), sizeof(float));
     e->sin = carve(c, n_batch * (hp->n_rot / 2), sizeof(float));
     e->freq = carve(c, hp->n_rot / 2, sizeof(double));
-    if (e->weights->w[e->m->embedding].ternary) { /* a row each, per thread */
+    const struct bnt_weight *embedding = &e->weights->w[e->m->embedding];
+    if (embedding->ternary) { /* a row each, per thread */
         e->embed_trits = carve(c, parts, hp->n_embd);
         e->embed_scales = carve(c, parts, hp->n_embd * sizeof(float));
+    } else {
+        e->embed_row_room = (embedding->row_bytes + 63) / 64 * 64;
+        e->embed_row = carve(c, parts, e->embed_row_room);
     }
     e->tickets = carve(c, e->plan.n_ops, sizeof *e->tickets);
     e->part = carve(c, parts, e->part_floats * sizeof(float));

@@ -139,7 +139,7 @@ static void build_slice(void *arg, unsigned i, unsigned n) {
     while (bnt_share_next(&job->share, i, n, &at)) {
         uint64_t row = w->bytes / job->h->shape.rows, bytes = row * (at.hi - at.lo);
         copy_rows(job, at.lo, at.hi, i);
-        if (w->mapped) bnt_mem_drop_file_pages((const uint8_t *)w->w + row * at.lo, bytes);
+        if (w->file) bnt_gguf_release(w->file, (const uint8_t *)w->w + row * at.lo, bytes);
         bnt_loading_did(job->loading, i, bytes);
     }
 }
@@ -214,6 +214,7 @@ void bnt_head_free(struct bnt_head *h) {
 struct finder {
     int8_t *x;      /* [2][cols], the two levels */
     float *rest;    /* [cols] */
+    uint8_t *row;   /* room for one of the head, as bnt_weight_row wants it */
     double *lowest; /* [BNT_HEAD_MOST]: its largest lower bounds, as a heap with the least on top */
     uint32_t n_lowest;
     struct bnt_top *found; /* [BNT_HEAD_MOST]: its best exact logits, the same kind of heap */
@@ -235,9 +236,10 @@ struct bnt_search {
 
 int bnt_search_open(struct bnt_search **out, const struct bnt_head *h, unsigned threads,
                     struct bnt_err *err) {
-    uint64_t rows = (h->shape.rows + 15) / 16 * 16, cols = (h->shape.cols + 15) / 16 * 16;
-    uint64_t each =
-        2 * cols + cols * sizeof(float) + BNT_HEAD_MOST * (sizeof(double) + sizeof(struct bnt_top));
+    uint64_t rows = (h->shape.rows + 15) / 16 * 16, cols = (h->shape.cols + 63) / 64 * 64;
+    uint64_t row = (h->exact->row_bytes + 63) / 64 * 64;
+    uint64_t each = row + 2 * cols + cols * sizeof(float) +
+                    BNT_HEAD_MOST * (sizeof(double) + sizeof(struct bnt_top));
     struct bnt_search *s = calloc(1, sizeof *s);
     *out = NULL;
     if (s) s->finders = calloc(threads, sizeof *s->finders);
@@ -260,7 +262,8 @@ int bnt_search_open(struct bnt_search **out, const struct bnt_head *h, unsigned 
     p += rows * 16;
     for (unsigned i = 0; i < threads; i++, p += each) {
         struct finder *f = &s->finders[i];
-        f->lowest = (double *)(void *)p;
+        f->row = p;
+        f->lowest = (double *)(void *)(p + row);
         f->found = (struct bnt_top *)(void *)(f->lowest + BNT_HEAD_MOST);
         f->rest = (float *)(void *)(f->found + BNT_HEAD_MOST);
         f->x = (int8_t *)(f->rest + cols);
@@ -390,14 +393,15 @@ uint64_t bnt_search_run(struct bnt_search *s, const float *x, uint32_t k, struct
     float floor = (float)(least - fabs(least) * 0x1p-22 - 0x1p-120);
     for (uint64_t r = lo; r < hi; r++) {
         if (s->upper[r] < floor) continue;
-        h->k->dense_gemm(&(bnt_dense_gemm_args){.shape = h->exact->dshape,
-                                                .w = h->exact->w,
+        struct bnt_weight_row row = bnt_weight_row(h->exact, r, f->row);
+        h->k->dense_gemm(&(bnt_dense_gemm_args){.shape = row.shape,
+                                                .w = row.w,
                                                 .x = x,
                                                 .ldx = cols,
-                                                .row_lo = r,
-                                                .row_hi = r + 1,
+                                                .row_lo = row.at,
+                                                .row_hi = row.at + 1,
                                                 .tok_hi = 1,
-                                                .y = s->exact,
+                                                .y = s->exact + (r - row.at),
                                                 .ldy = h->shape.rows});
         computed++;
         if (!isfinite(s->exact[r])) f->finite = false;

@@ -135,7 +135,7 @@ static void pack_slice(void *arg, unsigned i, unsigned n) {
                                                       .row_hi = at.hi,
                                                       .src = mat->data,
                                                       .packed = (void *)(uintptr_t)w->w});
-        bnt_mem_drop_file_pages(mat->data + row_bytes(mat, at.lo), bytes);
+        bnt_gguf_release(job->m->gguf, mat->data + row_bytes(mat, at.lo), bytes);
         bnt_loading_did(job->loading, i, bytes);
     }
 }
@@ -168,9 +168,12 @@ static int lay_out(struct pack_job *job, struct bnt_share_item *items, uint64_t 
                 (unsigned long long)mat->cols, (unsigned long long)mat->rows, mat->src.block);
         w->step = layout.step ? layout.step : 1;
         w->bytes = layout.bytes ? layout.bytes : mat->bytes;
-        w->mapped = layout.bytes == 0 && !mat->ternary;
-        if (w->mapped) {
+        if (layout.bytes == 0 && !mat->ternary) {
+            bnt_dense_shape row = {1, mat->cols, mat->dense_type, 0};
             w->w = mat->data;
+            w->file = job->m->gguf;
+            if (job->k->dense_layout(&row, &layout) == BNT_SUPPORTED && layout.bytes == 0)
+                w->row_bytes = mat->bytes / mat->rows;
             continue;
         }
         uint64_t align = layout.align > 64 ? layout.align : 64;
@@ -224,7 +227,7 @@ int bnt_weights_load(struct bnt_weights *out, const struct bnt_model *m, const b
     if ((status = bnt_mem_alloc(&out->arena, arena, "packed weights", err)) != BNT_OK) goto out;
     if (loading->placed) bnt_mem_small_pages(&out->arena);
     for (uint32_t i = 0; i < m->n_matrices; i++) {
-        if (!out->w[i].mapped) out->w[i].w = (uint8_t *)out->arena.ptr + offsets[i];
+        if (!out->w[i].file) out->w[i].w = (uint8_t *)out->arena.ptr + offsets[i];
     }
     bnt_pool_run(loading->pool, pack_slice, &job);
 out:
@@ -237,6 +240,13 @@ out:
     free(items);
     if (status != BNT_OK) bnt_weights_free(out);
     return status;
+}
+
+struct bnt_weight_row bnt_weight_row(const struct bnt_weight *w, uint64_t row, void *room) {
+    if (w->row_bytes == 0) return (struct bnt_weight_row){w->dshape, w->w, row};
+    bnt_dense_shape shape = {1, w->dshape.cols, w->dshape.type, 0};
+    bnt_gguf_copy(w->file, (const uint8_t *)w->w + row * w->row_bytes, w->row_bytes, room);
+    return (struct bnt_weight_row){shape, room, 0};
 }
 
 void bnt_weights_free(struct bnt_weights *weights) {

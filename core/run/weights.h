@@ -21,11 +21,19 @@ struct bnt_weight {
     bool ternary;
     bnt_ternary_shape tshape;
     bnt_dense_shape dshape;
-    float scale;    /* ternary, one scale for the tensor: NUMERICS clause 3 */
-    const void *w;  /* packed object, or the file's bytes */
-    uint64_t bytes; /* of that */
-    bool mapped;    /* w is the file's bytes */
-    uint32_t step;  /* rows that slices should be multiples of */
+    float scale;                 /* ternary, one scale for the tensor: NUMERICS clause 3 */
+    const void *w;               /* packed object, or the file's bytes */
+    uint64_t bytes;              /* of that */
+    uint32_t step;               /* rows that slices should be multiples of */
+    const struct bnt_gguf *file; /* whose bytes w are; NULL: packed */
+    uint64_t row_bytes;          /* of such a matrix, where bnt_weight_row copies; else 0 */
+};
+
+/* A row of a dense matrix, as dense kernels take it. */
+struct bnt_weight_row {
+    bnt_dense_shape shape;
+    const void *w;
+    uint64_t at; /* of this row */
 };
 
 struct bnt_weights {
@@ -57,5 +65,9 @@ int bnt_weights_scan(struct bnt_model *m, struct bnt_loading *loading, struct bn
 int bnt_weights_load(struct bnt_weights *out, const struct bnt_model *m, const bnt_kernels *k,
                      struct bnt_loading *loading, struct bnt_err *err);
 void bnt_weights_free(struct bnt_weights *weights);
+
+/* For rows that are needed now and then. One that is used in place in the file is copied to `room`
+ * (w->row_bytes, aligned to 64): touched there, it would make megabytes around it resident. */
+struct bnt_weight_row bnt_weight_row(const struct bnt_weight *w, uint64_t row, void *room);
 
 #endif

@@ -246,6 +246,12 @@ START_TEST(opens_files) {
     ck_assert_uint_eq(size, gw_file_size(w));
     check_scalars(g);
     check_tensors(g, 32);
+    uint8_t copy[100];
+    const uint8_t *bytes = bnt_gguf_bytes(g, &size);
+    for (size_t at = 0; at + 100 <= size; at += 50) {
+        bnt_gguf_copy(g, bytes + at, 100, copy);
+        ck_assert_mem_eq(copy, bytes + at, 100);
+    }
     bnt_gguf_close(g);
     ck_assert_int_eq(truncate(path, (off_t)gw_header_size(w) - 1), 0);
     expect_path_fault(path, BNT_E_FORMAT);

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "machine/usage.h"
+#include "receipt.h"
 #include "run/engine.h"
 #include "run/generate.h"
 #include "suite.h"
@@ -269,6 +271,45 @@ START_TEST(logits_that_are_not_finite_are_an_error) {
 }
 END_TEST
 
+/* Of an embedding that is its head, only the rows that a text needs are read, and not where they
+ * are mapped: the kernel would map all that lies around them. Nor does a receipt keep the file. */
+START_TEST(the_file_does_not_become_resident) {
+    enum { TOKENS = 400, MADE = 50 };
+    struct bnt_err err = {0};
+    struct bnt_engine *wide;
+    struct bnt_session *s;
+    struct synth shape;
+    uint64_t bytes;
+    uint32_t n;
+    char other[80];
+    int32_t text[TOKENS];
+    snprintf(other, sizeof other, "%s.wide", path);
+    ck_assert(synth_preset(&shape, "tiny"));
+    shape.vocab = 60000;
+    ck_assert_int_eq(synth_save(&shape, other, &bytes), 0);
+    ck_assert_uint_gt(bytes, 30 << 20);
+    for (int i = 0; i < TOKENS; i++) text[i] = i * (60000 / TOKENS);
+    must(bnt_engine_open(&wide, other, NULL, &err), &err);
+    must(bnt_session_open(&s, wide, &(struct bnt_session_options){.threads = 2, .no_bind = true},
+                          &err),
+         &err);
+    must(bnt_session_feed_top(s, text, 1, 40, &err), &err);
+    uint64_t before = bnt_usage_now().file;
+    must(bnt_session_feed_top(s, text, TOKENS, 40, &err), &err);
+    for (int i = 0; i < MADE; i++) {
+        int32_t id = bnt_session_top(s, &n)[0].id;
+        must(bnt_session_feed_top(s, &id, 1, 40, &err), &err);
+    }
+    ck_assert_uint_lt(bnt_usage_now().file, before + (2 << 20));
+    uint64_t peak = bnt_usage_now().peak;
+    json_decref(bnt_receipt_model(wide->gguf, &err)); /* the hash of the whole file */
+    ck_assert_uint_lt(bnt_usage_now().peak, peak + (4 << 20));
+    bnt_session_close(s);
+    bnt_engine_close(wide);
+    unlink(other);
+}
+END_TEST
+
 START_TEST(a_caller_who_changed_the_rounding_is_told) {
     struct bnt_err err = {0};
     struct bnt_session *s = session(16, 1);
@@ -295,6 +336,7 @@ int main(void) {
     tcase_add_test(tc, text_held_back_for_a_stop_string_comes_at_the_end);
     tcase_add_test(tc, generation_ends_where_it_should);
     tcase_add_test(tc, logits_that_are_not_finite_are_an_error);
+    tcase_add_test(tc, the_file_does_not_become_resident);
     tcase_add_test(tc, a_caller_who_changed_the_rounding_is_told);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
