@@ -138,10 +138,6 @@ static struct rates rates_of(const struct kernels *k, const struct row *r) {
     return x;
 }
 
-static json_t *known(double x) {
-    return x > 0 ? json_real(x) : json_null();
-}
-
 static json_t *as_json(const struct kernels *k) {
     json_t *read = json_object(), *int8 = json_object(), *f32 = json_object();
     json_t *results = json_array();
@@ -150,8 +146,10 @@ static json_t *as_json(const struct kernels *k) {
         snprintf(key, sizeof key, "%u", k->threads.values[t]);
         json_object_set_new(read, key,
                             json_real(bnt_meter_best(k->meter, t, BNT_LIMIT_READ) * 1e-9));
-        json_object_set_new(int8, key, known(bnt_meter_best(k->meter, t, BNT_LIMIT_INT8) * 1e-9));
-        json_object_set_new(f32, key, known(bnt_meter_best(k->meter, t, BNT_LIMIT_F32) * 1e-9));
+        json_object_set_new(int8, key,
+                            bench_known(bnt_meter_best(k->meter, t, BNT_LIMIT_INT8) * 1e-9));
+        json_object_set_new(f32, key,
+                            bench_known(bnt_meter_best(k->meter, t, BNT_LIMIT_F32) * 1e-9));
     }
     for (size_t i = 0; i < k->n_rows; i++) {
         const struct row *r = &k->rows[i];
@@ -161,10 +159,10 @@ static json_t *as_json(const struct kernels *k) {
             json_pack("{s:s, s:s, s:i, s:{s:f, s:f, s:f}, s:o, s:o, s:o, s:o, s:s}", "slot",
                       r->item->slot, "shape", r->item->shape, "threads",
                       (int)k->threads.values[r->team], "ns", "median", r->median * 1e9, "min",
-                      r->min * 1e9, "max", r->max * 1e9, "gb_s", known(x.bytes * 1e-9),
-                      "read_fraction", known(x.read_fraction), "gmac_s", known(x.macs * 1e-9),
-                      "peak_fraction", known(x.macs_fraction), "peak",
-                      r->item->macs_kind == BNT_PEAK_INT8 ? "int8" : "f32"));
+                      r->min * 1e9, "max", r->max * 1e9, "gb_s", bench_known(x.bytes * 1e-9),
+                      "read_fraction", bench_known(x.read_fraction), "gmac_s",
+                      bench_known(x.macs * 1e-9), "peak_fraction", bench_known(x.macs_fraction),
+                      "peak", r->item->macs_kind == BNT_PEAK_INT8 ? "int8" : "f32"));
     }
     return json_pack("{s:s, s:s, s:{s:o, s:o, s:o}, s:o}", "backend", k->backend->name,
                      "backend_variant", k->backend->variant, "machine", "read_gbs", read,

@@ -10,7 +10,7 @@ static const char *limit_name(const struct bench_test *t) {
     return t->decode ? "read" : "int8";
 }
 
-static json_t *known(double x) {
+json_t *bench_known(double x) {
     return x > 0 ? json_real(x) : json_null();
 }
 
@@ -24,7 +24,8 @@ static json_t *as_json(const struct bench *b) {
         snprintf(key, sizeof key, "%u", b->threads.values[i]);
         json_object_set_new(read, key,
                             json_real(bnt_meter_best(b->meter, i, BNT_LIMIT_READ) * 1e-9));
-        json_object_set_new(int8, key, known(bnt_meter_best(b->meter, i, BNT_LIMIT_INT8) * 1e-9));
+        json_object_set_new(int8, key,
+                            bench_known(bnt_meter_best(b->meter, i, BNT_LIMIT_INT8) * 1e-9));
     }
     for (size_t i = 0; i < b->n_tests; i++) {
         const struct bench_test *t = &b->tests[i];
@@ -32,8 +33,8 @@ static json_t *as_json(const struct bench *b) {
             results, json_pack("{s:s, s:i, s:i, s:{s:f, s:f, s:f}, s:o, s:o, s:s}", "test", t->name,
                                "threads", (int)b->threads.values[t->team], "depth", (int)t->depth,
                                "tok_s", "median", t->median, "min", t->min, "max", t->max,
-                               "limit_fraction", known(t->limit_fraction), "beside_fraction",
-                               known(t->beside_fraction), "limit", limit_name(t)));
+                               "limit_fraction", bench_known(t->limit_fraction), "beside_fraction",
+                               bench_known(t->beside_fraction), "limit", limit_name(t)));
     }
     json_t *machine = json_pack("{s:o, s:o, s:s, s:s}", "read_gbs", read, "int8_gmacs", int8,
                                 "int8_by", best->name, "int8_variant", best->variant);

@@ -188,6 +188,27 @@ void graph_check_model(const struct synth *s, const char *what, size_t n) {
     graph_close(&f);
 }
 
+void graph_check_packings(const struct synth *s, const uint32_t *types, size_t n_types,
+                          bool embedding) {
+    enum { N = 12 };
+    int32_t ids[N];
+    float *first = NULL;
+    for (size_t i = 0; i < n_types; i++) {
+        struct synth packed = *s;
+        packed.type = types[i];
+        if (embedding) packed.embd_type = packed.output_type = types[i];
+        packed.f16_scales = true;
+        struct graph f = graph_open(&packed, "ref-scalar");
+        graph_tokens(ids, N, f.vocab, 5);
+        float *logits = graph_logits(&f, ids, N);
+        if (!first) first = logits;
+        ck_assert_mem_eq(logits, first, N * f.vocab * sizeof *logits);
+        if (logits != first) free(logits);
+        graph_close(&f);
+    }
+    free(first);
+}
+
 /* ---- pieces and mutations -------------------------------------------------------------------- */
 
 void graph_feed_in_pieces(struct graph *f, const int32_t *ids, size_t n, const float *expected,

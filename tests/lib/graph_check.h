@@ -55,6 +55,10 @@ void graph_feed_in_pieces(struct graph *f, const int32_t *ids, size_t n, const f
 
 /* ref-scalar's logits at n positions against the reference's. */
 void graph_check_model(const struct synth *s, const char *what, size_t n);
+/* The same ternary weights in each of these types, also the embedding's: the same logits, bit for
+ * bit. */
+void graph_check_packings(const struct synth *s, const uint32_t *types, size_t n_types,
+                          bool embedding);
 /* The test of the test: each error put into the reference must be seen. */
 void graph_check_mutations(const struct synth *s);
 
