@@ -337,7 +337,8 @@ typedef struct bnt_kernels {
     void (*act_unpack)(const bnt_act_unpack_args *);
     void (*ternary_gemm)(const bnt_ternary_gemm_args *);
 
-    /* group dense; layout.bytes == 0 means "used in place, as in the file" */
+    /* group dense; layout.bytes == 0 means "used in place, as in the file": a row that is needed by
+     * itself may then come as a matrix of one row, if dense_layout says the same of that */
     int32_t (*dense_layout)(const bnt_dense_shape *, bnt_layout *);
     void (*dense_pack)(const bnt_dense_pack_args *);
     void (*dense_unpack)(const bnt_dense_unpack_args *);
