@@ -44,6 +44,8 @@ double bench_median(const double *sorted, size_t n);
 int bench_by_value(const void *a, const void *b); /* for qsort of doubles */
 
 json_t *bench_known(double x); /* null for what is not known: 0 */
+/* The best of a limit in 1e9 a second, by thread count. */
+json_t *bench_limit(const struct bnt_meter *m, const struct cmd_list *threads, enum bnt_limit what);
 int bench_report(const struct bench *b, struct bnt_err *err);
 /* `bench --kernels`. */
 int bench_kernels(const struct cmd_args *args, struct bnt_err *err);

@@ -139,18 +139,10 @@ static struct rates rates_of(const struct kernels *k, const struct row *r) {
 }
 
 static json_t *as_json(const struct kernels *k) {
-    json_t *read = json_object(), *int8 = json_object(), *f32 = json_object();
+    json_t *read = bench_limit(k->meter, &k->threads, BNT_LIMIT_READ);
+    json_t *int8 = bench_limit(k->meter, &k->threads, BNT_LIMIT_INT8);
+    json_t *f32 = bench_limit(k->meter, &k->threads, BNT_LIMIT_F32);
     json_t *results = json_array();
-    for (unsigned t = 0; t < k->threads.count; t++) {
-        char key[16];
-        snprintf(key, sizeof key, "%u", k->threads.values[t]);
-        json_object_set_new(read, key,
-                            json_real(bnt_meter_best(k->meter, t, BNT_LIMIT_READ) * 1e-9));
-        json_object_set_new(int8, key,
-                            bench_known(bnt_meter_best(k->meter, t, BNT_LIMIT_INT8) * 1e-9));
-        json_object_set_new(f32, key,
-                            bench_known(bnt_meter_best(k->meter, t, BNT_LIMIT_F32) * 1e-9));
-    }
     for (size_t i = 0; i < k->n_rows; i++) {
         const struct row *r = &k->rows[i];
         struct rates x = rates_of(k, r);

@@ -14,19 +14,24 @@ json_t *bench_known(double x) {
     return x > 0 ? json_real(x) : json_null();
 }
 
+json_t *bench_limit(const struct bnt_meter *m, const struct cmd_list *threads,
+                    enum bnt_limit what) {
+    json_t *o = json_object();
+    for (unsigned t = 0; t < threads->count; t++) {
+        char key[16];
+        snprintf(key, sizeof key, "%u", threads->values[t]);
+        json_object_set_new(o, key, bench_known(bnt_meter_best(m, t, what) * 1e-9));
+    }
+    return o;
+}
+
 static json_t *as_json(const struct bench *b) {
     const struct bnt_engine_info *info = bnt_engine_info(b->engine);
     const struct bnt_backend *best = bnt_backends_chosen(b->best);
     const char *path = cmd_model_path(b->args);
-    json_t *read = json_object(), *int8 = json_object(), *results = json_array();
-    for (unsigned i = 0; i < b->threads.count; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "%u", b->threads.values[i]);
-        json_object_set_new(read, key,
-                            json_real(bnt_meter_best(b->meter, i, BNT_LIMIT_READ) * 1e-9));
-        json_object_set_new(int8, key,
-                            bench_known(bnt_meter_best(b->meter, i, BNT_LIMIT_INT8) * 1e-9));
-    }
+    json_t *read = bench_limit(b->meter, &b->threads, BNT_LIMIT_READ);
+    json_t *int8 = bench_limit(b->meter, &b->threads, BNT_LIMIT_INT8);
+    json_t *results = json_array();
     for (size_t i = 0; i < b->n_tests; i++) {
         const struct bench_test *t = &b->tests[i];
         json_array_append_new(
