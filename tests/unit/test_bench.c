@@ -87,11 +87,13 @@ START_TEST(fields_of_results) {
             is(r, "limit_fraction",
                number(rate, "median") * number(o, "ternary_macs_per_token") /
                    (number(int8, t) * 1e9));
-        else if (!json_is_null(f)) /* besides the weights, the positions before a token are read */
-            ck_assert(number(r, "limit_fraction") > number(rate, "median") *
-                                                        number(o, "weight_bytes_per_token") /
-                                                        (number(read, t) * 1e9));
-        ck_assert(json_is_null(f) || number(r, "beside_fraction") > 0);
+        if (!prefill && !json_is_null(f)) { /* besides the weights, a few positions are read */
+            double weights = number(rate, "median") * number(o, "weight_bytes_per_token") /
+                             (number(read, t) * 1e9);
+            between(r, "limit_fraction", weights, 1.1 * weights);
+        }
+        if (!json_is_null(f)) /* what was measured beside it is at most the best */
+            ck_assert(number(r, "beside_fraction") >= number(r, "limit_fraction") * (1 - 1e-9));
         seen++;
     }
     ck_assert_uint_eq(seen, 4);
