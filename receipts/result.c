@@ -14,7 +14,7 @@
 #include "base/sha256.h"
 #include "receipt.h"
 
-enum { HASHED_AT_ONCE = 1 << 20 }; /* bytes of the model's file */
+enum { HASHED_AT_ONCE = 1 << 15 }; /* bytes of the model's file */
 
 json_t *bnt_receipt_bits(float f) {
     char hex[9];
@@ -55,9 +55,10 @@ json_t *bnt_receipt_model(const struct bnt_gguf *g, struct bnt_err *err) {
     bnt_gguf_str(g, "general.architecture", &arch);
     bnt_sha256_begin(&h);
     for (size_t at = 0, n; at < size; at += n) { /* the file need not become resident for this */
-        n = size - at < HASHED_AT_ONCE ? size - at : HASHED_AT_ONCE;
-        bnt_sha256_add(&h, bytes + at, n);
-        bnt_gguf_release(g, bytes + at, n);
+        uint8_t piece[HASHED_AT_ONCE];
+        n = size - at < sizeof piece ? size - at : sizeof piece;
+        bnt_gguf_copy(g, bytes + at, n, piece);
+        bnt_sha256_add(&h, piece, n);
     }
     if (bnt_sha256_end(&h, hex, err) != BNT_OK) return NULL;
     return json_pack("{s:s%, s:I, s:s}", "architecture", arch.ptr, arch.len, "bytes",

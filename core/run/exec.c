@@ -60,7 +60,7 @@ static void embed(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint6
             embed_ternary(e, w, row, out, i);
             continue;
         }
-        struct bnt_weight_row r = bnt_weight_row(w, row, e->embed_row + i * e->embed_row_room);
+        struct bnt_weight_row r = bnt_weight_row(w, row, e->embed_row + i * w->row_room);
         bnt_dense_unpack_args a = {
             .shape = r.shape, .row_lo = r.at, .row_hi = r.at + 1, .w = r.w, .out = out};
         CALL(e, i, dense_unpack, &a);
@@ -488,8 +488,7 @@ static void carve_all(struct bnt_exec *e, uint64_t acts, struct carver *c) {
         e->embed_trits = carve(c, parts, hp->n_embd);
         e->embed_scales = carve(c, parts, hp->n_embd * sizeof(float));
     } else {
-        e->embed_row_room = (embedding->row_bytes + 63) / 64 * 64;
-        e->embed_row = carve(c, parts, e->embed_row_room);
+        e->embed_row = carve(c, parts, embedding->row_room);
     }
     e->tickets = carve(c, e->plan.n_ops, sizeof *e->tickets);
     e->part = carve(c, parts, e->part_floats * sizeof(float));

@@ -237,8 +237,7 @@ struct bnt_search {
 int bnt_search_open(struct bnt_search **out, const struct bnt_head *h, unsigned threads,
                     struct bnt_err *err) {
     uint64_t rows = (h->shape.rows + 15) / 16 * 16, cols = (h->shape.cols + 63) / 64 * 64;
-    uint64_t row = (h->exact->row_bytes + 63) / 64 * 64;
-    uint64_t each = row + 2 * cols + cols * sizeof(float) +
+    uint64_t each = h->exact->row_room + 2 * cols + cols * sizeof(float) +
                     BNT_HEAD_MOST * (sizeof(double) + sizeof(struct bnt_top));
     struct bnt_search *s = calloc(1, sizeof *s);
     *out = NULL;
@@ -263,7 +262,7 @@ int bnt_search_open(struct bnt_search **out, const struct bnt_head *h, unsigned 
     for (unsigned i = 0; i < threads; i++, p += each) {
         struct finder *f = &s->finders[i];
         f->row = p;
-        f->lowest = (double *)(void *)(p + row);
+        f->lowest = (double *)(void *)(p + h->exact->row_room);
         f->found = (struct bnt_top *)(void *)(f->lowest + BNT_HEAD_MOST);
         f->rest = (float *)(void *)(f->found + BNT_HEAD_MOST);
         f->x = (int8_t *)(f->rest + cols);

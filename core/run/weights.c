@@ -173,7 +173,7 @@ static int lay_out(struct pack_job *job, struct bnt_share_item *items, uint64_t 
             w->w = mat->data;
             w->file = job->m->gguf;
             if (job->k->dense_layout(&row, &layout) == BNT_SUPPORTED && layout.bytes == 0)
-                w->row_bytes = mat->bytes / mat->rows;
+                w->row_room = (mat->bytes / mat->rows + 63) / 64 * 64;
             continue;
         }
         uint64_t align = layout.align > 64 ? layout.align : 64;
@@ -243,9 +243,10 @@ out:
 }
 
 struct bnt_weight_row bnt_weight_row(const struct bnt_weight *w, uint64_t row, void *room) {
-    if (w->row_bytes == 0) return (struct bnt_weight_row){w->dshape, w->w, row};
+    if (w->row_room == 0) return (struct bnt_weight_row){w->dshape, w->w, row};
     bnt_dense_shape shape = {1, w->dshape.cols, w->dshape.type, 0};
-    bnt_gguf_copy(w->file, (const uint8_t *)w->w + row * w->row_bytes, w->row_bytes, room);
+    uint64_t bytes = w->bytes / w->dshape.rows;
+    bnt_gguf_copy(w->file, (const uint8_t *)w->w + row * bytes, bytes, room);
     return (struct bnt_weight_row){shape, room, 0};
 }
 

@@ -26,7 +26,7 @@ struct bnt_weight {
     uint64_t bytes;              /* of that */
     uint32_t step;               /* rows that slices should be multiples of */
     const struct bnt_gguf *file; /* whose bytes w are; NULL: packed */
-    uint64_t row_bytes;          /* of such a matrix, where bnt_weight_row copies; else 0 */
+    uint64_t row_room;           /* bytes that bnt_weight_row copies to, a multiple of 64; or 0 */
 };
 
 /* A row of a dense matrix, as dense kernels take it. */
@@ -67,7 +67,7 @@ int bnt_weights_load(struct bnt_weights *out, const struct bnt_model *m, const b
 void bnt_weights_free(struct bnt_weights *weights);
 
 /* For rows that are needed now and then. One that is used in place in the file is copied to `room`
- * (w->row_bytes, aligned to 64): touched there, it would make megabytes around it resident. */
+ * (w->row_room bytes, aligned to 64): touched there, it would make megabytes around it resident. */
 struct bnt_weight_row bnt_weight_row(const struct bnt_weight *w, uint64_t row, void *room);
 
 #endif
