@@ -11,6 +11,7 @@
 
 #include "base/checked.h"
 #include "bitnet/numerics.h"
+#include "file/i2s.h"
 
 static const struct bnt_type_info table[] = {
     {BNT_F32, "F32", BNT_KIND_DENSE, 1, 4, 0},
@@ -51,45 +52,6 @@ bool bnt_type_bytes(uint32_t id, uint64_t row_len, uint64_t elements, uint64_t *
     if (t->block_bytes == 0 || whole % t->block != 0) return false;
     return bnt_mul_u64(elements / t->block, t->block_bytes, &n) &&
            bnt_add_u64(n, t->tail_bytes, bytes);
-}
-
-/* ---- I2_S: groups of 128 over the flattened tensor, byte p holds p, p+32, p+64, p+96 -------- */
-
-/* One whole group; loops of constant length over memory that is known to be apart are vectorised.
- */
-static void i2s_group(const uint8_t *restrict g, int8_t *restrict out) {
-    for (unsigned p = 0; p < 32; p++) {
-        out[p] = (int8_t)((g[p] >> 6) - 1);
-        out[p + 32] = (int8_t)((g[p] >> 4 & 3) - 1);
-        out[p + 64] = (int8_t)((g[p] >> 2 & 3) - 1);
-        out[p + 96] = (int8_t)((g[p] & 3) - 1);
-    }
-}
-
-static void i2s_decode(const uint8_t *data, uint64_t first, uint64_t count, int8_t *out) {
-    while (count) {
-        uint64_t group = first / 128, in = first % 128;
-        const uint8_t *g = data + group * 32;
-        if (in == 0 && count >= 128) { /* the usual case */
-            i2s_group(g, out);
-            out += 128, first += 128, count -= 128;
-        } else {
-            *out++ = (int8_t)((g[in % 32] >> (6 - 2 * (in / 32)) & 3) - 1);
-            first++, count--;
-        }
-    }
-}
-
-/* Code 3 in any of the bytes: both bits of a pair are set. */
-static bool i2s_has_bad_code(const uint8_t *p, uint64_t n) {
-    uint64_t bad[4] = {0}, i = 0;
-    for (; i + sizeof bad <= n; i += sizeof bad) {
-        uint64_t w[4];
-        memcpy(w, p + i, sizeof w);
-        for (unsigned k = 0; k < 4; k++) bad[k] |= w[k] & (w[k] >> 1);
-    }
-    for (; i < n; i++) bad[0] |= (uint64_t)(p[i] & (p[i] >> 1));
-    return ((bad[0] | bad[1] | bad[2] | bad[3]) & 0x5555555555555555u) != 0;
 }
 
 /* ---- TQ1_0, TQ2_0, Q2_0: blocks with a binary16 scale along a row --------------------------- */
@@ -193,7 +155,7 @@ void bnt_ternary_scan_rows(const struct bnt_ternary_src *src, uint64_t lo, uint6
         uint64_t first = lo * src->cols / 4, last = hi * src->cols / 4; /* whole bytes inside */
         memcpy(&scale, src->data + src->rows * src->cols / 4, sizeof scale);
         scan_scale(scan, scale, 0);
-        if (!scan->bad_code && i2s_has_bad_code(src->data + first, last - first)) {
+        if (!scan->bad_code && bnt_i2s_has_bad_code(src->data + first, last - first)) {
             scan->bad_code = true;
             scan->bad_row = lo;
         }
@@ -250,7 +212,7 @@ int bnt_ternary_scan_finish(struct bnt_ternary_src *src, const struct bnt_ternar
 void bnt_ternary_decode(const struct bnt_ternary_src *src, uint64_t lo, uint64_t hi, int8_t *trits,
                         float *scales) {
     if (src->type == BNT_I2_S) {
-        i2s_decode(src->data, lo * src->cols, (hi - lo) * src->cols, trits);
+        bnt_i2s_decode(src, lo, hi, trits);
         return;
     }
     const struct bnt_type_info *type = bnt_type(src->type);

@@ -67,6 +67,9 @@ bool bnt_type_bytes(uint32_t id, uint64_t row_len, uint64_t elements, uint64_t *
 
 /* ---- ternary tensors ---------------------------------------------------------------------- */
 
+/* The orders in which programs have written I2_S under its one id (i2s.h). */
+enum bnt_i2s_layout { BNT_I2S_A, BNT_I2S_B, BNT_I2S_C };
+
 /* A ternary tensor in the file, [rows][cols], after bnt_ternary_scan. */
 struct bnt_ternary_src {
     uint32_t type;
@@ -75,6 +78,7 @@ struct bnt_ternary_src {
     uint64_t bytes;
     uint32_t block; /* found by scan: 0 when one scale serves the tensor (NUMERICS clause 3) */
     float scale;    /* then the scale */
+    enum bnt_i2s_layout layout; /* I2_S only */
 };
 
 /* What was found in the rows looked at so far. */

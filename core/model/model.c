@@ -329,7 +329,7 @@ static int bind_matrix(struct binder *b, const char *name, uint64_t rows, uint64
     mat->bytes = t->bytes;
     mat->ternary = kind == BNT_KIND_TERNARY;
     mat->dense_type = t->type;
-    mat->src = (struct bnt_ternary_src){t->type, have, cols, t->data, t->bytes, 0, 0.0f};
+    mat->src = (struct bnt_ternary_src){t->type, have, cols, t->data, t->bytes, 0, 0.0f, BNT_I2S_A};
     b->m->parameters += t->elements;
     if (mat->ternary) b->m->ternary_parameters += t->elements;
     *index = b->m->n_matrices++;

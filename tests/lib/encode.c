@@ -212,12 +212,30 @@ void enc_q2_0(const int8_t *trits, const float *scales, size_t block, size_t n, 
     }
 }
 
-/* Per group of 128, byte p holds elements p, p + 32, p + 64, p + 96 at shifts 6, 4, 2, 0. */
+/* The encoder of the other layouts is a formula for where an element's code lies, not a loop over
+ * groups as the decoder has: byte and shift of element (row, col). */
+static size_t i2_s_byte(char layout, size_t cols, size_t row, size_t col, unsigned *shift) {
+    size_t i = row * cols + col;
+    switch (layout) {
+    case 'a': *shift = 6 - 2 * (unsigned)(i % 128 / 32); return i / 128 * 32 + i % 32;
+    case 'b': *shift = 6 - 2 * (unsigned)(row % 4); return row / 4 * cols + col;
+    default: *shift = 6 - 2 * (unsigned)(i % 64 / 16); return i / 64 * 16 + i % 16;
+    }
+}
+
+void enc_i2_s_layout(char layout, const int8_t *trits, size_t rows, size_t cols, uint8_t *out) {
+    memset(out, 0, rows * cols / 4);
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t c = 0; c < cols; c++) {
+            unsigned shift;
+            size_t byte = i2_s_byte(layout, cols, r, c, &shift);
+            out[byte] = (uint8_t)(out[byte] | (trits[r * cols + c] + 1) << shift);
+        }
+    }
+}
+
 void enc_i2_s(const int8_t *trits, size_t n, uint8_t *out) {
-    for (size_t g = 0; g < n / 128; g++, trits += 128, out += 32)
-        for (size_t p = 0; p < 32; p++)
-            out[p] = (uint8_t)((trits[p] + 1) << 6 | (trits[p + 32] + 1) << 4 |
-                               (trits[p + 64] + 1) << 2 | (trits[p + 96] + 1));
+    enc_i2_s_layout('a', trits, 1, n, out);
 }
 
 void enc_i2_s_tail(float scale, uint8_t out[ENC_I2_S_TAIL]) {

@@ -45,8 +45,11 @@ void enc_tq1_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out)
 void enc_tq2_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out);
 /* n trits, a multiple of block (64 or 128); one scale per block. */
 void enc_q2_0(const int8_t *trits, const float *scales, size_t block, size_t n, uint8_t *out);
-/* n trits, a multiple of 128: the codes only. The tensor ends with enc_i2_s_tail. */
+/* n trits, a multiple of 128: the codes only, in layout A, the one that published files have. The
+ * tensor ends with enc_i2_s_tail. */
 void enc_i2_s(const int8_t *trits, size_t n, uint8_t *out);
+/* The same in layout 'a', 'b' (rows a multiple of 4) or 'c': docs/FORMATS.md. */
+void enc_i2_s_layout(char layout, const int8_t *trits, size_t rows, size_t cols, uint8_t *out);
 #define ENC_I2_S_TAIL 32
 void enc_i2_s_tail(float scale, uint8_t out[ENC_I2_S_TAIL]);
 
