@@ -96,7 +96,7 @@ equal 'is a divergence' "$(receipt lost-token "p['status'], p['first_difference'
     r['prompts'][0]['free']['search_difference']['step'] in range(4), \
     r['prompts'][0]['free']['equal_tokens'] < 4")" "('divergence', None, True, True)"
 exits 'a fault far back' 0 '' parity far-back many
-exits 'needs a long prompt' 10 "position 632, layer 0, attention, token 0, row 0: value is" \
+exits 'needs a long prompt' 10 "position 632, layer 0, attention, token 0, head 0, row 0: value is" \
     parity far-back many --prompt-set=long
 equal 'of which the end is judged' "$(receipt far-back "len(r['prompts'][0]['ids']), \
     r['prompts'][0]['lockstep']['operations']['attention']")" "(640, {'compared': 8, 'different': 8})"

@@ -117,8 +117,8 @@ static int judge_backend(struct cmd_suspect *s, const struct work *w, struct bnt
         for (unsigned k = 0; k < BNT_OP_COUNT; k++) s->operations += r->compared[k];
         s->in_operation = r->found;
         s->first = r->first;
-        if (r->found) snprintf(s->matrix, sizeof s->matrix, "%s", r->first.matrix);
-        s->first.matrix = s->matrix;
+        if (r->found) snprintf(s->tensor, sizeof s->tensor, "%s", r->first.tensor);
+        s->first.tensor = s->tensor;
         s->state = r->found ? BNT_DIFFERS : BNT_AGREES;
         if (r->found)
             bnt_op_difference_text(&r->first, engine->info.n_layer, s->text, sizeof s->text);

@@ -22,7 +22,7 @@ struct cmd_suspect {
     uint64_t operations;        /* compared */
     bool in_operation; /* `first` is set; else the search of the head differs, or nothing */
     struct bnt_op_difference first;
-    char matrix[128]; /* what first.matrix points to: the model is closed by then */
+    char tensor[128]; /* what first.tensor points to: the model is closed by then */
 };
 
 struct cmd_location {

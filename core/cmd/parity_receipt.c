@@ -108,12 +108,13 @@ json_t *parity_difference(const struct bnt_op_difference *d, uint32_t n_layer) {
     snprintf(got, sizeof got, "%08" PRIx32, d->got);
     snprintf(wanted, sizeof wanted, "%08" PRIx32, d->wanted);
     return json_pack(
-        "{s:I, s:I, s:I, s:o, s:s, s:o, s:s, s:I, s:I, s:s, s:s, s:s}", "run", (json_int_t)d->run,
-        "position", (json_int_t)d->position, "operation_index", (json_int_t)d->op, "layer",
-        d->layer < n_layer ? json_integer(d->layer) : json_null(), "operation",
-        bnt_op_name(d->kind), "matrix", d->matrix[0] ? json_string(d->matrix) : json_null(), "what",
-        d->what, "token", (json_int_t)d->token, "row", (json_int_t)d->row, "bits", got,
-        "judge_bits", wanted, "text", text);
+        "{s:I, s:I, s:I, s:o, s:s, s:o, s:s, s:I, s:o, s:I, s:s, s:s, s:s}", "run",
+        (json_int_t)d->run, "position", (json_int_t)d->position, "operation_index",
+        (json_int_t)d->op, "layer", d->layer < n_layer ? json_integer(d->layer) : json_null(),
+        "operation", bnt_op_name(d->kind), "matrix",
+        d->tensor[0] ? json_string(d->tensor) : json_null(), "what", d->what, "token",
+        (json_int_t)d->token, "head", d->heads > 1 ? json_integer(d->head) : json_null(), "row",
+        (json_int_t)d->row, "bits", got, "judge_bits", wanted, "text", text);
 }
 
 static json_t *lockstep_facts(const struct parity *p, const struct bnt_lockstep_report *r) {
@@ -293,10 +294,6 @@ static const char *backend_of(const struct parity *p, uint32_t phase) {
     return NULL;
 }
 
-static const char *matrix_of(const struct parity *p, const struct bnt_op *op) {
-    return op->matrix == BNT_NO_MATRIX ? "" : p->exec->m->matrices[op->matrix].name;
-}
-
 static const char *prompt_of(const struct parity *p) {
     return p->n_prompts ? p->prompts[atomic_load(&p->prompt)].name : "";
 }
@@ -308,14 +305,13 @@ void parity_add_progress(const struct parity *p, json_t *draft) {
         const char *backend;
         const struct bnt_op *op = inside(p, i, &backend);
         if (!op) continue;
-        const char *matrix = matrix_of(p, op);
         json_array_append_new(
             threads,
             json_pack("{s:i, s:s, s:i, s:s, s:o, s:o}", "thread", (int)i, "backend", backend,
                       "operation_index", (int)(op - p->exec->plan.ops), "operation",
                       bnt_op_name(op->kind), "layer",
                       op->layer < p->exec->m->hp.n_layer ? json_integer(op->layer) : json_null(),
-                      "matrix", matrix[0] ? json_string(matrix) : json_null()));
+                      "matrix", op->tensor[0] ? json_string(op->tensor) : json_null()));
     }
     json_object_set_new(parity, "phase", json_string(parity_phase_name(phase)));
     json_object_set_new(parity, "elapsed_us", json_integer((json_int_t)(1e6 * parity_elapsed(p))));
@@ -341,7 +337,7 @@ char *parity_where(const struct parity *p, char *text, size_t size) {
         const struct bnt_op *op = inside(p, i, &backend);
         if (!op) continue;
         n += snprintf(text + n, size - (size_t)n, ", thread %u in %s's %s %s (layer %" PRIu32 ")",
-                      i, backend, bnt_op_name(op->kind), matrix_of(p, op), op->layer);
+                      i, backend, bnt_op_name(op->kind), op->tensor, op->layer);
     }
     return text;
 }

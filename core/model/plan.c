@@ -8,42 +8,70 @@
  */
 #include "model/plan.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
-enum { OPS_PER_LAYER = 32, OPS_AROUND = 8 };
+#include "base/checked.h"
+
+enum { FIRST_CAPACITY = 256 }; /* operations; it doubles when they are more */
 
 struct builder {
     struct bnt_plan *plan;
     const struct bnt_model *m;
     uint32_t layer;
     bool on_wanted;
+    int status; /* of the first failure, after which operations go to `lost` */
+    struct bnt_err *err;
+    struct bnt_op lost;
 };
 
+/* Room for one operation more. */
+static struct bnt_op *next(struct builder *b) {
+    struct bnt_plan *plan = b->plan;
+    if (b->status != BNT_OK) return &b->lost;
+    if (plan->n_ops == plan->capacity) {
+        uint32_t capacity = plan->capacity ? 2 * plan->capacity : FIRST_CAPACITY;
+        struct bnt_op *ops =
+            capacity > plan->capacity ? reallocarray(plan->ops, capacity, sizeof *plan->ops) : NULL;
+        if (!ops) {
+            b->status = bnt_fail_nomem(b->err, "the plan", (size_t)capacity * sizeof *plan->ops);
+            return &b->lost;
+        }
+        plan->ops = ops;
+        plan->capacity = capacity;
+    }
+    return &plan->ops[plan->n_ops++];
+}
+
+/* What is returned is valid until the next push. Widths are values per token. */
 static struct bnt_op *push(struct builder *b, enum bnt_op_kind kind, enum bnt_buffer in,
-                           enum bnt_buffer out, uint32_t width) {
-    struct bnt_op *op = &b->plan->ops[b->plan->n_ops++];
+                           uint32_t in_width, enum bnt_buffer out, uint32_t width) {
+    struct bnt_op *op = next(b);
     *op = (struct bnt_op){.kind = kind,
                           .in = in,
                           .out = out,
-                          .matrix = BNT_NO_MATRIX,
-                          .layer = b->layer,
+                          .in_width = in_width,
                           .width = width,
+                          .heads = 1,
+                          .matrix = BNT_NO_MATRIX,
+                          .tensor = "",
+                          .layer = b->layer,
                           .on_wanted = b->on_wanted};
     return op;
 }
 
-static void norm(struct builder *b, enum bnt_buffer in, const float *gain, uint32_t width) {
-    struct bnt_op *op = push(b, BNT_OP_NORM, in, BNT_BUF_NORM, width);
+/* Of `heads` equal parts, each by itself. */
+static void norm(struct builder *b, enum bnt_buffer in, const float *gain, const char *tensor,
+                 uint32_t width, uint32_t heads, enum bnt_buffer out) {
+    struct bnt_op *op = push(b, BNT_OP_NORM, in, width, out, width);
     op->gain = gain;
-    op->heads = 1;
+    op->tensor = tensor;
+    op->heads = heads;
 }
 
-/* In place, over each head by itself. */
-static void head_norm(struct builder *b, enum bnt_buffer buffer, const float *gain,
-                      uint32_t heads) {
-    struct bnt_op *op = push(b, BNT_OP_NORM, buffer, buffer, b->m->hp.head_dim);
-    op->gain = gain;
-    op->heads = heads;
+static void use_matrix(struct builder *b, struct bnt_op *op, uint32_t matrix) {
+    op->matrix = matrix;
+    op->tensor = b->m->matrices[matrix].name;
 }
 
 /* Up to three products of the same input. It is quantized once for each block size that the
@@ -55,13 +83,15 @@ static void linears(struct builder *b, enum bnt_buffer in, uint32_t width, unsig
         const struct bnt_matrix *first = &b->m->matrices[matrices[i]];
         if (done[i]) continue;
         if (first->ternary)
-            push(b, BNT_OP_QUANTIZE, in, BNT_BUF_ACTS, width)->block = first->src.block;
+            push(b, BNT_OP_QUANTIZE, in, width, BNT_BUF_ACTS, 0)->block = first->src.block;
         for (unsigned k = i; k < n; k++) {
             const struct bnt_matrix *mat = &b->m->matrices[matrices[k]];
             if (done[k] || mat->ternary != first->ternary || mat->src.block != first->src.block)
                 continue;
-            push(b, BNT_OP_LINEAR, mat->ternary ? BNT_BUF_ACTS : in, outs[k], (uint32_t)mat->rows)
-                ->matrix = matrices[k];
+            use_matrix(b,
+                       push(b, BNT_OP_LINEAR, mat->ternary ? BNT_BUF_ACTS : in, width, outs[k],
+                            (uint32_t)mat->rows),
+                       matrices[k]);
             done[k] = true;
         }
     }
@@ -72,53 +102,76 @@ static void linear(struct builder *b, enum bnt_buffer in, uint32_t width, uint32
     linears(b, in, width, 1, &matrix, &out);
 }
 
+static void rope(struct builder *b, enum bnt_buffer buffer, uint32_t width, uint32_t heads) {
+    push(b, BNT_OP_ROPE, BNT_BUF_NONE, 0, buffer, width)->heads = heads;
+}
+
+static void kv_store(struct builder *b, uint32_t width) {
+    struct bnt_op *op = push(b, BNT_OP_KV_STORE, BNT_BUF_K, width, BNT_BUF_CACHE, 0);
+    op->in2 = BNT_BUF_V;
+    op->heads = b->m->hp.n_head_kv;
+}
+
+static void attention(struct builder *b, uint32_t width) {
+    struct bnt_op *op = push(b, BNT_OP_ATTENTION, BNT_BUF_Q, width, BNT_BUF_ATTN, width);
+    op->in2 = BNT_BUF_CACHE;
+    op->heads = b->m->hp.n_head;
+}
+
+static void gate(struct builder *b, uint32_t width) {
+    push(b, BNT_OP_GATE, BNT_BUF_GATE, width, BNT_BUF_GATE, width)->in2 = BNT_BUF_UP;
+}
+
+static void add(struct builder *b, enum bnt_buffer in, uint32_t width) {
+    push(b, BNT_OP_ADD, in, width, BNT_BUF_X, width);
+}
+
 static void layer(struct builder *b) {
     const struct bnt_hparams *hp = &b->m->hp;
     const struct bnt_layer *l = &b->m->layers[b->layer];
     uint32_t q = hp->n_head * hp->head_dim, kv = hp->n_head_kv * hp->head_dim;
 
-    norm(b, BNT_BUF_X, l->attn_norm, hp->n_embd);
+    norm(b, BNT_BUF_X, l->attn_norm, "attn_norm.weight", hp->n_embd, 1, BNT_BUF_NORM);
     linears(b, BNT_BUF_NORM, hp->n_embd, 3, (const uint32_t[]){l->wq, l->wk, l->wv},
             (const enum bnt_buffer[]){BNT_BUF_Q, BNT_BUF_K, BNT_BUF_V});
-    if (l->q_norm) head_norm(b, BNT_BUF_Q, l->q_norm, hp->n_head);
-    if (l->k_norm) head_norm(b, BNT_BUF_K, l->k_norm, hp->n_head_kv);
-    push(b, BNT_OP_ROPE, BNT_BUF_NONE, BNT_BUF_Q, q)->heads = hp->n_head;
-    push(b, BNT_OP_ROPE, BNT_BUF_NONE, BNT_BUF_K, kv)->heads = hp->n_head_kv;
-    struct bnt_op *store = push(b, BNT_OP_KV_STORE, BNT_BUF_K, BNT_BUF_CACHE, kv);
-    store->in2 = BNT_BUF_V;
-    store->heads = hp->n_head_kv;
-    push(b, BNT_OP_ATTENTION, BNT_BUF_Q, BNT_BUF_ATTN, q)->in2 = BNT_BUF_CACHE;
+    if (l->q_norm) norm(b, BNT_BUF_Q, l->q_norm, "attn_q_norm.weight", q, hp->n_head, BNT_BUF_Q);
+    if (l->k_norm)
+        norm(b, BNT_BUF_K, l->k_norm, "attn_k_norm.weight", kv, hp->n_head_kv, BNT_BUF_K);
+    rope(b, BNT_BUF_Q, q, hp->n_head);
+    rope(b, BNT_BUF_K, kv, hp->n_head_kv);
+    kv_store(b, kv);
+    attention(b, q);
     enum bnt_buffer branch = BNT_BUF_ATTN;
     if (l->attn_sub_norm) {
-        norm(b, branch, l->attn_sub_norm, q);
+        norm(b, branch, l->attn_sub_norm, "attn_sub_norm.weight", q, 1, BNT_BUF_NORM);
         branch = BNT_BUF_NORM;
     }
     linear(b, branch, q, l->wo, BNT_BUF_BRANCH);
-    push(b, BNT_OP_ADD, BNT_BUF_BRANCH, BNT_BUF_X, hp->n_embd);
+    add(b, BNT_BUF_BRANCH, hp->n_embd);
 
-    norm(b, BNT_BUF_X, l->ffn_norm, hp->n_embd);
+    norm(b, BNT_BUF_X, l->ffn_norm, "ffn_norm.weight", hp->n_embd, 1, BNT_BUF_NORM);
     linears(b, BNT_BUF_NORM, hp->n_embd, 2, (const uint32_t[]){l->gate, l->up},
             (const enum bnt_buffer[]){BNT_BUF_GATE, BNT_BUF_UP});
-    push(b, BNT_OP_GATE, BNT_BUF_GATE, BNT_BUF_GATE, hp->n_ff)->in2 = BNT_BUF_UP;
+    gate(b, hp->n_ff);
     branch = BNT_BUF_GATE;
     if (l->ffn_sub_norm) {
-        norm(b, branch, l->ffn_sub_norm, hp->n_ff);
+        norm(b, branch, l->ffn_sub_norm, "ffn_sub_norm.weight", hp->n_ff, 1, BNT_BUF_NORM);
         branch = BNT_BUF_NORM;
     }
     linear(b, branch, hp->n_ff, l->down, BNT_BUF_BRANCH);
-    push(b, BNT_OP_ADD, BNT_BUF_BRANCH, BNT_BUF_X, hp->n_embd);
+    add(b, BNT_BUF_BRANCH, hp->n_embd);
 }
 
-bool bnt_op_by_token(enum bnt_op_kind kind) {
-    return kind != BNT_OP_LINEAR && kind != BNT_OP_ATTENTION;
+static bool by_token(const struct bnt_op *op) {
+    return bnt_op_form(op->kind)->cut == BNT_CUT_TOKENS;
 }
 
 static void form_chains(struct bnt_plan *plan) {
     struct bnt_op *first = NULL;
     for (uint32_t i = 0; i < plan->n_ops; i++) {
         struct bnt_op *op = &plan->ops[i];
-        bool goes_on = first && bnt_op_by_token(op->kind) && bnt_op_by_token(first->kind) &&
-                       op->on_wanted == first->on_wanted;
+        bool goes_on =
+            first && by_token(op) && by_token(first) && op->on_wanted == first->on_wanted;
         if (!goes_on) first = op;
         first->chain++;
     }
@@ -131,12 +184,11 @@ static void place_waits(struct bnt_plan *plan) {
     for (uint32_t i = 0; i < plan->n_ops; i += plan->ops[i].chain) {
         uint32_t reads = 0, writes = 0;
         for (uint32_t k = i; k < i + plan->ops[i].chain; k++) {
-            const struct bnt_op *op = &plan->ops[k];
-            bool in_place = op->kind == BNT_OP_ADD || op->kind == BNT_OP_ROPE;
-            reads |= 1u << op->in | 1u << op->in2 | (in_place ? 1u << op->out : 0);
-            writes |= 1u << op->out;
+            struct bnt_operand from[BNT_OP_MOST_READS];
+            for (unsigned n = bnt_op_reads(&plan->ops[k], from); n-- > 0;)
+                reads |= 1u << from[n].buffer;
+            writes |= 1u << bnt_op_writes(&plan->ops[k]).buffer;
         }
-        reads &= ~(1u << BNT_BUF_NONE);
         plan->ops[i].wait = (reads & written) || (writes & (read | written));
         if (plan->ops[i].wait) read = written = 0;
         read |= reads;
@@ -144,12 +196,29 @@ static void place_waits(struct bnt_plan *plan) {
     }
 }
 
+/* Every operand fits into its buffer: what is wrong here is wrong in layer() above. */
+static int check(const struct bnt_plan *plan, struct bnt_err *err) {
+    for (uint32_t k = 0; k < plan->n_ops; k++) {
+        const struct bnt_op *op = &plan->ops[k];
+        struct bnt_operand all[BNT_OP_MOST_READS + 1];
+        unsigned n = bnt_op_reads(op, all);
+        all[n++] = bnt_op_writes(op);
+        for (unsigned i = 0; i < n; i++) {
+            if (!bnt_buffer_is_f32(all[i].buffer) || all[i].width <= plan->width[all[i].buffer])
+                continue;
+            return bnt_fail(err, BNT_E_UNSUPPORTED,
+                            "the plan: operation %" PRIu32 " (%s) has %" PRIu32
+                            " values per token where its buffer has %" PRIu32,
+                            k, bnt_op_name(op->kind), all[i].width, plan->width[all[i].buffer]);
+        }
+    }
+    return BNT_OK;
+}
+
 int bnt_plan_build(struct bnt_plan *plan, const struct bnt_model *m, struct bnt_err *err) {
     const struct bnt_hparams *hp = &m->hp;
-    size_t max_ops = (size_t)hp->n_layer * OPS_PER_LAYER + OPS_AROUND;
-    struct builder b = {.plan = plan, .m = m, .layer = hp->n_layer};
-    *plan = (struct bnt_plan){.ops = calloc(max_ops, sizeof *plan->ops)};
-    if (!plan->ops) return bnt_fail_nomem(err, "the plan", max_ops * sizeof *plan->ops);
+    struct builder b = {.plan = plan, .m = m, .layer = hp->n_layer, .err = err};
+    *plan = (struct bnt_plan){0};
 
     uint32_t q = hp->n_head * hp->head_dim, kv = hp->n_head_kv * hp->head_dim;
     uint32_t widest = hp->n_embd > hp->n_ff ? hp->n_embd : hp->n_ff;
@@ -161,12 +230,17 @@ int bnt_plan_build(struct bnt_plan *plan, const struct bnt_model *m, struct bnt_
     w[BNT_BUF_GATE] = w[BNT_BUF_UP] = hp->n_ff;
     w[BNT_BUF_LOGITS] = hp->n_vocab;
 
-    push(&b, BNT_OP_EMBED, BNT_BUF_NONE, BNT_BUF_X, hp->n_embd)->matrix = m->embedding;
+    use_matrix(&b, push(&b, BNT_OP_EMBED, BNT_BUF_NONE, 0, BNT_BUF_X, hp->n_embd), m->embedding);
     for (b.layer = 0; b.layer < hp->n_layer; b.layer++) layer(&b);
     b.on_wanted = true;
-    push(&b, BNT_OP_SELECT, BNT_BUF_X, BNT_BUF_WANTED, hp->n_embd);
-    norm(&b, BNT_BUF_WANTED, m->output_norm, hp->n_embd);
+    push(&b, BNT_OP_SELECT, BNT_BUF_X, hp->n_embd, BNT_BUF_WANTED, hp->n_embd);
+    norm(&b, BNT_BUF_WANTED, m->output_norm, "output_norm.weight", hp->n_embd, 1, BNT_BUF_NORM);
     linear(&b, BNT_BUF_NORM, hp->n_embd, m->head, BNT_BUF_LOGITS);
+    if (b.status == BNT_OK) b.status = check(plan, err);
+    if (b.status != BNT_OK) {
+        bnt_plan_free(plan);
+        return b.status;
+    }
     form_chains(plan);
     place_waits(plan);
     return BNT_OK;
@@ -175,11 +249,4 @@ int bnt_plan_build(struct bnt_plan *plan, const struct bnt_model *m, struct bnt_
 void bnt_plan_free(struct bnt_plan *plan) {
     free(plan->ops);
     *plan = (struct bnt_plan){0};
-}
-
-const char *bnt_op_name(enum bnt_op_kind kind) {
-    static const char *const names[BNT_OP_COUNT] = {"embed",  "select", "norm",     "quantize",
-                                                    "linear", "rope",   "kv_store", "attention",
-                                                    "gate",   "add"};
-    return kind < BNT_OP_COUNT ? names[kind] : "?";
 }

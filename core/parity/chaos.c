@@ -40,9 +40,8 @@ struct bnt_chaos {
 static void slice(void *arg, uint32_t k, unsigned i, unsigned n) {
     struct bnt_chaos *c = arg;
     struct bnt_exec *first = c->parties[0].exec;
-    enum bnt_op_kind kind = first->plan.ops[k].kind;
     uint32_t random[4];
-    if (kind == BNT_OP_QUANTIZE || kind == BNT_OP_KV_STORE) {
+    if (!bnt_buffer_is_f32(bnt_op_writes(&first->plan.ops[k]).buffer)) {
         for (unsigned p = 0; p < c->n_parties; p++)
             bnt_watch_slice(c->watch, c->parties[p].name, c->parties[p].exec, k, i, n);
         return;

@@ -45,24 +45,19 @@ static void copy_rows(struct bnt_lockstep *l, enum bnt_buffer b, uint64_t values
     memcpy(l->judge->buffer[b] + lo, l->x->buffer[b] + lo, (hi - lo) * sizeof(float));
 }
 
-static bool is_f32(enum bnt_buffer b) {
-    return b != BNT_BUF_NONE && b != BNT_BUF_ACTS && b != BNT_BUF_CACHE;
+static uint64_t tokens_of(const struct bnt_exec *e, const struct bnt_operand *o) {
+    return o->on_wanted ? e->wanted : e->n;
 }
 
-static uint64_t tokens_of(const struct bnt_exec *e, const struct bnt_op *op) {
-    return op->on_wanted ? e->wanted : e->n;
-}
-
-/* Member i's share of what the operation reads, and of what it changes in place. */
+/* Member i's share of all that the operation reads. Activations and cache, in layouts of their own,
+ * the judge makes from X's values itself. */
 static void copy_inputs(struct bnt_lockstep *l, const struct bnt_op *op, unsigned i, unsigned n) {
-    uint64_t width = op->width, tokens = tokens_of(l->x, op);
-    if (op->kind == BNT_OP_LINEAR && is_f32(op->in))
-        width = l->x->weights->w[op->matrix].dshape.cols;
-    if (op->kind == BNT_OP_SELECT) tokens = l->x->n;
-    if (is_f32(op->in)) copy_rows(l, op->in, tokens * width, i, n);
-    if (is_f32(op->in2)) copy_rows(l, op->in2, tokens * width, i, n);
-    if (op->kind == BNT_OP_ADD || op->kind == BNT_OP_ROPE)
-        copy_rows(l, op->out, tokens * width, i, n);
+    struct bnt_operand reads[BNT_OP_MOST_READS];
+    for (unsigned k = bnt_op_reads(op, reads); k-- > 0;) {
+        const struct bnt_operand *o = &reads[k];
+        if (bnt_buffer_is_f32(o->buffer))
+            copy_rows(l, o->buffer, tokens_of(l->x, o) * o->width, i, n);
+    }
 }
 
 /* ---- outputs -------------------------------------------------------------------------------- */
@@ -92,14 +87,16 @@ static void compare(struct member *m, const struct bnt_op_difference *where, con
 
 static void compare_f32(struct bnt_lockstep *l, const struct bnt_op *op,
                         struct bnt_op_difference *where, unsigned i, unsigned n) {
-    uint64_t tokens = tokens_of(l->x, op), lo, hi;
-    bnt_slice(tokens * op->width, 1, i, n, &lo, &hi);
+    struct bnt_operand out = bnt_op_writes(op);
+    uint64_t part = out.width / op->heads, lo, hi;
+    bnt_slice(tokens_of(l->x, &out) * out.width, 1, i, n, &lo, &hi);
     where->what = "value";
-    while (lo < hi) { /* up to the end of a token each time */
-        uint64_t end = (lo / op->width + 1) * op->width;
+    while (lo < hi) { /* up to the end of a token's head each time */
+        uint64_t end = (lo / part + 1) * part;
         if (end > hi) end = hi;
-        where->token = lo / op->width;
-        where->row = lo % op->width;
+        where->token = lo / out.width;
+        where->head = (uint32_t)(lo % out.width / part);
+        where->row = lo % part;
         compare(&l->members[i], where, l->x->buffer[op->out] + lo, l->judge->buffer[op->out] + lo,
                 end - lo, sizeof(float));
         lo = end;
@@ -109,8 +106,9 @@ static void compare_f32(struct bnt_lockstep *l, const struct bnt_op *op,
 static void compare_acts(struct bnt_lockstep *l, const struct bnt_op *op,
                          struct bnt_op_difference *where, unsigned i, unsigned n) {
     struct member *m = &l->members[i];
-    bnt_act_shape shape = {tokens_of(l->x, op), op->width, op->block, 0};
-    uint64_t lo, hi, blocks = op->block ? op->width / op->block : 1;
+    struct bnt_operand out = bnt_op_writes(op);
+    bnt_act_shape shape = {tokens_of(l->x, &out), out.width, op->block, 0};
+    uint64_t lo, hi, blocks = op->block ? out.width / op->block : 1;
     bnt_slice(shape.tokens, 1, i, n, &lo, &hi);
     for (uint64_t t = lo; t < hi; t++) {
         l->x->k->act_unpack(&(bnt_act_unpack_args){shape, t, t + 1, l->x->acts, m->q[0], m->a[0]});
@@ -118,7 +116,7 @@ static void compare_acts(struct bnt_lockstep *l, const struct bnt_op *op,
             &(bnt_act_unpack_args){shape, t, t + 1, l->judge->acts, m->q[1], m->a[1]});
         where->token = t;
         where->what = "quantized value";
-        compare(m, where, m->q[0], m->q[1], op->width, 1);
+        compare(m, where, m->q[0], m->q[1], out.width, 1);
         where->what = "activation scale";
         compare(m, where, m->a[0], m->a[1], blocks, sizeof(float));
     }
@@ -180,9 +178,12 @@ static bool judgeable(const struct bnt_lockstep *l, const struct bnt_op *op) {
 
 static void compare_outputs(struct bnt_lockstep *l, uint32_t k, unsigned i, unsigned n) {
     const struct bnt_op *op = &l->x->plan.ops[k];
-    struct bnt_op_difference where = {
-        .run = l->report.runs - 1, .op = k, .kind = op->kind, .layer = op->layer, .matrix = ""};
-    if (op->matrix != BNT_NO_MATRIX) where.matrix = l->x->m->matrices[op->matrix].name;
+    struct bnt_op_difference where = {.run = l->report.runs - 1,
+                                      .op = k,
+                                      .kind = op->kind,
+                                      .layer = op->layer,
+                                      .heads = op->heads,
+                                      .tensor = op->tensor};
     l->members[i].finding.count = 0;
     if (!judgeable(l, op)) return;
     if (op->out == BNT_BUF_ACTS)
@@ -331,10 +332,10 @@ uint64_t bnt_lockstep_calls(const struct bnt_lockstep *l, size_t slot) {
 
 char *bnt_op_difference_text(const struct bnt_op_difference *d, uint32_t n_layer, char *text,
                              size_t size) {
-    char layer[32] = "outside the layers", matrix[128] = "", head[32] = "", values[96];
+    char layer[32] = "outside the layers", tensor[128] = "", head[32] = "", values[96];
     if (d->layer < n_layer) snprintf(layer, sizeof layer, "layer %" PRIu32, d->layer);
-    if (d->matrix[0]) snprintf(matrix, sizeof matrix, " '%s'", d->matrix);
-    if (d->kind == BNT_OP_KV_STORE) snprintf(head, sizeof head, ", KV head %" PRIu32, d->head);
+    if (d->tensor[0]) snprintf(tensor, sizeof tensor, " '%s'", d->tensor);
+    if (d->heads > 1) snprintf(head, sizeof head, ", head %" PRIu32, d->head);
     if (strcmp(d->what, "quantized value") == 0)
         snprintf(values, sizeof values, "is %" PRId32 ", the judge has %" PRId32, (int32_t)d->got,
                  (int32_t)d->wanted);
@@ -346,7 +347,7 @@ char *bnt_op_difference_text(const struct bnt_op_difference *d, uint32_t n_layer
     snprintf(text, size,
              "run %" PRIu64 ", position %" PRIu64 ", %s, %s%s, token %" PRIu64 "%s, row %" PRIu64
              ": %s %s",
-             d->run, d->position, layer, bnt_op_name(d->kind), matrix, d->token, head, d->row,
+             d->run, d->position, layer, bnt_op_name(d->kind), tensor, d->token, head, d->row,
              d->what, values);
     return text;
 }

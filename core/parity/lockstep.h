@@ -18,10 +18,10 @@ struct bnt_op_difference {
     uint32_t op;       /* number in the plan */
     enum bnt_op_kind kind;
     uint32_t layer;       /* n_layer: outside the layers */
-    const char *matrix;   /* name of the tensor; "" for operations without one */
+    const char *tensor;   /* of the operation, as in the plan: the model's; "" without one */
     const char *what;     /* "value", "quantized value", "activation scale", "K value", "V value" */
-    uint32_t head;        /* of keys and values */
-    uint64_t token, row;  /* of the batch; element of the operation's output, row of the matrix */
+    uint32_t heads, head; /* parts of the operation's values, 1 where they are one; and which */
+    uint64_t token, row;  /* of the batch; element of the output's head, or row of the matrix */
     uint32_t got, wanted; /* bits of the f32, or the int8 */
 };
 

@@ -90,8 +90,7 @@ static void check_row(struct bnt_spotcheck *s, uint32_t k, uint64_t row, uint64_
     const struct bnt_op *op = &e->plan.ops[k];
     struct member *m = &s->members[i];
     uint64_t first = op->on_wanted ? e->n - e->wanted : 0;
-    uint64_t cols = e->m->matrices[op->matrix].cols;
-    const float *x = e->buffer[s->inputs[k]] + token * cols;
+    const float *x = e->buffer[s->inputs[k]] + token * op->in_width;
     float got = e->buffer[op->out][token * op->width + row];
     float wanted = e->weights->w[op->matrix].ternary ? ternary_row(s, m, op->matrix, row, x)
                                                      : dense_row(s, op->matrix, row, x);
@@ -141,7 +140,7 @@ static int verdict(void *arg, struct bnt_err *err) {
         err, BNT_E_MISMATCH,
         "spot-check: position %" PRIu64 ", %s, %s '%s', row %" PRIu64
         ": the backend computed %.9g (0x%08" PRIx32 "), the judge %.9g (0x%08" PRIx32 ")",
-        f->position, layer, bnt_op_name(op->kind), s->e->m->matrices[op->matrix].name, f->row,
+        f->position, layer, bnt_op_name(op->kind), op->tensor, f->row,
         (double)bnt_f32_from_bits(f->got), f->got, (double)bnt_f32_from_bits(f->wanted), f->wanted);
 }
 

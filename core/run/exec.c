@@ -69,7 +69,7 @@ static void embed(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint6
 
 static void select_wanted(struct bnt_exec *e, const struct bnt_op *op, uint64_t lo, uint64_t hi) {
     memcpy(e->buffer[op->out] + lo * op->width,
-           e->buffer[op->in] + (e->n - e->wanted + lo) * op->width,
+           e->buffer[op->in] + (e->n - e->wanted + lo) * op->in_width,
            (hi - lo) * op->width * sizeof(float));
 }
 
@@ -77,23 +77,23 @@ static void norm(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64
                  uint64_t hi) {
     bnt_rmsnorm_args a = {.tok_lo = lo * op->heads,
                           .tok_hi = hi * op->heads,
-                          .n = op->width,
+                          .n = op->width / op->heads,
                           .x = e->buffer[op->in],
-                          .ldx = op->width,
+                          .ldx = op->width / op->heads,
                           .gain = op->gain,
                           .eps = e->m->hp.norm_eps,
                           .y = e->buffer[op->out],
-                          .ldy = op->width};
+                          .ldy = op->width / op->heads};
     CALL(e, i, rmsnorm, &a);
 }
 
 static void quantize(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
                      uint64_t hi) {
-    bnt_act_quantize_args a = {.shape = {tokens_of(e, op), op->width, op->block, 0},
+    bnt_act_quantize_args a = {.shape = {tokens_of(e, op), op->in_width, op->block, 0},
                                .tok_lo = lo,
                                .tok_hi = hi,
                                .x = e->buffer[op->in],
-                               .ldx = op->width,
+                               .ldx = op->in_width,
                                .acts = e->acts};
     CALL(e, i, act_quantize, &a);
 }
@@ -130,7 +130,7 @@ static void linear_rows(struct bnt_exec *e, const struct bnt_op *op, unsigned i,
         bnt_dense_gemm_args a = {.shape = w->dshape,
                                  .w = w->w,
                                  .x = e->buffer[op->in],
-                                 .ldx = w->dshape.cols,
+                                 .ldx = op->in_width,
                                  .row_lo = lo,
                                  .row_hi = hi,
                                  .tok_hi = tokens,
@@ -188,7 +188,7 @@ static void kv_store(struct bnt_exec *e, const struct bnt_op *op, unsigned i, ui
                            .head_hi = op->heads,
                            .k = e->buffer[op->in],
                            .v = e->buffer[op->in2],
-                           .ldkv = op->width,
+                           .ldkv = op->in_width,
                            .kv = e->cache + op->layer * e->layer_bytes};
     CALL(e, i, kv_store, &a);
 }
@@ -240,12 +240,12 @@ static void attention(struct bnt_exec *e, const struct bnt_op *op, unsigned i, u
     bnt_attn_args all = {.shape = e->kv,
                          .kv = e->cache + op->layer * e->layer_bytes,
                          .q = e->buffer[op->in],
-                         .ldq = op->width,
-                         .heads = hp->n_head,
+                         .ldq = op->in_width,
+                         .heads = op->heads,
                          .scale = hp->attn_scale,
                          .pos = e->pos,
                          .tok_hi = e->n,
-                         .head_hi = hp->n_head,
+                         .head_hi = op->heads,
                          .chunks = chunks_upto(e->pos + e->n - 1),
                          .part = e->part,
                          .y = e->buffer[op->out],
@@ -256,7 +256,7 @@ static void attention(struct bnt_exec *e, const struct bnt_op *op, unsigned i, u
         return;
     }
     /* Late tokens see more keys, so items are taken from the end, longest first. */
-    uint32_t group = hp->n_head / e->kv.heads, item;
+    uint32_t group = op->heads / e->kv.heads, item;
     uint32_t blocks = (e->n + ATTN_TOKENS - 1) / ATTN_TOKENS, items = blocks * e->kv.heads;
     while ((item = take(e, op)) < items) {
         uint32_t block = blocks - 1 - item / e->kv.heads;

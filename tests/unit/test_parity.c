@@ -256,11 +256,11 @@ static void bad_lookup(const bnt_dense_unpack_args *a) {
 
 static const struct fault {
     enum bnt_op_kind kind; /* where it must be found */
-    const char *matrix;    /* "" for none */
+    const char *tensor;    /* "" for none */
     bool everywhere;       /* in every operation of the kind */
     unsigned row;
 } faults[] = {
-    {BNT_OP_NORM, "", true, 5},
+    {BNT_OP_NORM, "attn_norm.weight", true, 5},
     {BNT_OP_QUANTIZE, "", true, 7},
     {BNT_OP_LINEAR, "blk.0.attn_q.weight", false, 11},
     {BNT_OP_LINEAR, "token_embd.weight", false, 13},
@@ -295,7 +295,7 @@ static bnt_kernels with_fault(unsigned i) {
 
 static void check_fault(unsigned i) {
     const struct fault *f = &faults[i];
-    bool around = f->kind == BNT_OP_EMBED || strcmp(f->matrix, "token_embd.weight") == 0;
+    bool around = f->kind == BNT_OP_EMBED || strcmp(f->tensor, "token_embd.weight") == 0;
     struct bnt_lockstep_report r = judged(false);
     ck_assert_msg(r.found && r.first.kind == f->kind, "fault %u: %s", i, bnt_op_name(r.first.kind));
     ck_assert_uint_eq(r.different[f->kind], total(r.different));
@@ -306,7 +306,7 @@ static void check_fault(unsigned i) {
     ck_assert_int_eq(r.unjudged > 0, f->kind == BNT_OP_QUANTIZE);
     ck_assert_uint_eq(r.first.run, 0);
     ck_assert_uint_eq(r.first.layer, around ? engine->info.n_layer : 0);
-    ck_assert_str_eq(r.first.matrix, f->matrix);
+    ck_assert_str_eq(r.first.tensor, f->tensor);
     ck_assert_uint_eq(r.first.row, f->row);
     ck_assert_uint_eq(r.first.position, f->kind == BNT_OP_LINEAR && around ? PROMPT - 1 : 0);
     r = judged(true);
@@ -350,7 +350,7 @@ START_TEST(lockstep_finds_row_5000) {
         ck_assert(r.found);
         ck_assert_int_eq(r.first.kind, BNT_OP_LINEAR);
         ck_assert_uint_eq(r.first.layer, 0);
-        ck_assert_str_eq(r.first.matrix, "blk.0.ffn_gate.weight");
+        ck_assert_str_eq(r.first.tensor, "blk.0.ffn_gate.weight");
         ck_assert_uint_eq(r.first.row, 5000);
         ck_assert_uint_eq(r.first.got ^ r.first.wanted, 1);
         ck_assert_uint_eq(r.different[BNT_OP_LINEAR], STEPS * 2 * engine->info.n_layer);
