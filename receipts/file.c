@@ -17,10 +17,40 @@
 
 #include "receipt.h"
 
-enum { MAX_BYTES = 256 << 20, TRIES = 100 };
+/* A stranger's receipt must not take memory without bound: a parsed value takes up to 150 times its
+ * bytes. These limits allow a million steps. */
+enum { MAX_BYTES = 64 << 20, MAX_VALUES = 1 << 22, MAX_CONTAINERS = 1 << 17, TRIES = 100 };
 
 static int failed(struct bnt_err *err, const char *path, int why) {
     return bnt_fail(err, BNT_E_IO, "cannot write the receipt '%.400s': %s", path, strerror(why));
+}
+
+/* Counts values (each has a comma or a colon before it, or a bracket) and lists and objects by
+ * their marks outside of strings, without parsing. */
+static int check_size(const char *path, const char *text, size_t len, struct bnt_err *err) {
+    size_t values = 0, containers = 0;
+    bool in_string = false;
+    if (len > MAX_BYTES)
+        return bnt_fail(err, BNT_E_LIMIT, "receipt '%.400s': more than %d bytes", path, MAX_BYTES);
+    for (size_t i = 0; i < len; i++) {
+        const char c = text[i];
+        if (in_string) {
+            if (c == '"') in_string = false;
+            if (c == '\\') i++;
+        } else if (c == '"') {
+            in_string = true;
+        } else {
+            values += c == ',' || c == ':';
+            containers += c == '{' || c == '[';
+        }
+    }
+    if (values > MAX_VALUES || containers > MAX_CONTAINERS)
+        return bnt_fail(
+            err, BNT_E_LIMIT,
+            "receipt '%.400s': %zu values in %zu lists and objects; at most %d in %d can "
+            "be read",
+            path, values, containers, MAX_VALUES, MAX_CONTAINERS);
+    return BNT_OK;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -142,11 +172,8 @@ int bnt_receipt_write(const json_t *receipt, const char *path, struct bnt_err *e
     char *text = as_text(receipt, &len);
     int status;
     if (!text) return bnt_fail_nomem(err, "the receipt", len);
-    if (len > MAX_BYTES)
-        status = bnt_fail(err, BNT_E_LIMIT, "a receipt of %zu bytes; at most %d can be read", len,
-                          MAX_BYTES);
-    else
-        status = bnt_receipt_write_text(path, text, len, err);
+    status = check_size(path, text, len, err); /* what is written can be read */
+    if (status == BNT_OK) status = bnt_receipt_write_text(path, text, len, err);
     free(text);
     return status;
 }
@@ -159,10 +186,10 @@ static int read_text(const char *path, char **text, size_t *len, struct bnt_err 
     FILE *f = fopen(path, "rbe");
     *text = NULL;
     if (!f) return bnt_fail(err, BNT_E_IO, "receipt '%.400s': %s", path, strerror(errno));
-    for (size_t got = 1; got && status == BNT_OK; n += got) {
+    for (size_t got = 1; got && n <= MAX_BYTES; n += got) {
         if (n == capacity) {
             capacity = 2 * capacity + 65536;
-            char *grown = capacity > 2u * MAX_BYTES ? NULL : realloc(*text, capacity);
+            char *grown = realloc(*text, capacity);
             if (!grown) {
                 status = bnt_fail_nomem(err, path, capacity);
                 break;
@@ -173,9 +200,7 @@ static int read_text(const char *path, char **text, size_t *len, struct bnt_err 
     }
     if (status == BNT_OK && ferror(f))
         status = bnt_fail(err, BNT_E_IO, "receipt '%.400s': %s", path, strerror(errno));
-    if (status == BNT_OK && n > MAX_BYTES)
-        status =
-            bnt_fail(err, BNT_E_FORMAT, "receipt '%.400s': more than %d bytes", path, MAX_BYTES);
+    if (status == BNT_OK) status = check_size(path, *text, n, err);
     *len = n;
     fclose(f);
     return status;

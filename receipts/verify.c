@@ -6,6 +6,7 @@
  */
 #include "verify.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,6 +165,74 @@ static int compare_hashes(struct bnt_verification *v, const json_t *receipt, con
     return compare(v, BNT_CHECK_PROMPT, receipt, "prompt", here, err);
 }
 
+static uint64_t count_of(const char *text, size_t len, char c) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < len; i++) count += text[i] == c;
+    return count;
+}
+
+static bool holds(const int32_t *ids, size_t n, int32_t id) {
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] == id) return true;
+    }
+    return false;
+}
+
+static int encodes_to(bool *same, const struct bnt_tokenizer *t, const json_t *prompt,
+                      const char *text, size_t len, const int32_t *ids, size_t n,
+                      struct bnt_err *err) {
+    struct bnt_token_list list = {0};
+    int status = bnt_encode_prompt(t, text, len, flags_of(prompt), &list, err);
+    *same = status == BNT_OK && list.count == n && memcmp(list.ids, ids, n * sizeof *ids) == 0;
+    bnt_token_list_free(&list);
+    return status;
+}
+
+/* The tokens are said not to give back their text. What texts could they have had? Byte-level
+ * tokens have one, but for BOS alone, which an empty prompt has as well. SentencePiece writes a
+ * literal U+2581 (three bytes) like a space; an unknown token hides anything. */
+static int check_unrecoverable(struct bnt_verification *v, const json_t *receipt,
+                               const struct bnt_tokenizer *t, const int32_t *ids, size_t n,
+                               struct bnt_err *err) {
+    const enum bnt_check c = BNT_CHECK_PROMPT;
+    const json_t *prompt = part_of(receipt, "prompt");
+    const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
+    json_int_t bytes = json_integer_value(json_object_get(prompt, "bytes"));
+    char *text = NULL;
+    size_t len;
+    bool same = false;
+    int status = BNT_OK;
+    if (bytes == 0) status = encodes_to(&same, t, prompt, "", 0, ids, n, err);
+    if (status == BNT_OK && same) {
+        status = compare_hashes(v, receipt, "", 0, err);
+        bnt_verify_say(v, c, BNT_AGREES, "it was empty, and so begins with BOS alone");
+        return status;
+    }
+    if (status == BNT_OK && strcmp(info->kind, "gpt2") == 0) {
+        bnt_verify_say(
+            v, c, BNT_DIFFERS,
+            "prompt.recoverable: false, but byte-level tokens always give back their text");
+        return BNT_OK;
+    }
+    if (status == BNT_OK)
+        status = bnt_receipt_prompt_text(t, ids, n, flags_of(prompt), &text, &len, err);
+    if (status == BNT_OK) status = encodes_to(&same, t, prompt, text, len, ids, n, err);
+    if (status == BNT_OK && same && !holds(ids, n, info->unk)) {
+        json_int_t more = bytes - (json_int_t)len;
+        uint64_t spaces = count_of(text, len, ' ');
+        if (more < 2 || more % 2 != 0 || (uint64_t)more > 2 * spaces)
+            bnt_verify_say(v, c, BNT_DIFFERS,
+                           "prompt.bytes: %" JSON_INTEGER_FORMAT
+                           ", but tokens of a text of %zu bytes with %" PRIu64
+                           " spaces may only stand for others in which some of these are U+2581",
+                           bytes, len, spaces);
+    }
+    free(text);
+    bnt_verify_say(v, c, BNT_NOT_CHECKED,
+                   "its text cannot be had from its tokens; -p or -f gives it");
+    return status;
+}
+
 /* The tokens are those of the text. */
 static int compare_ids(struct bnt_verification *v, const json_t *prompt,
                        const struct bnt_tokenizer *t, const char *text, size_t len,
@@ -219,21 +288,12 @@ int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
     if (bnt_receipt_turns(receipt)) return bnt_verify_turns(v, receipt, t, err);
     int status = ids_of(v, prompt, bnt_tokenizer_info(t)->vocab_size, &ids, &n, err);
     if (status != BNT_OK || !ids) goto out;
-    if (strcmp(json_string_value(part_of(receipt, "template")), "raw") != 0) {
-        bnt_verify_say(v, c, BNT_NOT_CHECKED,
-                       "it was made by a template, and only its tokens are used");
-        goto out;
-    }
-    if (!text && !flag(prompt, "recoverable") && !flag(prompt, "parse_special") &&
-        strcmp(bnt_tokenizer_info(t)->kind, "gpt2") == 0) {
+    if (strcmp(json_string_value(part_of(receipt, "template")), "raw") != 0)
         bnt_verify_say(
             v, c, BNT_DIFFERS,
-            "prompt.recoverable: false, but byte-level tokens always give back their text");
-        goto out;
-    }
+            "template: a run's prompt goes to the model as it is, which is called 'raw'");
     if (!text && !flag(prompt, "recoverable")) {
-        bnt_verify_say(v, c, BNT_NOT_CHECKED,
-                       "its text cannot be had from its tokens; -p or -f gives it");
+        status = check_unrecoverable(v, receipt, t, ids, n, err);
         goto out;
     }
     if (!text) {

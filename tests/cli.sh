@@ -47,6 +47,7 @@ for threads in 1 3; do
     ok 'and the file is named' grep -q 'shrinks.gguf: reading the mapped file failed' "$tmp/stderr"
 done
 exits 'missing prompt file' 3 'nowhere.txt: No such file' "$bitnet" -m "$model" -f "$tmp/nowhere.txt"
+exits 'text without end' 8 '/dev/zero: more than 67108864 bytes of text' "$bitnet" -m "$model" -f /dev/zero
 exits 'full disk' 3 'cannot write the result to stdout: No space' \
     sh -c "\"$bitnet\" -m \"$model\" -p a -n 4 >/dev/full"
 exits 'unknown backend' 6 "cpu-nonsense" "$bitnet" -m "$model" -p a --backend=cpu-nonsense

@@ -44,7 +44,9 @@ double cmd_rate(size_t n, double seconds); /* 0 when no time went by */
  */
 int cmd_check_receipt(const struct cmd_args *args, struct bnt_err *err);
 
-/* The whole file, or stdin for "-". *text is malloc'd. */
+/* The whole file, or stdin for "-"; BNT_E_LIMIT beyond CMD_MAX_TEXT bytes, of which each may become
+ * a token of 20 bytes. *text is malloc'd. */
+#define CMD_MAX_TEXT (64 << 20)
 int cmd_read_file(const char *path, char **text, size_t *len, struct bnt_err *err);
 
 /* stdout, checked: a full disk or a closed pipe is an error with a name. */

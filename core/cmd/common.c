@@ -115,8 +115,11 @@ int cmd_read_file(const char *path, char **text, size_t *len, struct bnt_err *er
         }
         got = fread(buffer + n, 1, capacity - n, f);
         n += got;
-    } while (got);
-    if (ferror(f)) status = bnt_fail(err, BNT_E_IO, "%s: %s", path, strerror(errno));
+    } while (got && n <= CMD_MAX_TEXT);
+    if (n > CMD_MAX_TEXT)
+        status = bnt_fail(err, BNT_E_LIMIT, "%s: more than %d bytes of text", path, CMD_MAX_TEXT);
+    else if (ferror(f))
+        status = bnt_fail(err, BNT_E_IO, "%s: %s", path, strerror(errno));
 out:
     if (!is_stdin) fclose(f);
     if (status != BNT_OK) {

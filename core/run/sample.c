@@ -24,6 +24,11 @@ struct bnt_sampling bnt_sampling_default(void) {
         .temperature = 0.0f, .top_p = 1.0f, .repeat_penalty = 1.0f, .repeat_last = 64};
 }
 
+/* Clause 10, step 2: below the smallest normal number 1 / temperature would be infinite. */
+static bool is_greedy(const struct bnt_sampling *s) {
+    return !(s->temperature >= 0x1p-126f);
+}
+
 static int32_t argmax(const float *logits, uint32_t n) {
     uint32_t best = 0;
     for (uint32_t i = 1; i < n; i++) {
@@ -119,7 +124,7 @@ static int32_t draw_from(const struct bnt_sampling *s, struct candidate *c, uint
 
 int32_t bnt_sample(const struct bnt_sampling *s, const float *logits, uint32_t n_vocab,
                    const int32_t *history, size_t n, uint64_t draw, void *scratch) {
-    bool greedy = s->temperature <= 0.0f, penalty = s->repeat_penalty != 1.0f;
+    bool greedy = is_greedy(s), penalty = s->repeat_penalty != 1.0f;
     if (greedy && !penalty) return argmax(logits, n_vocab);
 
     struct candidate *c = scratch;
@@ -143,14 +148,14 @@ int32_t bnt_sample(const struct bnt_sampling *s, const float *logits, uint32_t n
 
 uint32_t bnt_sampling_needs(const struct bnt_sampling *s) {
     if (s->repeat_penalty != 1.0f) return 0;
-    if (s->temperature <= 0.0f) return 1;
+    if (is_greedy(s)) return 1;
     return s->top_k <= BNT_HEAD_MOST ? s->top_k : 0;
 }
 
 int32_t bnt_sample_top(const struct bnt_sampling *s, const struct bnt_top *top, uint32_t count,
                        uint64_t draw, void *scratch) {
     struct candidate *c = scratch;
-    if (s->temperature <= 0.0f) return top[0].id;
+    if (is_greedy(s)) return top[0].id;
     for (uint32_t i = 0; i < count; i++)
         c[i] = (struct candidate){top[i].logit, (uint32_t)top[i].id};
     return draw_from(s, c, count, draw, c + count);

@@ -43,6 +43,21 @@ exits 'an empty prompt' 0 '' "$bitnet" verify "$tmp/c.json"
 "$bitnet" -m "$model" -p '<|eot_id|>x' --parse-special -n 3 --stop q --stop 'é' --receipt="$tmp/d.json" >/dev/null
 exits 'special tokens and stop strings' 0 '' "$bitnet" verify "$tmp/d.json"
 
+# ---- receipts that would take memory without bound ----
+swarm() { # PATTERN COUNT: a list of so many
+    printf '['
+    head -c "$2" /dev/zero | tr '\0' x | sed "s/x/$1,/g"
+    printf '0]'
+}
+swarm '{}' 200000 >"$tmp/swarm.json"
+exits 'a swarm of objects' 8 'lists and objects; at most' "$bitnet" verify "$tmp/swarm.json"
+swarm 1 5000000 >"$tmp/swarm.json"
+exits 'a swarm of numbers' 8 '5000000 values in' "$bitnet" verify "$tmp/swarm.json"
+swarm '"[{,:\\\\\\""' 100000 >"$tmp/swarm.json" # marks and quotes inside of strings do not count
+exits 'strings are no swarm' 4 'not a JSON object' "$bitnet" verify "$tmp/swarm.json"
+exits 'a receipt without end' 8 'more than 67108864 bytes' "$bitnet" verify /dev/zero
+rm -f "$tmp/swarm.json"
+
 # ---- what verify finds ----
 edited() { # NAME STATUS PATTERN SED OPTIONS...: of a receipt with one thing changed
     title=$1 expected=$2 message=$3

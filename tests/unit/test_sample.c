@@ -59,6 +59,23 @@ START_TEST(greedy_takes_the_lowest_id_among_equals) {
 }
 END_TEST
 
+/* 1 / T is infinite below 2^-126, and 0 times that is no number: such a T counts as 0. */
+START_TEST(the_smallest_temperatures_are_greedy) {
+    const float tiny[] = {0x1p-126f, 0x1p-127f, 2.9e-39f, 0x1p-149f, -0.0f};
+    random_logits(3);
+    logits[412] = 77.0f;
+    for (size_t i = 0; i < sizeof tiny / sizeof tiny[0]; i++) {
+        struct bnt_sampling s = bnt_sampling_default();
+        const struct bnt_top top[] = {{77.0f, 412}, {10.0f, 5}, {9.0f, 1}};
+        s.temperature = tiny[i];
+        for (uint64_t d = 0; d < 50; d++) {
+            ck_assert_int_eq(pick(s, d), 412);
+            ck_assert_int_eq(bnt_sample_top(&s, top, 3, d, scratch), 412);
+        }
+    }
+}
+END_TEST
+
 START_TEST(penalty_divides_positive_and_multiplies_negative_logits_once) {
     struct bnt_sampling s = bnt_sampling_default();
     s.repeat_penalty = 2.0f;
@@ -186,6 +203,7 @@ int main(void) {
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, philox_known_answers);
     tcase_add_test(tc, greedy_takes_the_lowest_id_among_equals);
+    tcase_add_test(tc, the_smallest_temperatures_are_greedy);
     tcase_add_test(tc, penalty_divides_positive_and_multiplies_negative_logits_once);
     tcase_add_test(tc, top_k_keeps_the_first_k);
     tcase_add_test(tc, top_p_and_min_p_truncate_before_temperature);

@@ -146,7 +146,7 @@ BNT_API void bnt_session_truncate(struct bnt_session *session, uint64_t n);
 /* ---- sampling: NUMERICS clause 10 ----------------------------------------------------------- */
 
 struct bnt_sampling {
-    float temperature;    /* 0: greedy, lowest id among equals */
+    float temperature;    /* below 2^-126: greedy, lowest id among equals */
     uint32_t top_k;       /* 0: all */
     float top_p;          /* 1: all */
     float min_p;          /* 0: all */
