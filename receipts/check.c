@@ -66,8 +66,13 @@ static const struct field a_float[] = {{.kind = HEX, .lo = 8}};
 static const struct field a_seal[] = {{.kind = HEX, .lo = 16}};
 static const struct field a_stop[] = {{.kind = NAME}};
 
-static const struct field model[] = {WORD("architecture", NULL), COUNT("bytes"), HASH_OF("sha256"),
-                                     FINISH};
+static const struct field a_key[] = {{.kind = NAME}};
+static const struct field model[] = {
+    WORD("architecture", NULL),
+    COUNT("bytes"),
+    HASH_OF("sha256"),
+    {.name = "ignored_keys", .kind = LIST, .lo = 1, .members = a_key, .optional = true},
+    FINISH};
 static const struct field tokenizer[] = {WORD("source", "gguf"),
                                          WORD("kind", "gpt2 llama"),
                                          ANY("pre"),

@@ -46,6 +46,19 @@ int bnt_receipt_prompt_text(const struct bnt_tokenizer *t, const int32_t *ids, s
     return bnt_tokenizer_decode(t, ids, n, flags & BNT_ENCODE_PARSE_SPECIAL, text, len, err);
 }
 
+/* The keys that the model was opened without; a file opened whole has no such member. */
+static int add_ignored(json_t *model, const struct bnt_gguf *g) {
+    json_t *keys = json_array();
+    int bad = keys == NULL;
+    for (size_t i = 0; i < bnt_gguf_kv_count(g) && !bad; i++) {
+        const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
+        if (kv->ignored) bad = json_array_append_new(keys, json_stringn(kv->key.ptr, kv->key.len));
+    }
+    if (!bad && json_array_size(keys)) bad = json_object_set(model, "ignored_keys", keys);
+    json_decref(keys);
+    return bad;
+}
+
 json_t *bnt_receipt_model(const struct bnt_gguf *g, struct bnt_err *err) {
     struct bnt_str arch = {"", 0};
     char hex[65];
@@ -61,8 +74,11 @@ json_t *bnt_receipt_model(const struct bnt_gguf *g, struct bnt_err *err) {
         bnt_sha256_add(&h, piece, n);
     }
     if (bnt_sha256_end(&h, hex, err) != BNT_OK) return NULL;
-    return json_pack("{s:s%, s:I, s:s}", "architecture", arch.ptr, arch.len, "bytes",
-                     (json_int_t)size, "sha256", hex);
+    json_t *o = json_pack("{s:s%, s:I, s:s}", "architecture", arch.ptr, arch.len, "bytes",
+                          (json_int_t)size, "sha256", hex);
+    if (add_ignored(o, g) == 0) return o;
+    json_decref(o);
+    return NULL;
 }
 
 json_t *bnt_receipt_tokenizer(const struct bnt_tokenizer *t, struct bnt_err *err) {

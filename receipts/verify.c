@@ -123,6 +123,9 @@ int bnt_verify_model(struct bnt_verification *v, const json_t *receipt, const st
     struct bnt_err why = {.status = BNT_E_NOMEM, .text = "out of memory: facts of the model"};
     json_t *here = bnt_receipt_model(g, &why);
     if (!here) return bnt_fail(err, why.status, "%s", why.text);
+    if (json_object_get(part_of(receipt, "model"), "ignored_keys") &&
+        !json_object_get(here, "ignored_keys"))
+        bnt_verify_say(v, BNT_CHECK_MODEL, BNT_DIFFERS, "model.ignored_keys: the file has none");
     int status = compare(v, BNT_CHECK_MODEL, receipt, "model", here, err);
     bnt_verify_say(v, BNT_CHECK_MODEL, BNT_AGREES, "sha256 %s",
                    json_string_value(json_object_get(part_of(receipt, "model"), "sha256")));

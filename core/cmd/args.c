@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { FLAG, TEXT, UINT, OPTIONAL_UINT, SEED, REAL, LIST, STOP, BIND, GREEDY };
+enum kind { FLAG, TEXT, UINT, OPTIONAL_UINT, SEED, REAL, LIST, STOP, KEY, BIND, GREEDY };
 
 struct option_row {
     const char *name;
@@ -37,6 +37,8 @@ struct option_row {
 static const struct option_row table[] = {
     {"model", 'm', MODELS, TEXT, F(model), 0, 0, "FILE",
      "GGUF file (default: the model in models/)"},
+    {"ignore-key", 0, MODELS & ~CMD_VERIFY, KEY, F(ignore_keys), 0, 0, "NAME",
+     "as if the file had no such key; may be given 16 times"},
     {"prompt", 'p', CMD_RUN, TEXT, F(prompt), 0, 0, "TEXT",
      "text to continue (default: start from BOS)"},
     {"prompt", 'p', CMD_CHAT, TEXT, F(prompt), 0, 0, "TEXT",
@@ -214,6 +216,13 @@ static int store(struct cmd_args *args, const struct option_row *row, const char
     case BIND:
         bad = strcmp(value, "none") != 0 && strcmp(value, "core") != 0;
         args->bind_none = strcmp(value, "none") == 0;
+        break;
+    case KEY: /* printable ASCII, which a receipt can hold */
+        if (args->n_ignore_keys == MAX_IGNORED)
+            return bnt_fail(err, BNT_E_USAGE, "%s: more than %d of them", source, MAX_IGNORED);
+        bad = value[0] == '\0';
+        for (const char *c = value; *c; c++) bad |= *c <= ' ' || *c > '~';
+        args->ignore_keys[args->n_ignore_keys++] = value;
         break;
     case STOP:
         if (args->n_stops == MAX_STOPS)

@@ -22,7 +22,7 @@ enum cmd_id {
     CMD_CHAT = 256,
 };
 
-enum { MAX_STOPS = 16, MAX_LIST = 16 };
+enum { MAX_STOPS = 16, MAX_IGNORED = 16, MAX_LIST = 16 };
 
 /* "1,2,4". */
 struct cmd_list {
@@ -37,6 +37,8 @@ struct cmd_args {
     const char *backend, *plugin_dir, *against, *prompt_set, *output;
     const char *stops[MAX_STOPS];
     unsigned n_stops;
+    const char *ignore_keys[MAX_IGNORED];
+    unsigned n_ignore_keys;
     uint32_t n_predict, ctx, batch, debug_tokens, repeat, timeout;
     struct cmd_list threads, prompt_sizes, predict_sizes, depths;
     float temp, top_p, min_p, repeat_penalty, spot_check;

@@ -31,6 +31,9 @@ const char *cmd_model_path(const struct cmd_args *args);
 /* Opens the engine as the options say, with a progress bar on a terminal when it takes over a
  * second. */
 int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct bnt_err *err);
+/* Only the file, without the keys that the options take out of it. */
+int cmd_open_gguf(struct bnt_gguf **out, const char *path, const struct cmd_args *args,
+                  struct bnt_err *err);
 /* threads: 0 for the default. */
 int cmd_open_session(struct bnt_session **out, struct bnt_engine *engine,
                      const struct cmd_args *args, unsigned threads, struct bnt_err *err);

@@ -37,13 +37,23 @@ int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct
     struct bnt_engine_options options = {.backend = args->backend,
                                          .plugin_dir = args->plugin_dir,
                                          .threads =
-                                             args->threads.count ? args->threads.values[0] : 0};
+                                             args->threads.count ? args->threads.values[0] : 0,
+                                         .ignore_keys = args->ignore_keys,
+                                         .n_ignore_keys = args->n_ignore_keys};
     if (isatty(STDERR_FILENO)) {
         options.progress = show_progress;
         options.progress_arg = &bar;
     }
     int status = bnt_engine_open(out, cmd_model_path(args), &options, err);
     if (bar.shown) fprintf(stderr, "\r%48s\r", "");
+    return status;
+}
+
+int cmd_open_gguf(struct bnt_gguf **out, const char *path, const struct cmd_args *args,
+                  struct bnt_err *err) {
+    int status = bnt_gguf_open(out, path, err);
+    for (unsigned i = 0; i < args->n_ignore_keys && status == BNT_OK; i++)
+        bnt_gguf_ignore(*out, args->ignore_keys[i]);
     return status;
 }
 

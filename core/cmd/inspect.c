@@ -92,8 +92,8 @@ static void show_text(const struct cmd_args *args, const struct bnt_gguf *g,
     for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) {
         const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
         show_value(kv, value, sizeof value);
-        printf("key %-48s %-6s %s\n", bnt_printable(key, sizeof key, kv->key.ptr, kv->key.len),
-               value_type_name(kv->type), value);
+        printf("key %-48s %-6s %s%s\n", bnt_printable(key, sizeof key, kv->key.ptr, kv->key.len),
+               value_type_name(kv->type), value, kv->ignored ? " (ignored)" : "");
     }
     for (size_t i = 0; i < bnt_gguf_tensor_count(g); i++) {
         const struct bnt_gguf_tensor *tensor = bnt_gguf_tensor_at(g, i);
@@ -173,7 +173,7 @@ int cmd_inspect(const struct cmd_args *args, struct bnt_err *err) {
     if (args->operand && args->model)
         return bnt_fail(err, BNT_E_USAGE, "the model is named twice: '%s' and -m '%s'",
                         args->operand, args->model);
-    int status = bnt_gguf_open(&g, args->operand ? args->operand : cmd_model_path(args), err);
+    int status = cmd_open_gguf(&g, args->operand ? args->operand : cmd_model_path(args), args, err);
     if (status != BNT_OK) return status;
     if (bnt_tokenizer_open(&t, g, &tokenizer_err) != BNT_OK) why_not = tokenizer_err.text;
     if (bnt_model_open(&m, g, &model_err) != BNT_OK) why_not = model_err.text;

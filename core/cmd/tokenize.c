@@ -116,7 +116,7 @@ int cmd_tokenize(const struct cmd_args *args, struct bnt_err *err) {
         len = strlen(text);
     }
     double start = bnt_now();
-    if ((status = bnt_gguf_open(&g, cmd_model_path(args), err)) != BNT_OK ||
+    if ((status = cmd_open_gguf(&g, cmd_model_path(args), args, err)) != BNT_OK ||
         (status = bnt_tokenizer_open(&t, g, err)) != BNT_OK)
         goto out;
     spent.open = bnt_now() - start;

@@ -48,6 +48,14 @@ static int find_model(const struct cmd_args *args, const json_t *receipt, const 
                     places[0], places[1]);
 }
 
+/* The keys that the run left out; the names stay the receipt's. */
+static void ignore_recorded(struct cmd_args *args, const json_t *receipt) {
+    const json_t *model = json_object_get(json_object_get(receipt, "result"), "model");
+    const json_t *keys = json_object_get(model, "ignored_keys");
+    for (size_t i = 0; i < json_array_size(keys) && args->n_ignore_keys < MAX_IGNORED; i++)
+        args->ignore_keys[args->n_ignore_keys++] = json_string_value(json_array_get(keys, i));
+}
+
 /* Everything but the replay. */
 static int check_files(struct bnt_verification *v, const json_t *receipt, const struct bnt_gguf *g,
                        const struct bnt_tokenizer *t, const char *text, size_t len,
@@ -59,10 +67,11 @@ static int check_files(struct bnt_verification *v, const json_t *receipt, const 
 }
 
 static int check_fast(struct bnt_verification *v, const json_t *receipt, const char *model,
-                      const char *text, size_t len, struct bnt_err *err) {
+                      const struct cmd_args *args, const char *text, size_t len,
+                      struct bnt_err *err) {
     struct bnt_gguf *g = NULL;
     struct bnt_tokenizer *t = NULL;
-    int status = bnt_gguf_open(&g, model, err);
+    int status = cmd_open_gguf(&g, model, args, err);
     if (status == BNT_OK) status = bnt_tokenizer_open(&t, g, err);
     if (status == BNT_OK) status = check_files(v, receipt, g, t, text, len, err);
     if (status == BNT_OK)
@@ -180,9 +189,11 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
                           "a conversation has many prompts, and they are in it: no -p or -f");
     if (status == BNT_OK) status = bnt_verify_seals(&v, receipt, err);
     if (status == BNT_OK) status = find_model(args, receipt, &model, err);
+    struct cmd_args used = *args;
+    if (status == BNT_OK) ignore_recorded(&used, receipt);
     if (status == BNT_OK)
-        status = args->fast ? check_fast(&v, receipt, model, text, len, err)
-                            : check_all(&v, &place, receipt, model, args, text, len, err);
+        status = args->fast ? check_fast(&v, receipt, model, &used, text, len, err)
+                            : check_all(&v, &place, receipt, model, &used, text, len, err);
     if (status != BNT_OK) goto out;
     if (args->json)
         status = print_json(args, &v, &place, model, err);

@@ -44,6 +44,7 @@ struct bnt_gguf_kv {
     enum bnt_gguf_type elem_type; /* of an array's elements (never ARRAY) */
     uint64_t count;               /* elements of an array, else 1 */
     const uint8_t *data;          /* first value, unaligned; strings: u64 length, bytes */
+    bool ignored;                 /* bnt_gguf_ignore took it out */
 };
 
 struct bnt_gguf_tensor {
@@ -82,6 +83,9 @@ size_t bnt_gguf_tensor_count(const struct bnt_gguf *g);
 const struct bnt_gguf_tensor *bnt_gguf_tensor_at(const struct bnt_gguf *g, size_t i);
 
 const struct bnt_gguf_kv *bnt_gguf_find(const struct bnt_gguf *g, const char *key); /* or NULL */
+/* From now on the key counts as not there for all that look it up; walks over all keys still see
+ * it, marked. False when the file has no such key. To be called before anything reads the file. */
+bool bnt_gguf_ignore(struct bnt_gguf *g, const char *key);
 const struct bnt_gguf_tensor *bnt_gguf_tensor(const struct bnt_gguf *g, const char *name);
 
 /* Scalars. False when the key is absent or not of a kind that converts exactly (any integer type

@@ -63,11 +63,11 @@ bool bnt_str_eq(struct bnt_str s, const char *z) {
     return s.len == strlen(z) && memcmp(s.ptr, z, s.len) == 0;
 }
 
-const struct bnt_gguf_kv *bnt_gguf_find(const struct bnt_gguf *g, const char *key) {
+static struct bnt_gguf_kv *find(const struct bnt_gguf *g, const char *key) {
     struct bnt_str want = {key, strlen(key)};
     for (size_t lo = 0, hi = g->n_kv; lo < hi;) {
         size_t mid = lo + (hi - lo) / 2;
-        const struct bnt_gguf_kv *kv = &g->kv[g->kv_order[mid]];
+        struct bnt_gguf_kv *kv = &g->kv[g->kv_order[mid]];
         int c = bnt_str_cmp(want, kv->key);
         if (c == 0) return kv;
         if (c < 0)
@@ -76,6 +76,17 @@ const struct bnt_gguf_kv *bnt_gguf_find(const struct bnt_gguf *g, const char *ke
             lo = mid + 1;
     }
     return NULL;
+}
+
+const struct bnt_gguf_kv *bnt_gguf_find(const struct bnt_gguf *g, const char *key) {
+    const struct bnt_gguf_kv *kv = find(g, key);
+    return kv && !kv->ignored ? kv : NULL;
+}
+
+bool bnt_gguf_ignore(struct bnt_gguf *g, const char *key) {
+    struct bnt_gguf_kv *kv = find(g, key);
+    if (kv) kv->ignored = true;
+    return kv != NULL;
 }
 
 const struct bnt_gguf_tensor *bnt_gguf_tensor(const struct bnt_gguf *g, const char *name) {

@@ -1,9 +1,7 @@
 /*
- * model.h - what a GGUF file says about its network: sizes, the graph's variants, the weights.
- *
- * Reads metadata and binds tensors by name, checking every shape; refuses tensors the graph would
- * not use, since ignoring one (a bias, a norm) is how engines become silently wrong. Knows nothing
- * of kernels or threads.
+ * model.h - a network as a GGUF file has it: hyperparameters (hparams.h) and tensors bound by name
+ * (bind.h), every key and every tensor understood or the file refused. Knows nothing of kernels or
+ * threads.
  */
 #ifndef BNT_MODEL_MODEL_H
 #define BNT_MODEL_MODEL_H
@@ -14,22 +12,7 @@
 #include "base/err.h"
 #include "file/gguf.h"
 #include "file/types.h"
-#include "model/rope.h"
-
-struct bnt_hparams {
-    char arch[32];
-    char name[128]; /* general.name, printable */
-    uint32_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim, n_vocab;
-    uint64_t n_ctx_train;
-    float norm_eps;
-    uint32_t n_rot, rope_style; /* BNT_ROPE_* */
-    double rope_base;
-    struct bnt_rope_scaling rope_scaling;
-    uint32_t gate;    /* BNT_GATE_* */
-    bool sub_norms;   /* attn_sub_norm and ffn_sub_norm */
-    bool qk_norms;    /* RMSNorm over each head of q and k */
-    float attn_scale; /* 1 / sqrt(head_dim) */
-};
+#include "model/hparams.h"
 
 /* A weight matrix as it lies in the file, [rows][cols]. */
 struct bnt_matrix {

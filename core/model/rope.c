@@ -66,7 +66,8 @@ static double cos_small(double r) {
 }
 
 void bnt_sincos_f64(double x, double *s, double *c) {
-    /* pi/2 in three parts of 33, 33 and 53 bits: k times the first two is exact for k < 2^20. */
+    /* pi/2 in three parts; k times the first, of 31 bits, is exact up to k = 2^22, x about 2^22.6,
+     * and its error is 2e-9 at most up to BNT_ROPE_MAX_ANGLE. */
     const double P1 = 0x1.921fb54400000p+0, P2 = 0x1.0b4611a600000p-34, P3 = 0x1.3198a2e037073p-69;
     double k = rint_f64(x * 0x1.45f306dc9c883p-1);
     double r = ((x - k * P1) - k * P2) - k * P3;
@@ -106,8 +107,15 @@ void bnt_rope_frequencies(double *freq, uint32_t n_rot, double base,
     }
 }
 
+uint32_t bnt_rope_first_beyond(const double *freq, uint32_t n_rot, uint64_t last) {
+    uint32_t i = 0;
+    while (i < n_rot / 2 && (double)last * freq[i] <= BNT_ROPE_MAX_ANGLE) i++;
+    return i;
+}
+
 double bnt_rope_magnitude(const struct bnt_rope_scaling *s) {
-    return s->yarn && s->factor > 1.0 ? 1.0 + 0.1 * bnt_log_f64(s->factor) : 1.0;
+    double yarn = s->yarn && s->factor > 1.0 ? 1.0 + 0.1 * bnt_log_f64(s->factor) : 1.0;
+    return yarn * s->attn_factor;
 }
 
 void bnt_rope_table(float *cos_out, float *sin_out, const double *freq, uint32_t n_rot,

@@ -82,8 +82,9 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
     *out = NULL;
     struct bnt_engine *e = calloc(1, sizeof *e);
     if (!e) return bnt_fail_nomem(err, "the engine", sizeof *e);
-    if ((status = bnt_gguf_open(&e->gguf, model_path, err)) != BNT_OK ||
-        (status = bnt_model_open(&e->model, e->gguf, err)) != BNT_OK ||
+    if ((status = bnt_gguf_open(&e->gguf, model_path, err)) != BNT_OK) goto fail;
+    for (unsigned i = 0; i < o->n_ignore_keys; i++) bnt_gguf_ignore(e->gguf, o->ignore_keys[i]);
+    if ((status = bnt_model_open(&e->model, e->gguf, err)) != BNT_OK ||
         (status = bnt_tokenizer_open(&e->tokenizer, e->gguf, err)) != BNT_OK ||
         (status = check_vocabulary(e, err)) != BNT_OK ||
         (status = bnt_backends_open(&e->backends, &which, err)) != BNT_OK ||

@@ -289,16 +289,21 @@ static uint32_t file_type(uint32_t type) {
     }
 }
 
+static bool is_left_out(const struct synth *s, const char *key) {
+    return (s->bad_key && strcmp(key, s->bad_key) == 0) ||
+           (s->omit_key && strcmp(key, s->omit_key) == 0);
+}
+
 static void arch_u32(struct gw *w, const struct synth *s, const char *key, uint32_t v) {
     char name[96];
-    if (s->bad_key && strcmp(key, s->bad_key) == 0) return;
+    if (is_left_out(s, key)) return;
     snprintf(name, sizeof name, "%s.%s", s->arch, key);
     gw_key_u32(w, name, v);
 }
 
 static void arch_f32(struct gw *w, const struct synth *s, const char *key, float v) {
     char name[96];
-    if (s->bad_key && strcmp(key, s->bad_key) == 0) return;
+    if (is_left_out(s, key)) return;
     snprintf(name, sizeof name, "%s.%s", s->arch, key);
     gw_key_f32(w, name, v);
 }
@@ -364,6 +369,7 @@ static struct gw *build(const struct synth *s) {
     struct vocab *v = vocab_new(s->vocab, s->seed);
     add_keys(w, s, v);
     if (s->bad_key) add_bad_key(w, s);
+    if (s->more_keys) s->more_keys(w, s->more_keys_arg);
     vocab_free(v);
     const uint64_t embd = s->embd, ff = s->ff, q = (uint64_t)s->heads * s->head_dim,
                    kv = (uint64_t)s->kv_heads * s->head_dim;

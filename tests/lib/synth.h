@@ -16,6 +16,8 @@
 
 #include "encode.h"
 
+struct gw;
+
 struct synth {
     const char *arch; /* "bitnet-b1.58", "bitnet-25", "bitnet", "llama", "qwen3" */
     uint32_t type;    /* of the linear layers, T_* */
@@ -38,7 +40,10 @@ struct synth {
     float yarn_beta_fast, yarn_beta_slow;
     bool rope_freqs; /* rope_freqs.weight, divisors of the frequencies */
     /* What a wrong file has: for tests of refusal. */
-    const char *omit;       /* this tensor is left out */
+    const char *omit;                                 /* this tensor is left out */
+    const char *omit_key;                             /* and this <arch>. key */
+    void (*more_keys)(struct gw *w, const void *arg); /* writes further keys; may be NULL */
+    const void *more_keys_arg;
     const char *extra;      /* a vector of this name is added */
     const char *bad_key;    /* <arch>.<bad_key>, in place of the right one or added, is ... */
     uint32_t bad_value;     /* ... this integer */

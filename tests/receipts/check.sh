@@ -156,6 +156,17 @@ said 'is seen as well' "the receipt's backend 'lost-token': $search.*gives this 
 exits 'not without a replay' 2 'locate needs the replay' locate good good --fast
 rm -r "$tmp/plugins"
 
+# ---- a model without one of its keys ----
+key=$tmp/key.gguf
+"$build/bitnet-synth" --arch llama --key llama.attention.causal=b:false -o "$key" >/dev/null 2>&1
+"$bitnet" -m "$key" -p abc -n 4 --ignore-key=llama.attention.causal --receipt="$tmp/k.json" >/dev/null
+ok 'the receipt names the key' grep -q '"ignored_keys":\["llama.attention.causal"\]' "$tmp/k.json"
+exits 'and is verified without it' 0 '' "$bitnet" verify "$tmp/k.json"
+exits 'also in short' 0 '' "$bitnet" verify --fast "$tmp/k.json"
+sed 's/"llama.attention.causal"/"llama.attention.x"/' "$tmp/k.json" >"$tmp/k2.json"
+exits 'another key' 5 'llama.attention.causal is set' "$bitnet" verify "$tmp/k2.json"
+ok 'a model with all its keys names none' sh -c "! grep -q ignored_keys \"$tmp/r.json\""
+
 # ---- what is no receipt, and where none can be ----
 exits 'no receipt' 2 'which receipt' "$bitnet" verify
 exits 'a missing receipt' 3 'No such file' "$bitnet" verify "$tmp/none.json"

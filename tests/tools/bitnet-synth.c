@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "gguf_write.h"
 #include "synth.h"
 
 static const char usage[] =
@@ -32,6 +33,10 @@ static const char usage[] =
     "  --yarn-factor X --yarn-context N --yarn-beta-fast X --yarn-beta-slow X\n"
     "  --rope-freqs            rope_freqs.weight\n"
     "  --chat-template TEXT    tokenizer.chat_template\n"
+    "  --key NAME=T:VALUE      besides, this key, of type T: u (u32), f (f32), b (bool), s "
+    "(text);\n"
+    "                          may be given 8 times\n"
+    "  --omit-key NAME         without the key ARCH.NAME\n"
     "  --align N --gguf 2|3 --seed N\n";
 
 enum {
@@ -62,6 +67,8 @@ enum {
     YARN_BETA_FAST,
     YARN_BETA_SLOW,
     ROPE_FREQS,
+    KEY,
+    OMIT_KEY,
     ALIGN,
     GGUF,
     SEED
@@ -94,6 +101,8 @@ static const struct option options[] = {{"like", 1, NULL, LIKE},
                                         {"yarn-beta-fast", 1, NULL, YARN_BETA_FAST},
                                         {"yarn-beta-slow", 1, NULL, YARN_BETA_SLOW},
                                         {"rope-freqs", 0, NULL, ROPE_FREQS},
+                                        {"key", 1, NULL, KEY},
+                                        {"omit-key", 1, NULL, OMIT_KEY},
                                         {"align", 1, NULL, ALIGN},
                                         {"gguf", 1, NULL, GGUF},
                                         {"seed", 1, NULL, SEED},
@@ -137,6 +146,30 @@ static void set_q2_block(struct synth *s, unsigned long long block) {
         if (enc_file_id(*types[i]) == T_Q2_0) *types[i] = block == 64 ? T_Q2_0 : T_Q2_0_128;
 }
 
+/* Keys beyond those of the description, as they were given. */
+static struct {
+    const char *text[8];
+    size_t n;
+} more;
+
+static void write_keys(struct gw *w, const void *arg) {
+    (void)arg;
+    for (size_t i = 0; i < more.n; i++) {
+        char name[96];
+        const char *at = strchr(more.text[i], '='), *value = at ? at + 3 : NULL;
+        if (!at || !at[1] || at[2] != ':' || (size_t)(at - more.text[i]) >= sizeof name)
+            bad("bad --key", more.text[i]);
+        snprintf(name, sizeof name, "%.*s", (int)(at - more.text[i]), more.text[i]);
+        switch (at[1]) {
+        case 'u': gw_key_u32(w, name, (uint32_t)number(value, UINT32_MAX)); break;
+        case 'f': gw_key_f32(w, name, strtof(value, NULL)); break;
+        case 'b': gw_key_bool(w, name, strcmp(value, "true") == 0); break;
+        case 's': gw_key_str(w, name, value); break;
+        default: bad("bad type in --key", more.text[i]);
+        }
+    }
+}
+
 static void apply(struct synth *s, int c, const char *arg) {
     switch (c) {
     case LIKE:
@@ -173,6 +206,12 @@ static void apply(struct synth *s, int c, const char *arg) {
     case YARN_BETA_FAST: s->yarn_beta_fast = real(arg); break;
     case YARN_BETA_SLOW: s->yarn_beta_slow = real(arg); break;
     case ROPE_FREQS: s->rope_freqs = true; break;
+    case KEY:
+        if (more.n == 8) bad("too many keys:", arg);
+        more.text[more.n++] = arg;
+        s->more_keys = write_keys;
+        break;
+    case OMIT_KEY: s->omit_key = arg; break;
     case ALIGN: s->alignment = number32(arg); break;
     case GGUF: s->version = number32(arg); break;
     case SEED: s->seed = number(arg, UINT64_MAX); break;

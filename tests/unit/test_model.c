@@ -115,13 +115,13 @@ START_TEST(a_rope_factor_without_a_type_is_linear) {
     struct synth s = tiny("llama");
     struct bnt_gguf *g = NULL;
     struct bnt_model *m = NULL;
-    static const char type_key[] = "rope.scaling.type";
+    static const char type_key[] = "llama.rope.scaling.type";
     size_t size;
     s.rope_linear = 4;
     uint8_t *data = synth_memory(&s, &size);
     uint8_t *key = memmem(data, size, type_key, sizeof type_key - 1);
     ck_assert_ptr_nonnull(key);
-    key[0] = 'x'; /* now a key nobody knows */
+    key[0] = 'x'; /* now a key of somebody else */
     ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, NULL), BNT_OK);
     ck_assert_int_eq(bnt_model_open(&m, g, NULL), BNT_OK);
     ck_assert(m->hp.rope_scaling.factor == 4.0);

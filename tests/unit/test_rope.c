@@ -25,8 +25,25 @@ START_TEST(sine_and_cosine_over_every_context) {
         ck_assert_double_le(fabs(s - sin(x)), 1e-15);
         ck_assert_double_le(fabs(c - cos(x)), 1e-15);
     }
+    for (double x = 1.6e6; x <= BNT_ROPE_MAX_ANGLE; x += 31.719) {
+        bnt_sincos_f64(x, &s, &c);
+        ck_assert_double_le(fabs(s - sin(x)), 2e-9);
+        ck_assert_double_le(fabs(c - cos(x)), 2e-9);
+    }
     bnt_sincos_f64(0.0, &s, &c);
     ck_assert(s == 0.0 && c == 1.0);
+}
+END_TEST
+
+/* A frequency of any size is either within for all positions or named. */
+START_TEST(angles_beyond_the_range_are_found) {
+    double freq[4] = {1.0, 0.5, 16.0, 0.25};
+    ck_assert_uint_eq(bnt_rope_first_beyond(freq, 8, 1 << 20), 4);
+    ck_assert_uint_eq(bnt_rope_first_beyond(freq, 8, (1 << 20) + 1), 2);
+    freq[1] = INFINITY;
+    ck_assert_uint_eq(bnt_rope_first_beyond(freq, 8, 1), 1);
+    freq[0] = NAN;
+    ck_assert_uint_eq(bnt_rope_first_beyond(freq, 8, 1), 0);
 }
 END_TEST
 
@@ -36,7 +53,8 @@ START_TEST(tables_hold_the_angles_of_the_formula) {
     float cosines[COUNT * ROT / 2], sines[COUNT * ROT / 2], factors[ROT / 2];
     for (int i = 0; i < ROT / 2; i++) factors[i] = 1.0f + (float)i / 8;
     for (int with_factors = 0; with_factors < 2; with_factors++) {
-        bnt_rope_frequencies(freq, ROT, 500000.0, &(struct bnt_rope_scaling){.factor = 4.0},
+        bnt_rope_frequencies(freq, ROT, 500000.0,
+                             &(struct bnt_rope_scaling){.factor = 4.0, .attn_factor = 1.0},
                              with_factors ? factors : NULL);
         bnt_rope_table(cosines, sines, freq, ROT, 1.0, 4000, COUNT);
         for (int t = 0; t < COUNT; t++) {
@@ -55,6 +73,7 @@ END_TEST
 START_TEST(yarn_mixes_and_magnifies) {
     enum { ROT = 128 };
     const struct bnt_rope_scaling yarn = {.factor = 4.0,
+                                          .attn_factor = 1.0,
                                           .yarn = true,
                                           .original_context = 8192.0,
                                           .beta_fast = 32.0,
@@ -76,7 +95,10 @@ START_TEST(yarn_mixes_and_magnifies) {
     ck_assert_int_gt(kept, 5);
     ck_assert_int_gt(divided, 5);
     ck_assert_double_le(fabs(bnt_rope_magnitude(&yarn) - (1.0 + 0.1 * log(4.0))), 1e-15);
-    ck_assert_double_eq(bnt_rope_magnitude(&(struct bnt_rope_scaling){.factor = 4.0}), 1.0);
+    ck_assert_double_eq(
+        bnt_rope_magnitude(&(struct bnt_rope_scaling){.factor = 4.0, .attn_factor = 1.0}), 1.0);
+    ck_assert_double_eq(
+        bnt_rope_magnitude(&(struct bnt_rope_scaling){.factor = 4.0, .attn_factor = 1.5}), 1.5);
 }
 END_TEST
 
@@ -86,6 +108,7 @@ int main(void) {
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, exp_and_log_are_within_an_ulp_or_two);
     tcase_add_test(tc, sine_and_cosine_over_every_context);
+    tcase_add_test(tc, angles_beyond_the_range_are_found);
     tcase_add_test(tc, tables_hold_the_angles_of_the_formula);
     tcase_add_test(tc, yarn_mixes_and_magnifies);
     suite_add_tcase(suite, tc);

@@ -45,6 +45,10 @@ struct bnt_engine_options {
     /* Called now and then while weights are packed, from the opening thread; may be NULL. */
     void (*progress)(void *arg, uint64_t done, uint64_t total);
     void *progress_arg;
+    /* Keys of the file that count as not there: for a file that is refused because of a key that
+     * the caller knows to change nothing. Receipts name those that the file has. */
+    const char *const *ignore_keys;
+    unsigned n_ignore_keys;
 };
 
 struct bnt_engine_info {

@@ -1,0 +1,237 @@
+/*
+ * hparams.c - see hparams.h.
+ *
+ * The one idea: a row for each architecture says what its graph has that others lack; keys then
+ * give the sizes, and may overrule the row where the field has a key for it.
+ */
+#include "model/hparams.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "bitnet/plugin.h"
+#include "model/keys.h"
+
+enum { MAX_LAYERS = 1024, MAX_WIDTH = 1 << 20, MAX_HEADS = 4096, MAX_HEAD_DIM = 1024 };
+
+/* ---- the architectures we run --------------------------------------------------------------- */
+
+struct arch {
+    const char *name;
+    bool sub_norms, qk_norms;
+    uint32_t gate, rope_style;
+    unsigned steps; /* BNT_STEP_* */
+};
+
+static const struct arch archs[] = {
+    {"bitnet-b1.58", true, false, BNT_GATE_RELU2, BNT_ROPE_NEOX, 0},
+    {"bitnet-25", true, false, BNT_GATE_RELU2, BNT_ROPE_NEOX, 0},
+    {"bitnet", true, false, BNT_GATE_SILU, BNT_ROPE_NEOX, 0},
+    {"llama", false, false, BNT_GATE_SILU, BNT_ROPE_NORM, 0},
+    {"qwen3", false, true, BNT_GATE_SILU, BNT_ROPE_NEOX, 0},
+};
+
+static int find_arch(const struct arch **out, struct bnt_hparams *hp, const struct bnt_gguf *g,
+                     struct bnt_err *err) {
+    struct bnt_str s, type;
+    *out = NULL;
+    if (!bnt_gguf_str(g, "general.architecture", &s))
+        return bnt_fail(err, BNT_E_FORMAT, "general.architecture is missing");
+    for (size_t i = 0; i < sizeof archs / sizeof archs[0]; i++) {
+        if (bnt_str_eq(s, archs[i].name)) *out = &archs[i];
+    }
+    bnt_printable(hp->arch, sizeof hp->arch, s.ptr, s.len);
+    if (bnt_gguf_str(g, "general.type", &type) && !bnt_str_eq(type, "model")) {
+        char name[64];
+        return bnt_fail(err, BNT_E_UNSUPPORTED, "general.type is '%s', not 'model'",
+                        bnt_printable(name, sizeof name, type.ptr, type.len));
+    }
+    if (!*out)
+        return bnt_fail(
+            err, BNT_E_UNSUPPORTED,
+            "architecture '%s'; supported are bitnet-b1.58, bitnet-25, bitnet, llama and qwen3",
+            hp->arch);
+    if (bnt_gguf_str(g, "general.name", &s)) bnt_printable(hp->name, sizeof hp->name, s.ptr, s.len);
+    return BNT_OK;
+}
+
+/* ---- the gate ------------------------------------------------------------------------------- */
+
+/* Where a file names its activation, the name decides, whatever is usual for the architecture. */
+static int read_gate(struct bnt_keys *k, struct bnt_hparams *hp) {
+    static const char *const keys[] = {"hidden_activation", "hidden_act", "activation"};
+    static const struct {
+        const char *name;
+        uint32_t gate;
+    } gates[] = {{"silu", BNT_GATE_SILU},    {"swish", BNT_GATE_SILU},
+                 {"relu2", BNT_GATE_RELU2},  {"relu_squared", BNT_GATE_RELU2},
+                 {"relu^2", BNT_GATE_RELU2}, {"squared_relu", BNT_GATE_RELU2}};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct bnt_str s;
+        bool known = false;
+        char name[64];
+        if (!bnt_keys_str(k, keys[i], &s)) continue;
+        for (size_t n = 0; n < sizeof gates / sizeof gates[0]; n++) {
+            if (!bnt_str_eq(s, gates[n].name)) continue;
+            known = true;
+            hp->gate = gates[n].gate;
+        }
+        if (!known)
+            return bnt_fail(k->err, BNT_E_UNSUPPORTED,
+                            "%s is '%s'; supported are silu and relu2 (squared ReLU)", k->key,
+                            bnt_printable(name, sizeof name, s.ptr, s.len));
+    }
+    return BNT_OK;
+}
+
+/* ---- RoPE ----------------------------------------------------------------------------------- */
+
+/* A factor without a type is linear, as the field reads it. */
+static int read_rope_type(struct bnt_keys *k, struct bnt_rope_scaling *s, bool *none) {
+    struct bnt_str type = {"linear", 6};
+    char name[64];
+    bnt_keys_str(k, "rope.scaling.type", &type);
+    *none = bnt_str_eq(type, "none");
+    s->yarn = bnt_str_eq(type, "yarn");
+    if (*none || s->yarn || bnt_str_eq(type, "linear")) return BNT_OK;
+    return bnt_fail(k->err, BNT_E_UNSUPPORTED, "%s '%s': only none, linear and yarn are supported",
+                    k->key, bnt_printable(name, sizeof name, type.ptr, type.len));
+}
+
+/* How much of YaRN's mixture is taken: all of it with YaRN, none without (-1: as usual). */
+static int check_yarn_share(struct bnt_keys *k, bool yarn) {
+    double usual = yarn ? 1.0 : 0.0, v;
+    int status = bnt_keys_f64(k, "rope.scaling.yarn_ext_factor", -1.0, 1e9, usual, &v);
+    if (status != BNT_OK || v == usual || v == -1.0) return status;
+    return bnt_fail(k->err, BNT_E_UNSUPPORTED, "%s is %g; only %g is supported", k->key, v, usual);
+}
+
+static int read_rope_scaling(struct bnt_keys *k, struct bnt_hparams *hp) {
+    struct bnt_rope_scaling *s = &hp->rope_scaling;
+    uint32_t original = (uint32_t)hp->n_ctx_train;
+    bool none;
+    int status;
+    *s = (struct bnt_rope_scaling){.factor = 1.0, .attn_factor = 1.0};
+    if ((status = read_rope_type(k, s, &none)) != BNT_OK ||
+        (status = check_yarn_share(k, s->yarn)) != BNT_OK ||
+        (status = bnt_keys_f64(k, "rope.scaling.attn_factor", 1e-3, 1e3, 1.0, &s->attn_factor)) !=
+            BNT_OK ||
+        none)
+        return status;
+    /* The old name of the factor is rope.scale_linear. */
+    bool new_key = bnt_keys_has(k, "rope.scaling.factor");
+    status = bnt_keys_f64(k, new_key ? "rope.scaling.factor" : "rope.scale_linear", 1e-3, 1e6, 1.0,
+                          &s->factor);
+    if (status != BNT_OK || !s->yarn) return status;
+    if ((status = bnt_keys_u32(k, "rope.scaling.original_context_length", BNT_MAX_CONTEXT, original,
+                               &original)) != BNT_OK ||
+        (status = bnt_keys_f64(k, "rope.scaling.yarn_beta_fast", 0.01, 1e4, 32.0, &s->beta_fast)) !=
+            BNT_OK ||
+        (status = bnt_keys_f64(k, "rope.scaling.yarn_beta_slow", 0.01, 1e4, 1.0, &s->beta_slow)) !=
+            BNT_OK)
+        return status;
+    s->original_context = original;
+    return BNT_OK;
+}
+
+static int read_rope(struct bnt_keys *k, struct bnt_hparams *hp) {
+    int status = bnt_keys_u32(k, "rope.dimension_count", hp->head_dim, hp->head_dim, &hp->n_rot);
+    if (status != BNT_OK) return status;
+    if (hp->n_rot % 2)
+        return bnt_fail(k->err, BNT_E_FORMAT, "%s is %u, an odd number", k->key, hp->n_rot);
+    status = bnt_keys_f64(k, "rope.freq_base", 1.0, 1e12, 10000.0, &hp->rope_base);
+    if (status != BNT_OK) return status;
+    return read_rope_scaling(k, hp);
+}
+
+/* ---- attention ------------------------------------------------------------------------------ */
+
+/* A positive number well inside of binary32; 0 when the file has no such key, or a 0. */
+static int read_factor(struct bnt_keys *k, const char *name, double *out) {
+    int status = bnt_keys_f64(k, name, 0.0, 1e6, 0.0, out);
+    if (status == BNT_OK && *out > 0.0 && *out < 1e-6)
+        return bnt_fail(k->err, BNT_E_LIMIT, "%s is %g, not between 1e-06 and 1e+06", k->key, *out);
+    return status;
+}
+
+static int read_attn_scale(struct bnt_keys *k, struct bnt_hparams *hp) {
+    static const char *const squares[] = {"query_pre_attn_scalar",
+                                          "attention.query_pre_attn_scalar"};
+    double v;
+    hp->attn_scale = 1.0f / sqrtf((float)hp->head_dim);
+    for (size_t i = 0; i < 2; i++) {
+        int status = read_factor(k, squares[i], &v);
+        if (status != BNT_OK) return status;
+        if (v > 0.0) hp->attn_scale = 1.0f / sqrtf((float)v);
+    }
+    int status = read_factor(k, "attention.scale", &v);
+    if (status == BNT_OK && v > 0.0) hp->attn_scale = (float)v;
+    return status;
+}
+
+static int read_heads(struct bnt_keys *k, struct bnt_hparams *hp) {
+    uint32_t value_length;
+    int status;
+    if ((status = bnt_keys_u32(k, "attention.head_count", MAX_HEADS, 0, &hp->n_head)) != BNT_OK ||
+        (status = bnt_keys_u32(k, "attention.head_count_kv", MAX_HEADS, hp->n_head,
+                               &hp->n_head_kv)) != BNT_OK)
+        return status;
+    if (hp->n_head % hp->n_head_kv)
+        return bnt_fail(k->err, BNT_E_FORMAT, "%u heads are not a multiple of %u KV heads",
+                        hp->n_head, hp->n_head_kv);
+    uint32_t head_dim = hp->n_embd / hp->n_head;
+    if ((status = bnt_keys_u32(k, "attention.key_length", MAX_HEAD_DIM, head_dim, &hp->head_dim)) !=
+            BNT_OK ||
+        (status = bnt_keys_u32(k, "attention.value_length", MAX_HEAD_DIM, hp->head_dim,
+                               &value_length)) != BNT_OK)
+        return status;
+    if (value_length != hp->head_dim)
+        return bnt_fail(k->err, BNT_E_UNSUPPORTED, "value length %u differs from key length %u",
+                        value_length, hp->head_dim);
+    return read_attn_scale(k, hp);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+static int read_sizes(struct bnt_keys *k, struct bnt_hparams *hp) {
+    uint32_t n_ctx = 0;
+    int status;
+    if ((status = bnt_keys_u32(k, "block_count", MAX_LAYERS, 0, &hp->n_layer)) != BNT_OK)
+        return status;
+    k->n_layer = hp->n_layer;
+    if ((status = bnt_keys_u32(k, "embedding_length", MAX_WIDTH, 0, &hp->n_embd)) != BNT_OK ||
+        (status = bnt_keys_u32(k, "feed_forward_length", MAX_WIDTH, 0, &hp->n_ff)) != BNT_OK ||
+        (status = bnt_keys_u32(k, "context_length", BNT_MAX_CONTEXT, 0, &n_ctx)) != BNT_OK)
+        return status;
+    hp->n_ctx_train = n_ctx;
+    if (!bnt_keys_has(k, "vocab_size")) return BNT_OK;
+    return bnt_keys_u32(k, "vocab_size", BNT_MAX_VOCAB, 0, &hp->vocab_size);
+}
+
+/* Added to a mean of squares: a row of zeros divides by its root, so it is not 0, and it is a
+ * normal binary32. */
+static int read_epsilon(struct bnt_keys *k, struct bnt_hparams *hp) {
+    double eps;
+    int status =
+        bnt_keys_f64(k, "attention.layer_norm_rms_epsilon", (double)FLT_MIN, 1.0, NAN, &eps);
+    if (status == BNT_OK) hp->norm_eps = (float)eps;
+    return status;
+}
+
+int bnt_hparams_read(struct bnt_hparams *hp, const struct bnt_gguf *g, struct bnt_err *err) {
+    const struct arch *arch;
+    int status = find_arch(&arch, hp, g, err);
+    if (status != BNT_OK) return status;
+    hp->sub_norms = arch->sub_norms;
+    hp->qk_norms = arch->qk_norms;
+    hp->gate = arch->gate;
+    hp->rope_style = arch->rope_style;
+    struct bnt_keys k = {.g = g, .arch = arch->name, .steps = arch->steps, .err = err};
+    if ((status = bnt_keys_check(&k)) != BNT_OK || (status = read_sizes(&k, hp)) != BNT_OK ||
+        (status = read_heads(&k, hp)) != BNT_OK || (status = read_epsilon(&k, hp)) != BNT_OK ||
+        (status = read_gate(&k, hp)) != BNT_OK)
+        return status;
+    return read_rope(&k, hp);
+}

@@ -1,0 +1,42 @@
+/*
+ * hparams.h - what a file's metadata says about its network: sizes, and the graph's variants.
+ *
+ * Knows architectures and keys; must not know tensors. Every key is either computed here, known to
+ * change nothing, or the file is refused with the key's name (keys.h).
+ */
+#ifndef BNT_MODEL_HPARAMS_H
+#define BNT_MODEL_HPARAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "file/gguf.h"
+#include "model/rope.h"
+
+struct bnt_hparams {
+    char arch[32];
+    char name[128]; /* general.name, printable */
+    uint32_t n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim;
+    uint32_t vocab_size; /* the key, 0 without */
+    uint32_t n_vocab;    /* rows of the embedding; 0 until tensors are bound */
+    uint64_t n_ctx_train;
+    float norm_eps;
+    uint32_t n_rot, rope_style; /* BNT_ROPE_* */
+    double rope_base;
+    struct bnt_rope_scaling rope_scaling;
+    uint32_t gate;    /* BNT_GATE_* */
+    bool sub_norms;   /* attn_sub_norm and ffn_sub_norm */
+    bool qk_norms;    /* RMSNorm over each head of q and k */
+    float attn_scale; /* of scores: 1 / sqrt(head_dim) unless a key says otherwise */
+};
+
+enum {
+    BNT_MAX_CONTEXT = 1 << 24, /* positions: what rope.c is exact for */
+    BNT_MAX_VOCAB = 1 << 24,
+};
+
+/* Fills *hp, or says which key is missing, wrong or not understood. */
+int bnt_hparams_read(struct bnt_hparams *hp, const struct bnt_gguf *g, struct bnt_err *err);
+
+#endif
