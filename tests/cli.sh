@@ -46,6 +46,11 @@ for threads in 1 3; do
     equal "model cut while in use, $threads threads" "$(cat "$tmp/status")" 3
     ok 'and the file is named' grep -q 'shrinks.gguf: reading the mapped file failed' "$tmp/stderr"
 done
+# A sparse file of 1 GB whose every byte is part of an empty key: 82 million.
+printf 'GGUF\003\0\0\0\0\0\0\0\0\0\0\0\304\116\354\004\0\0\0\0' >"$tmp/sparse.gguf"
+truncate -s 1G "$tmp/sparse.gguf"
+exits 'a sparse file of keys' 8 '82595524 keys; at most 131072 and 65536 are read' "$bitnet" inspect "$tmp/sparse.gguf"
+rm -f "$tmp/sparse.gguf"
 exits 'missing prompt file' 3 'nowhere.txt: No such file' "$bitnet" -m "$model" -f "$tmp/nowhere.txt"
 exits 'text without end' 8 '/dev/zero: more than 67108864 bytes of text' "$bitnet" -m "$model" -f /dev/zero
 exits 'full disk' 3 'cannot write the result to stdout: No space' \

@@ -301,6 +301,9 @@ static int resolve_q2_0(struct bnt_gguf *g, uint64_t data_start, struct bnt_err 
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
+/* More than any model has, and few enough that a sparse file of empty keys takes little memory. */
+enum { MAX_KEYS = 1 << 16, MAX_TENSORS = 1 << 17 };
+
 /* Reads the header's counts and allocates the directory. A key takes at least 13 bytes and a tensor
  * 33, so a count that the file cannot hold is refused before memory is asked for. */
 static int read_counts(struct bnt_gguf *g, struct cursor *c) {
@@ -325,8 +328,10 @@ static int read_counts(struct bnt_gguf *g, struct cursor *c) {
                         "%" PRIu64 " tensors and %" PRIu64
                         " keys do not fit into a file of %" PRIu64 " bytes",
                         n_tensors, n_kv, c->size);
-    if (n_tensors > UINT32_MAX || n_kv > UINT32_MAX)
-        return bnt_fail(c->err, BNT_E_LIMIT, "more than 2^32 tensors or keys");
+    if (n_tensors > MAX_TENSORS || n_kv > MAX_KEYS)
+        return bnt_fail(c->err, BNT_E_LIMIT,
+                        "%" PRIu64 " tensors and %" PRIu64 " keys; at most %d and %d are read",
+                        n_tensors, n_kv, MAX_TENSORS, MAX_KEYS);
     g->n_tensors = (size_t)n_tensors;
     g->n_kv = (size_t)n_kv;
     g->kv = calloc(g->n_kv ? g->n_kv : 1, sizeof *g->kv);
