@@ -85,11 +85,18 @@ $(BUILD)/obj/judge/%.o: %.c
 	$(call run,CC,$@)$(CC) $(STD) $(OPT) -O3 $(WARN) -Icore/include -Dbitnet_plugin_v1=bnt_judge_plugin \
 	    $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
 
-# The only file that knows where things lie: in the tree for build/, below PREFIX when installed.
-$(PATHS): core/plugin/paths.c
+# The only file that knows where things lie: in the tree for build/, below PREFIX when installed. A
+# stamp says where this tree is, so that a copy makes anew whatever has the old place in it.
+$(BUILD)/where: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CURDIR) $(abspath $(BUILD)) $(abspath $(MODEL))' | cmp -s - $@ || \
+	    echo '$(CURDIR) $(abspath $(BUILD)) $(abspath $(MODEL))' >$@
+$(PATHS): core/plugin/paths.c $(BUILD)/where
 	@mkdir -p $(@D)
 	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) \
 	    -DBNT_PLUGIN_DIR='"$(abspath $(BUILD))/plugins"' -DBNT_MODEL='"$(abspath $(MODEL))"' \
+	    -DBNT_PLUGIN_BESIDE='"plugins"' \
+	    -DBNT_MODEL_BESIDE='"$(shell realpath -m --relative-to=$(BUILD) $(MODEL))"' \
 	    -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)

@@ -15,7 +15,9 @@ library: $(LIB_SHARED) $(LIB_STATIC)
 # Where things lie once installed; made anew when PREFIX or MODEL changes.
 PATHS_INSTALLED := $(BUILD)/obj/core/plugin/paths-installed.o
 INSTALLED_PATHS := -DBNT_PLUGIN_DIR='"$(PREFIX)/lib/bitnet/plugins"' \
-                   -DBNT_MODEL='"$(PREFIX)/share/bitnet/$(notdir $(MODEL))"'
+                   -DBNT_MODEL='"$(PREFIX)/share/bitnet/$(notdir $(MODEL))"' \
+                   -DBNT_PLUGIN_BESIDE='"../lib/bitnet/plugins"' \
+                   -DBNT_MODEL_BESIDE='"../share/bitnet/$(notdir $(MODEL))"'
 $(BUILD)/paths-installed: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PREFIX) $(notdir $(MODEL))' | cmp -s - $@ || echo '$(PREFIX) $(notdir $(MODEL))' >$@

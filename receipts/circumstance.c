@@ -37,13 +37,21 @@ json_t *bnt_receipt_text(const char *text) {
     return s;
 }
 
+struct tm bnt_receipt_utc(time_t now) {
+    const int64_t first = -62167219200, last = 253402300799; /* seconds of 0000-01-01, 9999-12-31 */
+    int64_t seconds = now < first ? first : now > last ? last : now;
+    struct tm t = {0};
+    now = (time_t)seconds;
+    gmtime_r(&now, &t);
+    return t;
+}
+
 /* RFC 3339, UTC. */
 static json_t *timestamp(void) {
     struct timespec now;
-    struct tm t;
     char text[64];
     clock_gettime(CLOCK_REALTIME, &now);
-    if (!gmtime_r(&now.tv_sec, &t)) return NULL;
+    struct tm t = bnt_receipt_utc(now.tv_sec);
     snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", t.tm_year + 1900, t.tm_mon + 1,
              t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec);
     return json_string(text);

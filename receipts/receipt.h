@@ -13,7 +13,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
+#include "output.h"
 #include "run/engine.h"
 #include "run/generate.h"
 
@@ -52,13 +54,7 @@ struct bnt_receipt_run {
 int bnt_receipt_build(json_t **out, const struct bnt_engine *e, const struct bnt_session *s,
                       const struct bnt_receipt_run *run, struct bnt_err *err);
 
-/* BNT_E_IO when no receipt can be written at `path`; to be asked before a long run. */
-int bnt_receipt_can_write(const char *path, struct bnt_err *err);
-/* Written beside `path`, synced, then renamed: at `path` stands a whole receipt or what stood there
- * before. A device or pipe is written to as it is. */
-int bnt_receipt_write(const json_t *receipt, const char *path, struct bnt_err *err);
-/* The same care for a receipt of another kind (parity). */
-int bnt_receipt_write_text(const char *path, const char *text, size_t len, struct bnt_err *err);
+int bnt_receipt_write(const json_t *receipt, struct bnt_output *to, struct bnt_err *err);
 
 /* Reads and checks structure: BNT_E_FORMAT names the field, BNT_E_UNSUPPORTED the version. The
  * seals are not compared: bnt_receipt_verify (verify.h) does. */
@@ -75,6 +71,9 @@ json_t *bnt_receipt_result(const struct bnt_engine *e, const struct bnt_session 
 json_t *bnt_receipt_circumstance(const struct bnt_engine *e, const struct bnt_session *s,
                                  const struct bnt_receipt_run *run);
 
+/* UTC, between the years 0000 and 9999, which RFC 3339 can write: a clock that is beyond them is
+ * set to their end, since no receipt should be lost for it. */
+struct tm bnt_receipt_utc(time_t now);
 int bnt_receipt_sha256(const void *data, size_t size, char hex[65], struct bnt_err *err);
 char *bnt_receipt_canonical(const json_t *value); /* malloc'd; NULL when memory is short */
 /* SHA-256 of the canonical form of any value. */

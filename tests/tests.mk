@@ -28,7 +28,7 @@ include tests/workflows/workflows.mk
 # Everything `make check` runs; each program reports how many tests passed.
 run-tests: all library test-plugins evex $(UNIT_BIN) $(CHECKKERN) $(TORTURE_BIN) $(GOLDEN_BIN) $(TEMPLATE_LINES) $(ORACLES)/vocab.stamp
 	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" $(FIRST_TOKEN) \
-	    "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" "tests/cli.sh $(BUILD)" "tests/chat.sh $(BUILD)" \
+	    "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" "tests/cli.sh $(BUILD)" "tests/outputs.sh $(BUILD)" "tests/chat.sh $(BUILD)" \
 	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
 	    "tests/receipts/check.sh $(BUILD)" "tests/receipts/provenance.sh $(BUILD) $(MODEL)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" \
 	    "tests/workflows/check.sh $(BUILD)" $(BASELINES_TEST) "tests/papers.sh $(BUILD)" \
@@ -53,7 +53,8 @@ check-long:
 	+@V=0 tests/run.sh $(LONG_TARGETS:%="$(MAKE) --no-print-directory V=0 %") \
 	    "scripts/ci-sanitize.sh asan" "scripts/ci-sanitize.sh tsan"
 
-$(BUILD)/obj/tests/%.o: tests/%.c
+# Tests know where the build lies.
+$(BUILD)/obj/tests/%.o: tests/%.c $(BUILD)/where
 	@mkdir -p $(@D)
 	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) $(CORE_CPPFLAGS) $(TEST_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
 

@@ -109,6 +109,8 @@ static const struct option_row table[] = {
      "time each kernel by itself instead (without -m: shapes of a 2B model)"},
     {"receipt", 0, CMD_RUN | CMD_CHAT | CMD_BENCH, TEXT, F(receipt), 0, 0, "FILE",
      "write what was computed, and how, for bitnet verify"},
+    {"force", 0, CMD_RUN | CMD_CHAT | CMD_BENCH | CMD_PARITY, FLAG, F(force), 0, 0, NULL,
+     "let a receipt replace a file that is none"},
     {"fast", 0, CMD_VERIFY, FLAG, F(fast), 0, 0, NULL, "structure and hashes only, no computing"},
     {"locate", 0, CMD_VERIFY, FLAG, F(locate), 0, 0, NULL,
      "when the replay differs: in which operation, layer and row it arose"},

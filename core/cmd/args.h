@@ -47,7 +47,7 @@ struct cmd_args {
     bool temp_given, truncation_given, seed_given, chaos_given, bind_none;
     bool json, csv, kernels, ids, decode, no_bos, parse_special, verbose_prompt, echo, ignore_eos,
         help, all;
-    bool full_logits, fast, locate, lockstep, free_run, first_only;
+    bool force, full_logits, fast, locate, lockstep, free_run, first_only;
     const char *operand; /* the word that is no option: TEXT of tokenize, MODEL of inspect, ... */
 };
 

@@ -208,7 +208,7 @@ static void conclude(struct bench *b) {
 }
 
 /* The longest decode once more, through the path of `bitnet run`, with a receipt. */
-static int write_receipt(struct bench *b, struct bnt_err *err) {
+static int write_receipt(struct bench *b, struct bnt_output *to, struct bnt_err *err) {
     struct bnt_session *s = b->sessions[0];
     const struct bnt_generate_options options = {
         .sampling = bnt_sampling_default(), .n_predict = largest(&b->sizes[1]), .ignore_eog = true};
@@ -231,7 +231,7 @@ static int write_receipt(struct bench *b, struct bnt_err *err) {
                                         .options = &options,
                                         .generation = &g};
     if (status == BNT_OK) status = bnt_receipt_build(&receipt, b->engine, s, &run, err);
-    if (status == BNT_OK) status = bnt_receipt_write(receipt, b->args->receipt, err);
+    if (status == BNT_OK) status = bnt_receipt_write(receipt, to, err);
     json_decref(receipt);
     bnt_generation_free(&g);
     return status;
@@ -266,21 +266,25 @@ int cmd_bench(const struct cmd_args *args, struct bnt_err *err) {
     int status = check_args(args, err);
     if (status != BNT_OK) return status;
     if (args->kernels) return bench_kernels(args, err);
-    if (args->receipt && (status = bnt_receipt_can_write(args->receipt, err)) != BNT_OK)
-        return status;
+    struct bnt_output *receipt;
+    if ((status = cmd_open_receipt(&receipt, args, err)) != BNT_OK) return status;
     struct bench *b = calloc(1, sizeof *b);
-    if (!b) return bnt_fail_nomem(err, "the results", sizeof *b);
+    if (!b) {
+        bnt_output_close(receipt);
+        return bnt_fail_nomem(err, "the results", sizeof *b);
+    }
     b->args = args;
     double opened = bnt_now();
     status = cmd_open_engine(&b->engine, args, err);
     if (status == BNT_OK) status = plan(b, err);
     if (status == BNT_OK) status = measure(b, opened, err);
-    if (status == BNT_OK && args->receipt) status = write_receipt(b, err);
+    if (status == BNT_OK && receipt) status = write_receipt(b, receipt, err);
     if (status == BNT_OK) status = bench_report(b, err);
     bnt_meter_close(b->meter);
     for (unsigned t = b->threads.count; t-- > 0;) bnt_session_close(b->sessions[t]);
     bnt_backends_close(b->best);
     bnt_engine_close(b->engine);
+    bnt_output_close(receipt);
     bnt_token_list_free(&b->start);
     free(b->made);
     free(b->ids);

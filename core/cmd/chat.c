@@ -159,7 +159,10 @@ static int show_stats(struct talk *t, const char *rest, struct bnt_err *err) {
 
 static int do_save(struct talk *t, const char *rest, struct bnt_err *err) {
     if (!*rest) return bnt_fail(err, BNT_E_USAGE, "/save where? /save FILE");
-    int status = talk_save(t, rest, err);
+    struct bnt_output *to = NULL;
+    int status = cmd_output_open(&to, t->args, rest, err);
+    if (status == BNT_OK) status = talk_save(t, to, err);
+    bnt_output_close(to);
     if (status == BNT_OK) fprintf(stderr, "%s: %zu turns\n", rest, t->n_turns);
     return status;
 }
@@ -276,7 +279,8 @@ static void introduce(const struct talk *t, bool at_terminal) {
 int cmd_chat(const struct cmd_args *args, struct bnt_err *err) {
     struct talk t = {0};
     struct chat_lines *lines = NULL;
-    int status = cmd_check_receipt(args, err);
+    struct bnt_output *receipt;
+    int status = cmd_open_receipt(&receipt, args, err);
     if (status != BNT_OK) return status;
     status = talk_open(&t, args, &interrupted, err);
     if (status == BNT_OK && !args->prompt) status = chat_lines_open(&lines, err);
@@ -291,13 +295,14 @@ int cmd_chat(const struct cmd_args *args, struct bnt_err *err) {
         status = converse(&t, lines, err);
     }
     /* An interrupted conversation has its receipt, as an interrupted run has. */
-    if (args->receipt && (status == BNT_OK || (status == BNT_E_INTERRUPTED && t.n_turns))) {
+    if (receipt && (status == BNT_OK || (status == BNT_E_INTERRUPTED && t.n_turns))) {
         struct bnt_err why = {0};
-        int saved = talk_save(&t, args->receipt, &why);
+        int saved = talk_save(&t, receipt, &why);
         if (saved != BNT_OK) status = bnt_fail(err, saved, "%s", why.text);
     }
 out:
     chat_lines_close(lines);
     talk_close(&t);
+    bnt_output_close(receipt);
     return status;
 }

@@ -61,6 +61,6 @@ int talk_again(struct talk *t, struct bnt_err *err);
 /* Forgets the conversation; `text` is its system text from now on. NULL: as it was. */
 int talk_begin(struct talk *t, const char *text, struct bnt_err *err);
 /* A receipt of all turns. BNT_E_USAGE when there is none. */
-int talk_save(const struct talk *t, const char *path, struct bnt_err *err);
+int talk_save(const struct talk *t, struct bnt_output *to, struct bnt_err *err);
 
 #endif

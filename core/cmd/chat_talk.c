@@ -150,7 +150,7 @@ int talk_again(struct talk *t, struct bnt_err *err) {
     return status;
 }
 
-int talk_save(const struct talk *t, const char *path, struct bnt_err *err) {
+int talk_save(const struct talk *t, struct bnt_output *to, struct bnt_err *err) {
     struct bnt_receipt_turn *turns = calloc(t->n_turns + 1, sizeof *turns);
     json_t *receipt = NULL;
     if (!turns) return bnt_fail_nomem(err, "the receipt", t->n_turns * sizeof *turns);
@@ -174,7 +174,7 @@ int talk_save(const struct talk *t, const char *path, struct bnt_err *err) {
                                                              .turns = turns,
                                                              .n_turns = t->n_turns},
                                    err);
-    if (status == BNT_OK) status = bnt_receipt_write(receipt, path, err);
+    if (status == BNT_OK) status = bnt_receipt_write(receipt, to, err);
     json_decref(receipt);
     free(turns);
     return status;

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "cmd/args.h"
+#include "output.h"
 #include "run/engine.h"
 
 int cmd_run(const struct cmd_args *args, struct bnt_err *err);
@@ -43,9 +44,15 @@ struct bnt_sampling cmd_sampling(const struct cmd_args *args);
 uint64_t cmd_fresh_seed(void);
 double cmd_rate(size_t n, double seconds); /* 0 when no time went by */
 
-/* Before a long run: what would keep its receipt (args->receipt, may be NULL) from being written.
+/* Where a result goes that is no text on stdout, judged before a long run: never into a file that
+ * the command reads (output.c), and by default into none that holds something else. */
+int cmd_output_open(struct bnt_output **out, const struct cmd_args *args, const char *path,
+                    struct bnt_err *err);
+/* The file of --receipt; NULL when there is none. Says what else would keep it from being written.
  */
-int cmd_check_receipt(const struct cmd_args *args, struct bnt_err *err);
+int cmd_open_receipt(struct bnt_output **out, const struct cmd_args *args, struct bnt_err *err);
+/* BNT_E_USAGE when stdout goes to a file that the command reads. */
+int cmd_check_stdout(const struct cmd_args *args, struct bnt_err *err);
 
 /* The whole file, or stdin for "-"; BNT_E_LIMIT beyond CMD_MAX_TEXT bytes, of which each may become
  * a token of 20 bytes. *text is malloc'd. */

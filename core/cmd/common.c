@@ -12,7 +12,7 @@
 #include "receipt.h"
 
 const char *cmd_model_path(const struct cmd_args *args) {
-    return args->model ? args->model : bnt_model_path;
+    return args->model ? args->model : bnt_model_path();
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -91,7 +91,8 @@ double cmd_rate(size_t n, double seconds) {
     return seconds > 0.0 ? (double)n / seconds : 0.0;
 }
 
-int cmd_check_receipt(const struct cmd_args *args, struct bnt_err *err) {
+int cmd_open_receipt(struct bnt_output **out, const struct cmd_args *args, struct bnt_err *err) {
+    *out = NULL;
     if (!args->receipt) return BNT_OK;
     for (unsigned i = 0; i < args->n_stops; i++) {
         json_t *stop = json_string(args->stops[i]);
@@ -101,7 +102,7 @@ int cmd_check_receipt(const struct cmd_args *args, struct bnt_err *err) {
                             i + 1);
         json_decref(stop);
     }
-    return bnt_receipt_can_write(args->receipt, err);
+    return cmd_output_open(out, args, args->receipt, err);
 }
 
 /* ---- reading and writing -------------------------------------------------------------------- */

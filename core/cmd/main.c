@@ -1,6 +1,8 @@
 /*
  * main.c - finds the command, runs it, and turns its status into words and an exit status.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,13 +116,26 @@ static int dispatch(int argc, char **argv, struct bnt_err *err) {
         print_help(c);
         return cmd_flush(err);
     }
+    if ((status = cmd_check_stdout(&args, err)) != BNT_OK) return status;
     watch_model(&args, c->id);
     return c->run(&args, err);
 }
 
+/* A closed standard descriptor would be the number of the first file we open: the model would be
+ * read as the user's messages, or written into. Input then counts as empty; output is opened for
+ * reading, so that a result that goes nowhere is still an error. */
+static void fill_standard_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+        if (open("/dev/null", O_RDONLY) != fd) _exit(bnt_status_exit(BNT_E_IO));
+    }
+}
+
 int main(int argc, char **argv) {
     struct bnt_err err = {0};
+    fill_standard_descriptors();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is reported by write, with a name */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that may grow no more */
     int status = dispatch(argc, argv, &err);
     if (status != BNT_OK)
         fprintf(stderr, "bitnet: %s\n", err.text[0] ? err.text : bnt_status_text(status));

@@ -54,7 +54,7 @@ static void last_words(void *arg) {
     pthread_mutex_lock(&p->mutex);
     parity_where(p, where, sizeof where);
     parity_add_progress(p, p->draft);
-    int written = parity_write(p->draft, p->path, &err);
+    int written = parity_write(p->draft, p->output, &err);
     dprintf(STDERR_FILENO, "bitnet: parity: time limit of %" PRIu32 " s reached (%s); %s %s\n",
             p->args->timeout, where,
             written == BNT_OK ? "receipt:" : "no receipt:", written == BNT_OK ? p->path : err.text);
@@ -73,9 +73,7 @@ static int make_folder(const char *path, struct bnt_err *err) {
 static int choose_path(struct parity *p, const char *name, struct bnt_err *err) {
     const char *base = getenv("BASELINES_DIR");
     char path[PATH_MAX];
-    time_t now = time(NULL);
-    struct tm t;
-    gmtime_r(&now, &t);
+    struct tm t = bnt_receipt_utc(time(NULL));
     if (!base || !*base) base = "docs/baselines";
     int n = p->args->output ? snprintf(path, sizeof path, "%s", p->args->output)
                             : snprintf(path, sizeof path, "%s/%04d-%02d-%02d/parity-%s.json", base,
@@ -88,11 +86,16 @@ static int choose_path(struct parity *p, const char *name, struct bnt_err *err) 
         *slash = '/';
         if (status != BNT_OK) return status;
     }
-    int status = bnt_receipt_can_write(path, err);
+    struct bnt_output *output;
+    if (p->output && strcmp(path, p->path) == 0) return BNT_OK;
+    int status = cmd_output_open(&output, p->args, path, err);
+    if (status != BNT_OK) return status;
     pthread_mutex_lock(&p->mutex);
+    bnt_output_close(p->output);
+    p->output = output;
     memcpy(p->path, path, sizeof path);
     pthread_mutex_unlock(&p->mutex);
-    return status;
+    return BNT_OK;
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -386,7 +389,7 @@ static void show(const struct parity *p) {
 static int finish(struct parity *p, enum parity_status result, int status, struct bnt_err *err) {
     struct bnt_err write_err = {0};
     json_t *receipt = parity_receipt(p, result, status == BNT_OK ? NULL : err->text);
-    int written = parity_write(receipt, p->path, &write_err);
+    int written = parity_write(receipt, p->output, &write_err);
     if (p->args->json && receipt) {
         (void)cmd_write_json(receipt, NULL);
     } else {
@@ -411,6 +414,7 @@ static void close_all(struct parity *p) {
         bnt_trace_close(&p->prompts[i].judge);
     }
     bnt_engine_close(p->engine);
+    bnt_output_close(p->output);
     json_decref(p->facts);
     json_decref(p->draft);
     pthread_mutex_destroy(&p->mutex);

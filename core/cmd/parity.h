@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "cmd/args.h"
+#include "output.h"
 #include "parity/chaos.h"
 #include "parity/lockstep.h"
 #include "parity/trace.h"
@@ -58,6 +59,7 @@ struct parity {
     double start, phase_start, phase_cpu_start;
     double wall[PHASES], cpu[PHASES]; /* seconds spent in each phase, by all threads for cpu */
     char path[PATH_MAX];
+    struct bnt_output *output; /* the file of that name */
 
     struct bnt_engine *engine; /* with the backend under test */
     struct bnt_session *session;
@@ -72,7 +74,7 @@ struct parity {
     json_t *facts; /* model, tokenizer, circumstance, ...: NULL until known */
 
     /* For the watchdog. */
-    pthread_mutex_t mutex; /* of draft, path and exec */
+    pthread_mutex_t mutex; /* of draft, path, output and exec */
     json_t *draft;         /* the receipt so far, its own copy of everything */
     const struct bnt_exec *exec;
     _Atomic uint32_t phase, prompt, step;
@@ -92,7 +94,7 @@ int parity_facts(struct parity *p, struct bnt_err *err);
 /* The whole receipt as things stand; NULL when memory is short. message may be NULL. */
 json_t *parity_receipt(const struct parity *p, enum parity_status status, const char *message);
 json_t *parity_difference(const struct bnt_op_difference *d, uint32_t n_layer);
-int parity_write(const json_t *receipt, const char *path, struct bnt_err *err);
+int parity_write(const json_t *receipt, struct bnt_output *to, struct bnt_err *err);
 /* What a watchdog adds to a draft: where everybody is. */
 void parity_add_progress(const struct parity *p, json_t *draft);
 /* "lock-step, prompt math, step 2, thread 0 in cpu-avx2's linear blk.3.ffn_up.weight (layer 3)" */

@@ -267,13 +267,13 @@ json_t *parity_receipt(const struct parity *p, enum parity_status status, const 
     return o;
 }
 
-int parity_write(const json_t *receipt, const char *path, struct bnt_err *err) {
+int parity_write(const json_t *receipt, struct bnt_output *to, struct bnt_err *err) {
     char *text =
         receipt ? json_dumps(receipt, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII) : NULL;
     if (!text) return bnt_fail_nomem(err, "the receipt", 0);
     size_t len = strlen(text);
     text[len] = '\n'; /* in the place of the NUL */
-    int status = bnt_receipt_write_text(path, text, len + 1, err);
+    int status = bnt_output_write(to, text, len + 1, err);
     free(text);
     return status;
 }

@@ -90,10 +90,10 @@ struct prompt {
     struct bnt_token_list list;
 };
 
-static int write_receipt(const struct cmd_args *args, const struct bnt_engine *engine,
-                         const struct bnt_session *session, const struct prompt *p,
-                         const struct bnt_generate_options *options, const struct bnt_generation *g,
-                         struct bnt_err *err) {
+static int write_receipt(const struct cmd_args *args, struct bnt_output *to,
+                         const struct bnt_engine *engine, const struct bnt_session *session,
+                         const struct prompt *p, const struct bnt_generate_options *options,
+                         const struct bnt_generation *g, struct bnt_err *err) {
     json_t *receipt;
     int status = bnt_receipt_build(&receipt, engine, session,
                                    &(struct bnt_receipt_run){.model_path = cmd_model_path(args),
@@ -107,7 +107,7 @@ static int write_receipt(const struct cmd_args *args, const struct bnt_engine *e
                                                              .options = options,
                                                              .generation = g},
                                    err);
-    if (status == BNT_OK) status = bnt_receipt_write(receipt, args->receipt, err);
+    if (status == BNT_OK) status = bnt_receipt_write(receipt, to, err);
     json_decref(receipt);
     return status;
 }
@@ -124,8 +124,9 @@ static int encode_prompt(const struct cmd_args *args, const struct bnt_tokenizer
     return BNT_OK;
 }
 
-static int generate(const struct cmd_args *args, struct bnt_engine *engine,
-                    struct bnt_session *session, const struct prompt *prompt, struct bnt_err *err) {
+static int generate(const struct cmd_args *args, struct bnt_output *receipt,
+                    struct bnt_engine *engine, struct bnt_session *session,
+                    const struct prompt *prompt, struct bnt_err *err) {
     const struct bnt_generate_options options = {
         .sampling = cmd_sampling(args),
         .n_predict = args->n_predict,
@@ -145,8 +146,8 @@ static int generate(const struct cmd_args *args, struct bnt_engine *engine,
         status = cmd_write("\n", 1, err);
         if (status == BNT_OK) status = cmd_flush(err);
     }
-    if (status == BNT_OK && args->receipt)
-        status = write_receipt(args, engine, session, prompt, &options, &g, err);
+    if (status == BNT_OK && receipt)
+        status = write_receipt(args, receipt, engine, session, prompt, &options, &g, err);
     if (status == BNT_OK && isatty(STDERR_FILENO))
         print_summary(engine, session, &prompt->list, &options.sampling, &g);
     if (status == BNT_OK && g.reason == BNT_STOP_CONTEXT)
@@ -191,10 +192,11 @@ int cmd_run(const struct cmd_args *args, struct bnt_err *err) {
         return bnt_fail(err, BNT_E_USAGE, "--chaos mixes backends: %s",
                         args->receipt ? "no receipt could name the one that computed"
                                       : "--spot-check is for one");
+    struct bnt_output *receipt = NULL;
     struct prompt prompt = {0};
     int status = read_prompt(args, &prompt.text, &prompt.len, err);
     if (status != BNT_OK) goto out;
-    if ((status = cmd_check_receipt(args, err)) != BNT_OK) goto out;
+    if ((status = cmd_open_receipt(&receipt, args, err)) != BNT_OK) goto out;
     signal(SIGINT, on_sigint);
     if ((status = cmd_open_engine(&engine, args, err)) != BNT_OK) goto out;
     status = encode_prompt(args, bnt_engine_tokenizer(engine), &prompt, err);
@@ -205,12 +207,13 @@ int cmd_run(const struct cmd_args *args, struct bnt_err *err) {
     if ((status = open_checks(&checks, args, engine, session, err)) != BNT_OK) goto out;
     if (args->echo && !args->json && (status = cmd_write(prompt.text, prompt.len, err)) != BNT_OK)
         goto out;
-    status = generate(args, engine, session, &prompt, err);
+    status = generate(args, receipt, engine, session, &prompt, err);
 out:
     close_checks(&checks);
     bnt_session_close(session);
     bnt_token_list_free(&prompt.list);
     bnt_engine_close(engine);
+    bnt_output_close(receipt);
     free(prompt.text);
     return status;
 }

@@ -30,7 +30,7 @@ static int find_model(const struct cmd_args *args, const json_t *receipt, const 
                       struct bnt_err *err) {
     const json_t *model = json_object_get(json_object_get(receipt, "result"), "model");
     const char *wanted = json_string_value(json_object_get(model, "sha256"));
-    const char *places[] = {text_in(receipt, "circumstance", "model_path"), bnt_model_path};
+    const char *places[] = {text_in(receipt, "circumstance", "model_path"), bnt_model_path()};
     char hex[65];
     struct stat st;
     *path = args->model;

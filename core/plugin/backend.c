@@ -93,14 +93,14 @@ static int find_folder(struct bnt_backends *b, const struct bnt_backends_options
         said_by = "BITNET_PLUGIN_DIR";
     }
     if (dir && !*dir) return bnt_fail(err, BNT_E_USAGE, "%s is empty", said_by);
-    if (realpath(dir ? dir : bnt_plugin_dir, b->dir)) return BNT_OK;
+    if (realpath(dir ? dir : bnt_plugin_dir(), b->dir)) return BNT_OK;
     int why = errno;
     b->dir[0] = '\0';
     if (dir) {
         return bnt_fail(err, BNT_E_IO, "plugin folder '%.400s' (%s): %s", dir, said_by,
                         strerror(why));
     }
-    snprintf(b->dir, sizeof b->dir, "%s", bnt_plugin_dir);
+    snprintf(b->dir, sizeof b->dir, "%s", bnt_plugin_dir());
     snprintf(b->note, sizeof b->note, "plugin folder: %s; only ref-scalar, which is built in",
              strerror(why));
     return BNT_OK;

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "bitnet/plugin.h"
+#include "plugin/places.h"
 
 /* X-macro table in backend.c gives the names: "ok", "world-writable", .... */
 enum bnt_verdict {
@@ -61,8 +62,8 @@ struct bnt_candidate {
 struct bnt_backends; /* the decision table; opaque; owns the loaded plugins, which stay loaded */
 
 struct bnt_backends_options {
-    const char *plugin_dir; /* --plugin-dir, or NULL: BITNET_PLUGIN_DIR (secure_getenv), or the
-                               compiled-in folder bnt_plugin_dir */
+    const char *plugin_dir; /* --plugin-dir, or NULL: BITNET_PLUGIN_DIR (secure_getenv), or
+                               bnt_plugin_dir() */
     const char *want;       /* "auto" or NULL: the best that passes; a name: that one or an error */
     bool try_all;           /* vet every candidate to the end (`bitnet backends`) */
 };
@@ -94,8 +95,5 @@ const char *bnt_backends_note(const struct bnt_backends *b);
 const char *bnt_verdict_name(enum bnt_verdict v); /* "self-check" */
 
 const struct bnt_backend *bnt_judge(void); /* ref-scalar, always there */
-
-extern const char bnt_plugin_dir[]; /* compiled in, paths.c */
-extern const char bnt_model_path[]; /* the model in models/, paths.c */
 
 #endif

@@ -1,5 +1,7 @@
-/* paths.c - where plugins and the default model lie; compiled once for build/, once for PREFIX. */
-#include "plugin/backend.h"
+/* paths.c - see places.h; compiled once for build/, once for PREFIX. */
+#include "plugin/places.h"
 
-const char bnt_plugin_dir[] = BNT_PLUGIN_DIR;
-const char bnt_model_path[] = BNT_MODEL;
+const struct bnt_places bnt_places = {.plugins = BNT_PLUGIN_DIR,
+                                      .model = BNT_MODEL,
+                                      .plugins_beside = BNT_PLUGIN_BESIDE,
+                                      .model_beside = BNT_MODEL_BESIDE};

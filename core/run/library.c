@@ -26,7 +26,7 @@ void bnt_free(void *memory) {
 }
 
 const char *bnt_default_model(void) {
-    return bnt_model_path;
+    return bnt_model_path();
 }
 
 int bnt_engine_encode(const struct bnt_engine *engine, const char *text, size_t len, unsigned flags,

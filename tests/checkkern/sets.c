@@ -221,7 +221,7 @@ static const char *folder(const struct ck_options *options) {
     const char *from_environment = secure_getenv("BITNET_PLUGIN_DIR");
     return options->plugin_dir ? options->plugin_dir
            : from_environment  ? from_environment
-                               : bnt_plugin_dir;
+                               : bnt_plugin_dir();
 }
 
 void ck_sets_add(struct ck_sets *sets, const char *what, const struct ck_options *options) {

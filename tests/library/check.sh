@@ -90,6 +90,14 @@ equal 'finds model and plugins by itself' "$("$tmp/placed" "$prefix/share/bitnet
 equal 'with the backend that the command takes' "$(sed -n 's/.*, //p' "$tmp/stderr")" \
     "$("$build/bitnet" --json -m "$model" -p abc -n 1 | sed -E 's/.*"backend":"([^"]*)".*/\1/')"
 ok 'the installed command too' sh -c "'$prefix/bin/bitnet' -p abc -n 24 >'$tmp/out' && [ \"abc\$(cat '$tmp/out')\" = '$want' ]"
+mv "$prefix" "$tmp/elsewhere"
+equal 'moved as a whole, it finds its plugins' \
+    "$("$tmp/elsewhere/bin/bitnet" backends --json | sed -nE 's/.*"plugin_dir":"([^"]*)".*/\1/p')" "$tmp/elsewhere/lib/bitnet/plugins"
+ok 'and its model' sh -c "[ \"abc\$('$tmp/elsewhere/bin/bitnet' -p abc -n 24)\" = '$want' ]"
+equal 'so does the library' \
+    "$(LD_LIBRARY_PATH=$tmp/elsewhere/lib "$tmp/shared" "$model" abc 2>&1 >/dev/null | sed -n 's/.*, //p')" \
+    "$("$build/bitnet" --json -m "$model" -p abc -n 1 | sed -E 's/.*"backend":"([^"]*)".*/\1/')"
+mv "$tmp/elsewhere" "$prefix"
 ok 'make uninstall' make -s BUILD="$build" PREFIX="$prefix" MODEL="$model" uninstall
 equal 'leaves no file' "$(find "$prefix" ! -type d)" ''
 

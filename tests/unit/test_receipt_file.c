@@ -64,12 +64,28 @@ static void put(const char *path, const char *text, size_t len) {
     fclose(f);
 }
 
+/* As a command does: judged, then written. */
+static int write_to(const char *path, struct bnt_err *err) {
+    struct bnt_output *to;
+    int status = bnt_output_open(&to, path, false, NULL, 0, err);
+    if (status == BNT_OK) status = bnt_receipt_write(honest, to, err);
+    bnt_output_close(to);
+    return status;
+}
+
+static int can_write(const char *path, struct bnt_err *err) {
+    struct bnt_output *to;
+    int status = bnt_output_open(&to, path, false, NULL, 0, err);
+    bnt_output_close(to);
+    return status;
+}
+
 START_TEST(what_is_written_is_read) {
     struct bnt_err err = {0};
     json_t *r;
-    must(bnt_receipt_can_write(file, &err), &err);
+    must(can_write(file, &err), &err);
     ck_assert_uint_eq(clear(), 0); /* asking leaves nothing */
-    must(bnt_receipt_write(honest, file, &err), &err);
+    must(write_to(file, &err), &err);
     must(bnt_receipt_read(&r, file, &err), &err);
     ck_assert(json_equal(r, honest));
     json_decref(r);
@@ -81,7 +97,7 @@ START_TEST(a_line_of_the_file_hashes_to_its_seal) {
     struct bnt_err err = {0};
     char hex[65];
     size_t len;
-    must(bnt_receipt_write(honest, file, &err), &err);
+    must(write_to(file, &err), &err);
     char *text = slurp(file, &len), *line = strstr(text, "\n\"result\":");
     ck_assert_ptr_nonnull(line);
     line += strlen("\n\"result\":");
@@ -98,15 +114,15 @@ START_TEST(a_receipt_takes_the_place_of_another) {
     char target[120];
     size_t len;
     json_t *r;
-    put(file, "old", 3);
-    must(bnt_receipt_write(honest, file, &err), &err);
+    put(file, "{\"circumstance\":1}", 18);
+    must(write_to(file, &err), &err);
     must(bnt_receipt_read(&r, file, &err), &err);
     json_decref(r);
     snprintf(target, sizeof target, "%s/target", folder); /* a link stays a link */
-    put(target, "old", 3);
+    put(target, "", 0);
     unlink(file);
     ck_assert_int_eq(symlink("target", file), 0);
-    must(bnt_receipt_write(honest, file, &err), &err);
+    must(write_to(file, &err), &err);
     ck_assert(lstat(file, &st) == 0 && S_ISLNK(st.st_mode));
     free(slurp(target, &len));
     ck_assert_uint_gt(len, 3);
@@ -117,7 +133,7 @@ END_TEST
 START_TEST(a_full_disk_is_an_error) {
     struct bnt_err err = {0};
     struct stat st;
-    ck_assert_int_eq(bnt_receipt_write(honest, "/dev/full", &err), BNT_E_IO);
+    ck_assert_int_eq(write_to("/dev/full", &err), BNT_E_IO);
     ck_assert_msg(strstr(err.text, "'/dev/full': No space left"), "%s", err.text);
     ck_assert(stat("/dev/full", &st) == 0 && S_ISCHR(st.st_mode)); /* still the device */
 }
@@ -127,21 +143,22 @@ END_TEST
 START_TEST(a_write_that_fails_half_way_leaves_nothing) {
     struct bnt_err err = {0};
     struct rlimit limit, small;
+    const char *was = "{\"circumstance\": \"what was\"}";
     size_t len;
     getrlimit(RLIMIT_FSIZE, &limit);
     small = limit;
     small.rlim_cur = 1000;
     signal(SIGXFSZ, SIG_IGN);
     for (int before = 0; before < 2; before++) {
-        if (before) put(file, "what was", 8);
+        if (before) put(file, was, strlen(was));
         ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-        int status = bnt_receipt_write(honest, file, &err);
+        int status = write_to(file, &err);
         ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
         ck_assert_int_eq(status, BNT_E_IO);
         ck_assert_msg(strstr(err.text, "File too large"), "%s", err.text);
         if (before) {
             char *text = slurp(file, &len);
-            ck_assert_str_eq(text, "what was");
+            ck_assert_str_eq(text, was);
             free(text);
         }
         ck_assert_uint_eq(clear(), (unsigned)before);
@@ -163,13 +180,13 @@ START_TEST(places_that_cannot_be_written) {
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         struct bnt_err err = {0};
         snprintf(path, sizeof path, "%s%s", folder, places[i].under);
-        ck_assert_int_eq(bnt_receipt_can_write(path, &err), BNT_E_IO);
+        ck_assert_int_eq(can_write(path, &err), BNT_E_IO);
         ck_assert_msg(strstr(err.text, places[i].says), "%s: %s", path, err.text);
-        ck_assert_int_eq(bnt_receipt_write(honest, path, &err), BNT_E_IO);
+        ck_assert_int_eq(write_to(path, &err), BNT_E_IO);
         ck_assert_msg(strstr(err.text, places[i].says), "%s: %s", path, err.text);
     }
     struct bnt_err err = {0};
-    ck_assert_int_eq(bnt_receipt_can_write("", &err), BNT_E_IO);
+    ck_assert_int_eq(can_write("", &err), BNT_E_IO);
     ck_assert_uint_eq(clear(), 1);
 }
 END_TEST
@@ -181,11 +198,8 @@ START_TEST(a_folder_one_may_not_write) {
     if (child == 0) { /* root may write everywhere, so as nobody */
         struct bnt_err err = {0};
         if (geteuid() == 0 && setuid(65534) != 0) _exit(3);
-        if (bnt_receipt_can_write(file, &err) != BNT_E_IO) _exit(1);
-        _exit(bnt_receipt_write(honest, file, &err) == BNT_E_IO &&
-                      strstr(err.text, "Permission denied")
-                  ? 0
-                  : 2);
+        if (can_write(file, &err) != BNT_E_IO) _exit(1);
+        _exit(write_to(file, &err) == BNT_E_IO && strstr(err.text, "Permission denied") ? 0 : 2);
     }
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_int_eq(chmod(folder, 0755), 0);
@@ -203,7 +217,7 @@ START_TEST(a_killed_writer_leaves_no_half) {
         struct stat st;
         pid_t child = fork();
         if (child == 0) {
-            for (;;) bnt_receipt_write(honest, file, NULL);
+            for (;;) write_to(file, NULL);
         }
         nanosleep(&(struct timespec){.tv_nsec = 500000 + 377000 * (long)i}, NULL);
         kill(child, SIGKILL);
@@ -236,7 +250,7 @@ static void unreadable(const char *text, size_t len, const char *says) {
 START_TEST(a_cut_receipt_is_refused) {
     struct bnt_err err = {0};
     size_t len;
-    must(bnt_receipt_write(honest, file, &err), &err);
+    must(write_to(file, &err), &err);
     char *text = slurp(file, &len);
     for (size_t cut = 0; cut < len - 2; cut += 1 + cut / 50) unreadable(text, cut, "receipt: line");
     unreadable(text, len - 2, "receipt: line"); /* the last brace */
