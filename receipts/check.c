@@ -72,6 +72,7 @@ static const struct field model[] = {
     COUNT("bytes"),
     HASH_OF("sha256"),
     {.name = "ignored_keys", .kind = LIST, .lo = 1, .members = a_key, .optional = true},
+    {.name = "i2s_layout", .kind = NAME, .words = "a b c", .optional = true},
     FINISH};
 static const struct field tokenizer[] = {WORD("source", "gguf"),
                                          WORD("kind", "gpt2 llama"),
@@ -174,21 +175,25 @@ static const struct field environment[] = {
     {.name = "BITNET_SEED", .kind = TEXT, .optional = true},
     {.name = "BITNET_THREADS", .kind = TEXT, .optional = true},
     FINISH};
-static const struct field circumstance[] = {{.name = "timestamp", .kind = TIME},
-                                            WORD("version", NULL),
-                                            WORD("commit", NULL),
-                                            {.name = "llama_cpp_commit", .kind = NOTHING},
-                                            ANY("model_path"),
-                                            COUNT("threads"),
-                                            FLAG("deterministic"),
-                                            PART("machine", machine),
-                                            PART("backend", backend),
-                                            LIST_OF("decision_table", a_candidate, 1),
-                                            MAP_OF("kernel_calls", a_slot),
-                                            PART("timings", timings),
-                                            PART("memory", memory),
-                                            PART("environment", environment),
-                                            FINISH};
+static const struct field i2s[] = {WORD("known", "stated found assumed"), WORD("seen", "a b c"),
+                                   COUNT("margin"), FINISH};
+static const struct field circumstance[] = {
+    {.name = "timestamp", .kind = TIME},
+    WORD("version", NULL),
+    WORD("commit", NULL),
+    {.name = "llama_cpp_commit", .kind = NOTHING},
+    ANY("model_path"),
+    COUNT("threads"),
+    FLAG("deterministic"),
+    PART("machine", machine),
+    PART("backend", backend),
+    LIST_OF("decision_table", a_candidate, 1),
+    MAP_OF("kernel_calls", a_slot),
+    PART("timings", timings),
+    PART("memory", memory),
+    PART("environment", environment),
+    {.name = "i2s", .kind = OBJECT, .members = i2s, .optional = true},
+    FINISH};
 #define OF_EVERY_RECEIPT                                                                           \
     PART("circumstance", circumstance), HASH_OF("result_sha256"), HASH_OF("circumstance_sha256"),  \
         MAP_OF("field_sha256", a_seal)

@@ -161,9 +161,16 @@ static json_t *environment(void) {
     return o;
 }
 
+/* How the layout of I2_S tensors was known; NULL without such tensors. */
+static json_t *i2s_facts(const struct bnt_engine_info *info) {
+    if (!info->i2s_layout) return NULL;
+    return json_pack("{s:s, s:s, s:I}", "known", info->i2s_known, "seen", info->i2s_seen, "margin",
+                     (json_int_t)info->i2s_margin);
+}
+
 json_t *bnt_receipt_circumstance(const struct bnt_engine *e, const struct bnt_session *s,
                                  const struct bnt_receipt_run *run) {
-    return json_pack("{s:o, s:s, s:o, s:n, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:o, s:s, s:o, s:n, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}",
                      "timestamp", timestamp(), "version", BNT_VERSION, "commit",
                      bnt_receipt_text(bnt_commit), "llama_cpp_commit", "model_path",
                      bnt_receipt_text(run->model_path), "threads", (int)bnt_session_threads(s),
@@ -171,5 +178,5 @@ json_t *bnt_receipt_circumstance(const struct bnt_engine *e, const struct bnt_se
                      machine_facts(bnt_topology_info(e->topology)), "backend",
                      backend_facts(e->backend), "decision_table", decision_table(e->backends),
                      "kernel_calls", kernel_calls(e, s), "timings", timing_facts(e, run), "memory",
-                     memory_facts(e, s), "environment", environment());
+                     memory_facts(e, s), "environment", environment(), "i2s", i2s_facts(&e->info));
 }

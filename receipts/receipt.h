@@ -93,12 +93,16 @@ json_t *bnt_receipt_turn_list(const struct bnt_engine *e, const struct bnt_recei
                               struct bnt_err *err);
 size_t bnt_receipt_turns(const json_t *receipt);
 int bnt_receipt_turn(json_t **out, const json_t *receipt, size_t k, struct bnt_err *err);
+/* The layout that a receipt's I2_S weights were read in, for bnt_engine_options. Receipts of
+ * programs that knew one layout only do not say it: then it was A. */
+const char *bnt_receipt_i2s_layout(const json_t *receipt);
 /* Lists of ids, and of what a generation made: {"ids", "logits", ...}. NULL as above. */
 json_t *bnt_receipt_ids(const int32_t *ids, size_t n);
 json_t *bnt_receipt_output(const struct bnt_generation *g, struct bnt_err *err);
 
-/* What result.model and result.tokenizer say of a mapped file and its tokenizer. NULL as above. */
-json_t *bnt_receipt_model(const struct bnt_gguf *g, struct bnt_err *err);
+/* What result.model and result.tokenizer say of a mapped file and its tokenizer. i2s_layout: the
+ * one that its weights were read in, or NULL. NULL as above. */
+json_t *bnt_receipt_model(const struct bnt_gguf *g, const char *i2s_layout, struct bnt_err *err);
 json_t *bnt_receipt_tokenizer(const struct bnt_tokenizer *t, struct bnt_err *err);
 /* The text that ids stand for: what BOS and EOS flags added is taken off. *text is malloc'd. */
 int bnt_receipt_prompt_text(const struct bnt_tokenizer *t, const int32_t *ids, size_t n,

@@ -59,7 +59,7 @@ static int add_ignored(json_t *model, const struct bnt_gguf *g) {
     return bad;
 }
 
-json_t *bnt_receipt_model(const struct bnt_gguf *g, struct bnt_err *err) {
+json_t *bnt_receipt_model(const struct bnt_gguf *g, const char *i2s_layout, struct bnt_err *err) {
     struct bnt_str arch = {"", 0};
     char hex[65];
     size_t size;
@@ -74,11 +74,17 @@ json_t *bnt_receipt_model(const struct bnt_gguf *g, struct bnt_err *err) {
         bnt_sha256_add(&h, piece, n);
     }
     if (bnt_sha256_end(&h, hex, err) != BNT_OK) return NULL;
-    json_t *o = json_pack("{s:s%, s:I, s:s}", "architecture", arch.ptr, arch.len, "bytes",
-                          (json_int_t)size, "sha256", hex);
+    json_t *o = json_pack("{s:s%, s:I, s:s, s:s*}", "architecture", arch.ptr, arch.len, "bytes",
+                          (json_int_t)size, "sha256", hex, "i2s_layout", i2s_layout);
     if (add_ignored(o, g) == 0) return o;
     json_decref(o);
     return NULL;
+}
+
+const char *bnt_receipt_i2s_layout(const json_t *receipt) {
+    const json_t *model = json_object_get(json_object_get(receipt, "result"), "model");
+    const char *layout = json_string_value(json_object_get(model, "i2s_layout"));
+    return layout ? layout : "a";
 }
 
 json_t *bnt_receipt_tokenizer(const struct bnt_tokenizer *t, struct bnt_err *err) {
@@ -176,7 +182,7 @@ json_t *bnt_receipt_result(const struct bnt_engine *e, const struct bnt_session 
                            const struct bnt_receipt_run *run, struct bnt_err *err) {
     json_t *o = json_pack("{s:i, s:i, s:o, s:o, s:s, s:o, s:o}", "schema_version",
                           BNT_RECEIPT_SCHEMA, "numerics_version", BNT_NUMERICS_VERSION, "model",
-                          bnt_receipt_model(e->gguf, err), "tokenizer",
+                          bnt_receipt_model(e->gguf, e->info.i2s_layout, err), "tokenizer",
                           bnt_receipt_tokenizer(e->tokenizer, err), "template", run->template_id,
                           "sampling", sampling_facts(&run->options->sampling), "limits",
                           limit_facts(run->options, bnt_session_context(s), err));

@@ -121,7 +121,7 @@ static int compare(struct bnt_verification *v, enum bnt_check c, const json_t *r
 int bnt_verify_model(struct bnt_verification *v, const json_t *receipt, const struct bnt_gguf *g,
                      struct bnt_err *err) {
     struct bnt_err why = {.status = BNT_E_NOMEM, .text = "out of memory: facts of the model"};
-    json_t *here = bnt_receipt_model(g, &why);
+    json_t *here = bnt_receipt_model(g, NULL, &why);
     if (!here) return bnt_fail(err, why.status, "%s", why.text);
     if (json_object_get(part_of(receipt, "model"), "ignored_keys") &&
         !json_object_get(here, "ignored_keys"))

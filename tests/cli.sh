@@ -95,7 +95,15 @@ equal 'the same text by run and by no command' "$(run run -p abc -n 16 2>/dev/nu
 printf 'abc' >"$tmp/prompt"
 equal 'the prompt from a file' "$(run -f "$tmp/prompt" -n 16)" "$text"
 equal 'the prompt from stdin' "$(run -f - -n 16 <"$tmp/prompt")" "$text"
-equal 'stderr is quiet when it is no terminal' "$(cat "$tmp/stderr")" ''
+equal 'stderr says only what random weights leave open' "$(cat "$tmp/stderr")" \
+    'bitnet: the weights do not tell their I2_S layout: a is assumed (--i2s-layout states it)'
+run -p abc -n 16 --i2s-layout=a >/dev/null
+equal 'and is quiet otherwise when it is no terminal' "$(cat "$tmp/stderr")" ''
+exits 'a layout that there is not' 2 "I2_S layout 'd' is not a, b, c or auto" "$bitnet" -m "$model" --i2s-layout=d
+exits 'of inspect, too' 2 "I2_S layout 'd' is not a, b, c or auto" "$bitnet" inspect "$model" --i2s-layout=d
+equal '--json says the layout' "$(run --json -p abc -n 1 --i2s-layout=c | grep -o '"i2s":{"layout":"c","known":"stated"')" \
+    '"i2s":{"layout":"c","known":"stated"'
+ok 'inspect says it' sh -c "\"$bitnet\" inspect \"$model\" | grep -q 'I2_S layout a, assumed'"
 equal 'greedy by environment too' "$(BITNET_BACKEND=ref-scalar BITNET_THREADS=1 "$bitnet" -m "$model" -p abc -n 16)" "$text"
 equal 'an empty prompt starts from BOS' "$(run --json -n 1 -p '' | sed -E 's/.*"prompt_tokens":\[([0-9,]*)\].*/\1/')" \
     "$("$bitnet" tokenize -m "$model" --ids '' | tr ' ' ,)"

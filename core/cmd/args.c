@@ -61,6 +61,8 @@ static const struct option_row table[] = {
     {"ctx", 'c', CMD_RUN | CMD_CHAT | CMD_PERPLEXITY, UINT, F(ctx), 1, 16777216, "N",
      "context in tokens (default: the model's, at most 4096)"},
     {"batch", 'b', COMPUTES, UINT, F(batch), 1, 8192, "N", "tokens computed at once (default 512)"},
+    {"i2s-layout", 0, COMPUTES | CMD_INSPECT, TEXT, F(i2s_layout), 0, 0, "L",
+     "how I2_S weights are packed: a, b, c, or auto (default): as the weights tell"},
     {"backend", 0, COMPUTES, TEXT, F(backend), 0, 0, "NAME",
      "auto (default), or a plugin's name: that one or an error"},
     {"plugin-dir", 0, COMPUTES | CMD_BACKENDS, TEXT, F(plugin_dir), 0, 0, "DIR",

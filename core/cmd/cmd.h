@@ -68,6 +68,8 @@ int cmd_write_json(json_t *object, struct bnt_err *err);
 /* Bytes as a JSON string: each invalid UTF-8 byte and NUL becomes U+FFFD. */
 json_t *cmd_json_text(const char *text, size_t len);
 json_t *cmd_json_ids(const int32_t *ids, size_t n);
+/* The layout of I2_S tensors, as bnt_engine_info has it; null without. */
+json_t *cmd_json_i2s(const char *layout, const char *known, double margin);
 
 /* --debug-tokens: index, id, piece, byte span and type of the first n tokens, on stderr. */
 void cmd_debug_tokens(const struct bnt_tokenizer *t, const struct bnt_token_list *list, size_t n);

@@ -1,6 +1,7 @@
 /* common.c - see cmd.h. */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,28 @@ static void show_progress(void *arg, uint64_t done, uint64_t total) {
     bar->shown = true;
 }
 
+/* What the user should know of how I2_S weights were read, where it is not plainly right. */
+static void say_i2s_layout(const struct cmd_args *args, const struct bnt_engine_info *info) {
+    if (!info->i2s_layout && args->i2s_layout && args->command != CMD_VERIFY)
+        fprintf(stderr, "bitnet: the model has no I2_S tensors: --i2s-layout says nothing here\n");
+    else if (info->i2s_contradicted)
+        fprintf(stderr,
+                "bitnet: the weights are read in I2_S layout %s, as stated, but fit %s (by %.0f "
+                "standard deviations): the text will be wrong\n",
+                info->i2s_layout, info->i2s_seen, info->i2s_margin);
+    else if (info->i2s_layout && strcmp(info->i2s_known, "assumed") == 0)
+        fprintf(stderr,
+                "bitnet: the weights do not tell their I2_S layout: %s is assumed (--i2s-layout "
+                "states it)\n",
+                info->i2s_layout);
+}
+
+json_t *cmd_json_i2s(const char *layout, const char *known, double margin) {
+    if (!layout) return json_null();
+    return json_pack("{s:s, s:s, s:f}", "layout", layout, "known", known, "margin",
+                     floor(margin * 10.0) / 10.0);
+}
+
 int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct bnt_err *err) {
     struct progress_bar bar = {.start = bnt_now()};
     struct bnt_engine_options options = {.backend = args->backend,
@@ -39,13 +62,16 @@ int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct
                                          .threads =
                                              args->threads.count ? args->threads.values[0] : 0,
                                          .ignore_keys = args->ignore_keys,
-                                         .n_ignore_keys = args->n_ignore_keys};
+                                         .n_ignore_keys = args->n_ignore_keys,
+
+                                         .i2s_layout = args->i2s_layout};
     if (isatty(STDERR_FILENO)) {
         options.progress = show_progress;
         options.progress_arg = &bar;
     }
     int status = bnt_engine_open(out, cmd_model_path(args), &options, err);
     if (bar.shown) fprintf(stderr, "\r%48s\r", "");
+    if (status == BNT_OK) say_i2s_layout(args, bnt_engine_info(*out));
     return status;
 }
 

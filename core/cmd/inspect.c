@@ -1,12 +1,13 @@
 /*
- * inspect.c - `bitnet inspect`: what is in a model file. Loads no weights; a file whose graph we
- * cannot run is shown all the same, with the reason.
+ * inspect.c - `bitnet inspect`: what is in a model file. Loads no weights, and of I2_S looks at a
+ * sample; a file whose graph we cannot run is shown all the same, with the reason.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "model/i2s_layout.h"
 
 static const char *value_type_name(enum bnt_gguf_type type) {
     static const char *const names[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
@@ -80,6 +81,15 @@ static void show_text(const struct cmd_args *args, const struct bnt_gguf *g,
         printf("  %" PRIu64 " parameters, %" PRIu64 " of them ternary\n", m->parameters,
                m->ternary_parameters);
     }
+    if (m && m->i2s.known != BNT_I2S_NONE) {
+        printf("  I2_S layout %s, %s", bnt_i2s_name(m->i2s.layout),
+               bnt_i2s_known_name(m->i2s.known));
+        if (m->i2s.known == BNT_I2S_ASSUMED)
+            printf(": the weights do not tell\n");
+        else
+            printf("; the weights fit %s best, by %.1f standard deviations of chance\n",
+                   bnt_i2s_name(m->i2s.seen), m->i2s.margin);
+    }
     if (t) {
         const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
         printf("tokenizer %s, pre '%s' (%s), %" PRIu32 " tokens, %" PRIu32
@@ -152,6 +162,10 @@ static json_t *as_json(const struct bnt_gguf *g, const struct bnt_model *m,
         json_object_set_new(o, "parameters",
                             json_pack("{s:I, s:I}", "all", (json_int_t)m->parameters, "ternary",
                                       (json_int_t)m->ternary_parameters));
+    if (o && m && m->i2s.known != BNT_I2S_NONE)
+        json_object_set_new(o, "i2s",
+                            cmd_json_i2s(bnt_i2s_name(m->i2s.layout),
+                                         bnt_i2s_known_name(m->i2s.known), m->i2s.margin));
     if (o && t) {
         const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
         json_object_set_new(o, "tokenizer",
@@ -169,14 +183,20 @@ int cmd_inspect(const struct cmd_args *args, struct bnt_err *err) {
     struct bnt_model *m = NULL;
     struct bnt_tokenizer *t = NULL;
     struct bnt_err model_err = {0}, tokenizer_err = {0};
+    enum bnt_i2s_layout stated;
     const char *why_not = NULL;
+    bool is_auto;
     if (args->operand && args->model)
         return bnt_fail(err, BNT_E_USAGE, "the model is named twice: '%s' and -m '%s'",
                         args->operand, args->model);
-    int status = cmd_open_gguf(&g, args->operand ? args->operand : cmd_model_path(args), args, err);
+    int status = bnt_i2s_parse(args->i2s_layout, &is_auto, &stated, err);
+    if (status != BNT_OK) return status;
+    status = cmd_open_gguf(&g, args->operand ? args->operand : cmd_model_path(args), args, err);
     if (status != BNT_OK) return status;
     if (bnt_tokenizer_open(&t, g, &tokenizer_err) != BNT_OK) why_not = tokenizer_err.text;
-    if (bnt_model_open(&m, g, &model_err) != BNT_OK) why_not = model_err.text;
+    if (bnt_model_open(&m, g, &model_err) != BNT_OK ||
+        bnt_i2s_find(m, args->i2s_layout, &model_err) != BNT_OK)
+        why_not = model_err.text;
     if (args->json) {
         status = cmd_write_json(as_json(g, m, t, why_not), err);
     } else {

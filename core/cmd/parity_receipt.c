@@ -87,7 +87,7 @@ static json_t *circumstance(const struct parity *p) {
 
 int parity_facts(struct parity *p, struct bnt_err *err) {
     char seed[24];
-    json_t *model = bnt_receipt_model(p->engine->gguf, err);
+    json_t *model = bnt_receipt_model(p->engine->gguf, p->engine->info.i2s_layout, err);
     if (!model) return BNT_E_NOMEM;
     json_t *tokenizer = bnt_receipt_tokenizer(p->engine->tokenizer, err);
     if (!tokenizer) {

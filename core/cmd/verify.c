@@ -106,6 +106,7 @@ static int check_all(struct bnt_verification *v, struct place *place, const json
     struct cmd_args with_model = *args;
     struct bnt_engine *e = NULL;
     with_model.model = model;
+    if (!with_model.i2s_layout) with_model.i2s_layout = bnt_receipt_i2s_layout(receipt);
     int status = cmd_open_engine(&e, &with_model, err);
     if (status == BNT_OK) status = check_files(v, receipt, e->gguf, e->tokenizer, text, len, err);
     if (status == BNT_OK && v->checks[BNT_CHECK_MODEL].state == BNT_DIFFERS)

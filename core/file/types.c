@@ -193,11 +193,11 @@ void bnt_ternary_scan_join(struct bnt_ternary_scan *into, const struct bnt_terna
 int bnt_ternary_scan_finish(struct bnt_ternary_src *src, const struct bnt_ternary_scan *scan,
                             const char *name, struct bnt_err *err) {
     if (scan->bad_code && src->type == BNT_I2_S)
-        return bnt_fail(err, BNT_E_FORMAT,
-                        "tensor '%s': code 3 near row %llu: not the I2_S layout this program knows "
-                        "(older tools on ARM wrote another one under the same id); convert the "
-                        "model again",
-                        name, (unsigned long long)scan->bad_row);
+        return bnt_fail(
+            err, BNT_E_FORMAT,
+            "tensor '%s': code 3 near row %llu, which no layout of I2_S has: the file is "
+            "damaged, or the tensor is of another type under the same id",
+            name, (unsigned long long)scan->bad_row);
     if (scan->bad_code)
         return bnt_fail(err, BNT_E_FORMAT, "tensor '%s': row %llu has a code 3, which %s never has",
                         name, (unsigned long long)scan->bad_row, bnt_type(src->type)->name);

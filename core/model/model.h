@@ -26,6 +26,22 @@ struct bnt_matrix {
     uint64_t bytes;
 };
 
+/* The layout of the model's I2_S tensors: i2s_layout.h. */
+enum bnt_i2s_known {
+    BNT_I2S_NONE,    /* it has none */
+    BNT_I2S_STATED,  /* the caller said it */
+    BNT_I2S_FOUND,   /* the weights told it */
+    BNT_I2S_ASSUMED, /* they could not, and A is what most files have */
+};
+
+struct bnt_i2s_finding {
+    enum bnt_i2s_layout layout;
+    enum bnt_i2s_known known;
+    enum bnt_i2s_layout seen; /* the one that the weights fit best ... */
+    double margin;            /* ... by this many standard deviations of chance */
+    bool contradicted;        /* they tell another layout than was stated */
+};
+
 /* Indices into bnt_model.matrices; norms are owned copies. */
 struct bnt_layer {
     uint32_t wq, wk, wv, wo, gate, up, down;
@@ -43,6 +59,7 @@ struct bnt_model {
     float *output_norm;
     float *rope_factors; /* [n_rot / 2] divisors of the frequencies, or NULL */
     uint64_t parameters, ternary_parameters;
+    struct bnt_i2s_finding i2s; /* set after opening, before weights are decoded */
 };
 
 /* The GGUF must outlive the model. */

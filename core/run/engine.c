@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "model/i2s_layout.h"
 
 static int check_vocabulary(const struct bnt_engine *e, struct bnt_err *err) {
     uint32_t tokens = bnt_tokenizer_info(e->tokenizer)->vocab_size;
@@ -39,7 +40,7 @@ static int load_weights(struct bnt_engine *e, const struct bnt_engine_options *o
                                   .total = bytes_to_read(e->model)};
     int status = bnt_pool_open(&loading.pool, threads, loading.placed ? e->topology : NULL, err);
     if (status != BNT_OK) return status;
-    status = bnt_weights_scan(e->model, &loading, err);
+    status = bnt_weights_scan(e->model, o->i2s_layout, &loading, err);
     if (status == BNT_OK)
         status = bnt_weights_load(&e->weights, e->model, &e->backend->kernels, &loading, err);
     if (status == BNT_OK)
@@ -70,6 +71,13 @@ static void fill_info(struct bnt_engine *e, double load_seconds) {
                                        .file_bytes = file_bytes,
                                        .packed_bytes = e->weights.arena.size + e->head.memory.size,
                                        .load_seconds = load_seconds};
+    const struct bnt_i2s_finding *i2s = &e->model->i2s;
+    if (i2s->known == BNT_I2S_NONE) return;
+    e->info.i2s_layout = bnt_i2s_name(i2s->layout);
+    e->info.i2s_known = bnt_i2s_known_name(i2s->known);
+    e->info.i2s_seen = bnt_i2s_name(i2s->seen);
+    e->info.i2s_margin = i2s->margin;
+    e->info.i2s_contradicted = i2s->contradicted;
 }
 
 int bnt_engine_open(struct bnt_engine **out, const char *model_path,
@@ -78,11 +86,15 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
     const struct bnt_engine_options *o = options ? options : &defaults;
     const struct bnt_backends_options which = {.plugin_dir = o->plugin_dir, .want = o->backend};
     double start = bnt_now();
+    enum bnt_i2s_layout stated;
+    bool is_auto;
     int status;
     *out = NULL;
     struct bnt_engine *e = calloc(1, sizeof *e);
     if (!e) return bnt_fail_nomem(err, "the engine", sizeof *e);
-    if ((status = bnt_gguf_open(&e->gguf, model_path, err)) != BNT_OK) goto fail;
+    if ((status = bnt_i2s_parse(o->i2s_layout, &is_auto, &stated, err)) != BNT_OK ||
+        (status = bnt_gguf_open(&e->gguf, model_path, err)) != BNT_OK)
+        goto fail;
     for (unsigned i = 0; i < o->n_ignore_keys; i++) bnt_gguf_ignore(e->gguf, o->ignore_keys[i]);
     if ((status = bnt_model_open(&e->model, e->gguf, err)) != BNT_OK ||
         (status = bnt_tokenizer_open(&e->tokenizer, e->gguf, err)) != BNT_OK ||

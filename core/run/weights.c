@@ -12,6 +12,7 @@
 
 #include "base/checked.h"
 #include "machine/share.h"
+#include "model/i2s_layout.h"
 
 enum {
     TRIT_BUFFER = 1 << 19, /* bytes of trits at a time and thread, at least one row */
@@ -36,10 +37,14 @@ void bnt_loading_did(struct bnt_loading *l, unsigned i, uint64_t bytes) {
 
 /* ---- scanning ------------------------------------------------------------------------------- */
 
+/* The rows of each matrix are shared out, and after them the layers as rows of one more item: of
+ * each is told which layout its I2_S codes are in. */
 struct scan_job {
     struct bnt_model *m;
     struct bnt_loading *loading;
-    struct bnt_ternary_scan *found; /* [threads][n_matrices] */
+    struct bnt_ternary_scan *found;  /* [threads][n_matrices] */
+    struct bnt_i2s_evidence *layers; /* [n_layer] */
+    int *statuses;                   /* [threads] */
     struct bnt_share share;
 };
 
@@ -47,6 +52,11 @@ static void scan_slice(void *arg, unsigned i, unsigned n) {
     struct scan_job *job = arg;
     struct bnt_share_rows at = {0};
     while (bnt_share_next(&job->share, i, n, &at)) {
+        if (at.item == job->m->n_matrices) {
+            for (uint64_t k = at.lo; k < at.hi && job->statuses[i] == BNT_OK; k++)
+                job->statuses[i] = bnt_i2s_look(job->m, (uint32_t)k, &job->layers[k], NULL);
+            continue;
+        }
         const struct bnt_matrix *mat = &job->m->matrices[at.item];
         bnt_ternary_scan_rows(&mat->src, at.lo, at.hi,
                               &job->found[(size_t)i * job->m->n_matrices + at.item]);
@@ -54,15 +64,31 @@ static void scan_slice(void *arg, unsigned i, unsigned n) {
     }
 }
 
-int bnt_weights_scan(struct bnt_model *m, struct bnt_loading *loading, struct bnt_err *err) {
+/* What all threads found in matrix k. */
+static int finish_scan(const struct scan_job *job, unsigned n, uint32_t k, struct bnt_err *err) {
+    struct bnt_matrix *mat = &job->m->matrices[k];
+    struct bnt_ternary_scan all = {0};
+    for (unsigned i = 0; i < n; i++)
+        bnt_ternary_scan_join(&all, &job->found[(size_t)i * job->m->n_matrices + k]);
+    int status = bnt_ternary_scan_finish(&mat->src, &all, mat->name, err);
+    if (status == BNT_OK && mat->src.block && mat->extra_scale != 1.0f)
+        status = bnt_fail(err, BNT_E_UNSUPPORTED,
+                          "tensor '%s' has block scales and a .scale tensor", mat->name);
+    return status;
+}
+
+int bnt_weights_scan(struct bnt_model *m, const char *i2s_layout, struct bnt_loading *loading,
+                     struct bnt_err *err) {
     unsigned n = bnt_pool_threads(loading->pool);
-    struct bnt_share_item *items = calloc(m->n_matrices, sizeof *items);
+    struct bnt_share_item *items = calloc(m->n_matrices + 1, sizeof *items);
     struct scan_job job = {.m = m,
                            .loading = loading,
                            .found = calloc((size_t)n * m->n_matrices, sizeof *job.found),
-                           .share = {.items = items, .count = m->n_matrices}};
+                           .layers = calloc(m->hp.n_layer, sizeof *job.layers),
+                           .statuses = calloc(n, sizeof *job.statuses),
+                           .share = {.items = items, .count = m->n_matrices + 1}};
     int status = BNT_OK;
-    if (!job.found || !items) {
+    if (!job.found || !job.layers || !job.statuses || !items) {
         status = bnt_fail_nomem(err, "the weight scan", n * m->n_matrices * sizeof *job.found);
         goto out;
     }
@@ -70,20 +96,20 @@ int bnt_weights_scan(struct bnt_model *m, struct bnt_loading *loading, struct bn
         const struct bnt_matrix *mat = &m->matrices[k];
         if (mat->ternary) items[k] = (struct bnt_share_item){mat->rows, 1, piece_rows(mat, 1)};
     }
+    items[m->n_matrices] = (struct bnt_share_item){m->hp.n_layer, 1, 1};
     bnt_pool_run(loading->pool, scan_slice, &job);
-    for (uint32_t k = 0; k < m->n_matrices && status == BNT_OK; k++) {
-        struct bnt_matrix *mat = &m->matrices[k];
-        struct bnt_ternary_scan all = {0};
-        if (!mat->ternary) continue;
-        for (unsigned i = 0; i < n; i++)
-            bnt_ternary_scan_join(&all, &job.found[(size_t)i * m->n_matrices + k]);
-        status = bnt_ternary_scan_finish(&mat->src, &all, mat->name, err);
-        if (status == BNT_OK && mat->src.block && mat->extra_scale != 1.0f)
-            status = bnt_fail(err, BNT_E_UNSUPPORTED,
-                              "tensor '%s' has block scales and a .scale tensor", mat->name);
+    for (unsigned i = 0; i < n && status == BNT_OK; i++) {
+        if (job.statuses[i] != BNT_OK)
+            status = bnt_fail_nomem(err, "looking for the I2_S layout", 0);
     }
+    for (uint32_t k = 0; k < m->n_matrices && status == BNT_OK; k++) {
+        if (m->matrices[k].ternary) status = finish_scan(&job, n, k, err);
+    }
+    if (status == BNT_OK) status = bnt_i2s_settle(m, job.layers, i2s_layout, err);
 out:
     free(job.found);
+    free(job.layers);
+    free(job.statuses);
     free(items);
     return status;
 }

@@ -58,8 +58,10 @@ struct bnt_loading {
 void bnt_loading_did(struct bnt_loading *l, unsigned i, uint64_t bytes);
 
 /* Step one, before the plan is built: finds each ternary matrix's scale or block
- * (m->matrices[i].src) and refuses damaged ones. */
-int bnt_weights_scan(struct bnt_model *m, struct bnt_loading *loading, struct bnt_err *err);
+ * (m->matrices[i].src) and the layout of I2_S (asked as in i2s_layout.h), and refuses damaged
+ * ones. */
+int bnt_weights_scan(struct bnt_model *m, const char *i2s_layout, struct bnt_loading *loading,
+                     struct bnt_err *err);
 
 /* Step two: packs. Source pages of packed tensors are given back. */
 int bnt_weights_load(struct bnt_weights *out, const struct bnt_model *m, const bnt_kernels *k,

@@ -14,6 +14,7 @@
 
 #include "gguf_write.h"
 #include "rng.h"
+#include "synth_i2s.h"
 #include "vocab.h"
 
 enum { CHUNK = 8192, NORMALS = 4096 }; /* elements; a multiple of every block */
@@ -43,8 +44,7 @@ static const uint32_t *trit_table(void) {
     return table;
 }
 
-/* n is a multiple of 32. */
-static void random_trits(struct rng *r, int8_t *out, size_t n) {
+void synth_trits(struct rng *r, int8_t *out, size_t n) {
     const uint32_t *table = trit_table();
     for (size_t i = 0; i < n; i += 32) {
         uint64_t u = rng_next(r);
@@ -76,7 +76,7 @@ static void fill_ternary(void *context, struct gw_sink *sink) {
     const size_t block = enc_block(s->type);
     for (uint64_t at = 0; at < s->elements; at += CHUNK) {
         size_t n = s->elements - at < CHUNK ? (size_t)(s->elements - at) : CHUNK;
-        random_trits(&r, trits, n);
+        synth_trits(&r, trits, n);
         for (size_t b = 0; b < n / block; b++)
             scales[b] = s->scale * (s->varied ? 0.5f + rng_unit(&rs) : 1.0f);
         if (s->type == T_I2_S) enc_i2_s(trits, n, bytes);
@@ -125,9 +125,31 @@ static void fill_dense(void *context, struct gw_sink *sink) {
     }
 }
 
+/* Layouts other than A, and structure. */
+static void add_i2s(struct gw *w, const struct synth *s, const char *name, uint64_t cols,
+                    uint64_t rows, float scale) {
+    struct synth_i2s *src = malloc(sizeof *src);
+    if (!src) abort();
+    *src = (struct synth_i2s){.seed = s->seed,
+                              .rows = rows,
+                              .cols = cols,
+                              .scale = s->f16_scales ? enc_f16_value(scale) : scale,
+                              .layout = s->i2s_layout ? s->i2s_layout : 'a',
+                              .structure = s->structure,
+                              .head_dim = s->head_dim,
+                              .heads_per_kv = s->heads / s->kv_heads};
+    snprintf(src->name, sizeof src->name, "%s", name);
+    gw_tensor_fill(w, name, T_I2_S, 2, (uint64_t[2]){cols, rows}, enc_bytes(T_I2_S, cols * rows),
+                   synth_i2s_fill, src, free);
+}
+
 static void add(struct gw *w, const struct synth *s, const char *name, uint32_t type, uint64_t cols,
                 uint64_t rows, float scale, float mean) {
     if (s->omit && strcmp(name, s->omit) == 0) return;
+    if (type == T_I2_S && (s->structure > 0 || (s->i2s_layout && s->i2s_layout != 'a'))) {
+        add_i2s(w, s, name, cols, rows, scale);
+        return;
+    }
     struct source *src = malloc(sizeof *src);
     if (!src) abort();
     *src = (struct source){.seed = s->seed,
@@ -259,6 +281,10 @@ const char *synth_fault(const struct synth *s) {
     if (s->head_dim % 2 || s->n_rot % 2 || s->n_rot > s->head_dim) return "bad head dimension";
     if (s->vocab < VOCAB_MIN) return "vocab is below 272";
     if (s->alignment < 8 || s->alignment & (s->alignment - 1)) return "bad alignment";
+    if ((s->structure > 0 || s->i2s_layout > 'a') &&
+        (s->embd % 32 || s->ff % 32 || s->heads * s->head_dim % 32 ||
+         s->kv_heads * s->head_dim % 4))
+        return "I2_S layouts and structure want widths that are multiples of 32";
     if (s->rope_linear > 0 && s->yarn_factor > 0) return "two kinds of rope scaling";
     if (!fits(s->embd_type, s->embd, s->vocab)) return "embd does not fit the embedding type";
     if (s->untied && !fits(s->output_type, s->embd, s->vocab))

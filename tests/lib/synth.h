@@ -31,6 +31,8 @@ struct synth {
     bool tq_varied;            /* TQ and Q2_0 types: a scale of its own per block */
     const char *chat_template; /* text of tokenizer.chat_template; NULL: none */
     bool f16_scales;           /* round I2_S scales to f16: then equal to those types' */
+    char i2s_layout; /* 'a' (0 too), 'b' or 'c': synth_i2s.h, which says of this as well: */
+    float structure; /* of I2_S tensors, 0 to 1; 0: random weights */
     uint32_t version, alignment;
     /* What some files have besides. */
     bool scale_tensors; /* NAME.scale beside each linear NAME.weight, a factor of its output */
@@ -53,6 +55,10 @@ struct synth {
 /* like "tiny" (runs in milliseconds), "2b4t" (the shape of microsoft/bitnet-b1.58-2B-4T) or
  * "bonsai-1.7b" (of Ternary-Bonsai 1.7B). */
 bool synth_preset(struct synth *s, const char *like);
+
+/* The next n random trits, a multiple of 32. */
+struct rng;
+void synth_trits(struct rng *r, int8_t *out, size_t n);
 
 /* NULL when the description can be written, else what is wrong with it. */
 const char *synth_fault(const struct synth *s);

@@ -72,7 +72,7 @@ edited 'a token, seen by --fast' 10 'result.output.ids was changed' \
     '/^"result":/s/("ids":\[)[0-9]+(,[^]]*\],"logits")/\1401\2/' --fast
 edited 'the seed' 10 'result.sampling.seed was changed.*drawn with seed 6' 's/"seed":"5"/"seed":"6"/'
 edited "the model's digest" 10 'result.model.sha256 was changed.*model.sha256: ' \
-    '/^"result":/s/("bytes":[0-9]+,"sha256":")......../\100000000/'
+    '/^"result":/s/("bytes":[0-9]+,"i2s_layout":"a","sha256":")......../\100000000/'
 edited "the tokenizer's digest" 10 'result.tokenizer.digest was changed.*tokenizer.digest: ' \
     's/("digest":")......../\100000000/'
 edited "the prompt's hash" 10 'result.prompt.blake3 was changed.*prompt.blake3: ' 's/("blake3":")......../\100000000/'
@@ -166,6 +166,31 @@ exits 'also in short' 0 '' "$bitnet" verify --fast "$tmp/k.json"
 sed 's/"llama.attention.causal"/"llama.attention.x"/' "$tmp/k.json" >"$tmp/k2.json"
 exits 'another key' 5 'llama.attention.causal is set' "$bitnet" verify "$tmp/k2.json"
 ok 'a model with all its keys names none' sh -c "! grep -q ignored_keys \"$tmp/r.json\""
+
+# ---- the layout of I2_S ----
+for layout in a b c; do
+    "$build/bitnet-synth" --seed 3 --structure 0.6 --i2s-layout $layout -o "$tmp/i2s-$layout.gguf" 2>/dev/null
+    "$bitnet" -m "$tmp/i2s-$layout.gguf" -p abc -n 4 --receipt="$tmp/i2s-$layout.json" >/dev/null
+    ok "layout $layout is in the result" grep -q "^\"result\".*\"i2s_layout\":\"$layout\"" "$tmp/i2s-$layout.json"
+    ok 'and that it was found' grep -q '"i2s":{"known":"found","margin":[0-9]*,' "$tmp/i2s-$layout.json"
+    exits 'it verifies' 0 '' "$bitnet" verify "$tmp/i2s-$layout.json"
+    result "$tmp/i2s-$layout.json" | sed -E 's/.*("output".*),"prompt".*/\1/' >"$tmp/i2s-$layout.output"
+    ok 'and has the output of layout a' cmp "$tmp/i2s-a.output" "$tmp/i2s-$layout.output"
+done
+"$bitnet" -m "$tmp/i2s-c.gguf" --i2s-layout=b -p abc -n 4 --receipt="$tmp/wrong.json" >/dev/null 2>"$tmp/stderr"
+ok 'a stated layout that cannot be is obeyed, and said' grep -q 'read in I2_S layout b, as stated, but fit c' "$tmp/stderr"
+exits 'its receipt is true of that reading' 0 'as stated, but fit c' "$bitnet" verify "$tmp/wrong.json"
+sed 's/"i2s_layout":"b"/"i2s_layout":"c"/' "$tmp/wrong.json" >"$tmp/wrong2.json"
+exits 'and of no other' 10 'result.model.i2s_layout was changed.*replay: step 0' "$bitnet" verify "$tmp/wrong2.json"
+exits 'an option is stronger than the receipt' 10 'replay: step 0' "$bitnet" verify "$tmp/i2s-c.json" --i2s-layout=a
+# As programs wrote them that knew only layout a: without the field.
+for layout in a c; do
+    sed "s/\"i2s_layout\":\"$layout\",//" "$tmp/i2s-$layout.json" >"$tmp/old-$layout.json"
+    "$bitnet" verify "$tmp/old-$layout.json" >"$tmp/old-$layout" 2>/dev/null
+done
+ok 'a receipt that says no layout is of layout a' grep -qE '^ok +replay' "$tmp/old-a"
+ok 'whatever the weights tell' grep -qE '^differs +replay +step 0' "$tmp/old-c"
+rm -f "$tmp"/i2s-*.gguf
 
 # ---- what is no receipt, and where none can be ----
 exits 'no receipt' 2 'which receipt' "$bitnet" verify

@@ -27,6 +27,9 @@ static const char usage[] =
     "  --rope-base X --eps X\n"
     "  --q2-block 64|128       the block of all Q2_0 tensors (default 64)\n"
     "  --tq-scales equal|varied  TQ and Q2_0: one scale for the tensor, or one per block\n"
+    "  --i2s-layout a|b|c      how I2_S weights are packed (default a)\n"
+    "  --structure X           channels of I2_S tensors matter more or less, as training leaves\n"
+    "                          them: 0 (default) to 1\n"
     "  --f16-scales            round I2_S scales to f16, as the block types do\n"
     "  --scale-tensors         NAME.scale beside each linear layer\n"
     "  --rope-linear X         positions divided by X\n"
@@ -58,6 +61,8 @@ enum {
     EPS,
     Q2_BLOCK,
     TQ_SCALES,
+    I2S_LAYOUT,
+    STRUCTURE,
     F16_SCALES,
     CHAT_TEMPLATE,
     SCALE_TENSORS,
@@ -92,6 +97,8 @@ static const struct option options[] = {{"like", 1, NULL, LIKE},
                                         {"eps", 1, NULL, EPS},
                                         {"q2-block", 1, NULL, Q2_BLOCK},
                                         {"tq-scales", 1, NULL, TQ_SCALES},
+                                        {"i2s-layout", 1, NULL, I2S_LAYOUT},
+                                        {"structure", 1, NULL, STRUCTURE},
                                         {"f16-scales", 0, NULL, F16_SCALES},
                                         {"chat-template", 1, NULL, CHAT_TEMPLATE},
                                         {"scale-tensors", 0, NULL, SCALE_TENSORS},
@@ -196,6 +203,13 @@ static void apply(struct synth *s, int c, const char *arg) {
     case TQ_SCALES:
         if (strcmp(arg, "equal") != 0 && strcmp(arg, "varied") != 0) bad("bad --tq-scales", arg);
         s->tq_varied = *arg == 'v';
+        break;
+    case I2S_LAYOUT:
+        if (arg[0] < 'a' || arg[0] > 'c' || arg[1]) bad("bad --i2s-layout", arg);
+        s->i2s_layout = arg[0];
+        break;
+    case STRUCTURE:
+        if ((s->structure = real(arg)) > 1) bad("bad --structure", arg);
         break;
     case F16_SCALES: s->f16_scales = true; break;
     case CHAT_TEMPLATE: s->chat_template = optarg; break;

@@ -28,9 +28,10 @@ static void refused(const json_t *receipt, int status, const char *says) {
                   bnt_status_name(status), says, bnt_status_name(got), err.text);
 }
 
-/* Objects whose names are not fixed: a member may be missing there. */
-static bool open_names(const char *path) {
-    return strcmp(path, "circumstance.kernel_calls") == 0 ||
+/* A member may be missing where names are not fixed, and where only some models have it. */
+static bool may_be_missing(const char *path, const char *here) {
+    return strcmp(here, "result.model.i2s_layout") == 0 || strcmp(here, "circumstance.i2s") == 0 ||
+           strcmp(path, "circumstance.kernel_calls") == 0 ||
            strcmp(path, "circumstance.environment") == 0 || strcmp(path, "field_sha256") == 0;
 }
 
@@ -50,8 +51,8 @@ static void take_apart(json_t *whole, json_t *o, const char *path) {
         snprintf(key, sizeof key, "%s", keys[i]); /* setting may move the name */
         snprintf(here, sizeof here, "%s%s%s", path, path[0] ? "." : "", key);
         json_t *was = json_incref(json_object_get(o, key));
-        if (!open_names(path) && strcmp(key, "schema_version") && strcmp(key, "numerics_version") &&
-            strcmp(here, "result")) {
+        if (!may_be_missing(path, here) && strcmp(key, "schema_version") &&
+            strcmp(key, "numerics_version") && strcmp(here, "result")) {
             json_object_del(o, key);
             refused(whole, BNT_E_FORMAT, here);
             refused(whole, BNT_E_FORMAT, "missing");

@@ -49,6 +49,9 @@ struct bnt_engine_options {
      * the caller knows to change nothing. Receipts name those that the file has. */
     const char *const *ignore_keys;
     unsigned n_ignore_keys;
+    /* The layout of I2_S tensors (docs/FORMATS.md): "a", "b", "c", or "auto" (default), as the
+     * weights tell it. Says nothing for a model without such tensors. */
+    const char *i2s_layout;
 };
 
 struct bnt_engine_info {
@@ -60,6 +63,13 @@ struct bnt_engine_info {
     uint64_t parameters, ternary_parameters;
     uint64_t file_bytes, packed_bytes;
     double load_seconds;
+    /* The layout that I2_S tensors were read in, "a", "b" or "c", and how it was known: "stated",
+     * "found" in the weights, or "assumed", since they could not tell; NULL without such tensors.
+     * i2s_seen is the layout that the weights fit best, by i2s_margin standard deviations of what
+     * chance gives; what was stated and cannot be true is i2s_contradicted. */
+    const char *i2s_layout, *i2s_known, *i2s_seen;
+    double i2s_margin;
+    bool i2s_contradicted;
 };
 
 BNT_API int bnt_engine_open(struct bnt_engine **out, const char *model_path,
