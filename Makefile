@@ -36,6 +36,8 @@ OPT := $(OPT_$(VARIANT))
 ifeq ($(OPT),)
 $(error VARIANT=$(VARIANT) is none of release debug asan ubsan tsan fuzz)
 endif
+# A fuzzer looks for new ways through the code; the judge's loops have none, and would take all its time.
+JUDGE_OPT := $(OPT:-fsanitize=fuzzer-no-link,%=-fsanitize=%) -O3
 # No contraction and no -ffast-math anywhere: docs/NUMERICS.md.
 STD    := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC
 DEPGEN  = -MMD -MP -MT $@ -MF $(@:.o=.d)
@@ -82,7 +84,7 @@ $(BUILD)/obj/receipts/commit.o: CPPFLAGS += -DBNT_COMMIT='"$(COMMIT)"'
 # The judge is linked into the program under a name of its own: nobody replaces it by a file.
 $(BUILD)/obj/judge/%.o: %.c
 	@mkdir -p $(@D)
-	$(call run,CC,$@)$(CC) $(STD) $(OPT) -O3 $(WARN) -Icore/include -Dbitnet_plugin_v1=bnt_judge_plugin \
+	$(call run,CC,$@)$(CC) $(STD) $(JUDGE_OPT) $(WARN) -Icore/include -Dbitnet_plugin_v1=bnt_judge_plugin \
 	    $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
 
 # The only file that knows where things lie: in the tree for build/, below PREFIX when installed. A

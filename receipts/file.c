@@ -96,29 +96,36 @@ static int read_text(const char *path, char **text, size_t *len, struct bnt_err 
     }
     if (status == BNT_OK && ferror(f))
         status = bnt_fail(err, BNT_E_IO, "receipt '%.400s': %s", path, strerror(errno));
-    if (status == BNT_OK) status = check_size(path, *text, n, err);
     *len = n;
     fclose(f);
     return status;
 }
 
-int bnt_receipt_read(json_t **out, const char *path, struct bnt_err *err) {
-    char *text, shown[200];
-    size_t len = 0;
+int bnt_receipt_parse(json_t **out, const char *name, const char *text, size_t len,
+                      struct bnt_err *err) {
+    char shown[200];
     json_error_t why;
     *out = NULL;
+    int status = check_size(name, text, len, err);
+    if (status != BNT_OK) return status;
+    json_t *receipt = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+    if (!receipt)
+        return bnt_fail(err, BNT_E_FORMAT, "receipt: line %d: %s", why.line,
+                        bnt_printable(shown, sizeof shown, why.text, strlen(why.text)));
+    status = bnt_receipt_check(receipt, err);
+    if (status == BNT_OK)
+        *out = receipt;
+    else
+        json_decref(receipt);
+    return status;
+}
+
+int bnt_receipt_read(json_t **out, const char *path, struct bnt_err *err) {
+    char *text;
+    size_t len = 0;
+    *out = NULL;
     int status = read_text(path, &text, &len, err);
-    if (status == BNT_OK) {
-        *out = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
-        if (!*out)
-            status = bnt_fail(err, BNT_E_FORMAT, "receipt: line %d: %s", why.line,
-                              bnt_printable(shown, sizeof shown, why.text, strlen(why.text)));
-    }
-    if (status == BNT_OK) status = bnt_receipt_check(*out, err);
-    if (status != BNT_OK) {
-        json_decref(*out);
-        *out = NULL;
-    }
+    if (status == BNT_OK) status = bnt_receipt_parse(out, path, text, len, err);
     free(text);
     return status;
 }

@@ -59,6 +59,9 @@ int bnt_receipt_write(const json_t *receipt, struct bnt_output *to, struct bnt_e
 /* Reads and checks structure: BNT_E_FORMAT names the field, BNT_E_UNSUPPORTED the version. The
  * seals are not compared: bnt_receipt_verify (verify.h) does. */
 int bnt_receipt_read(json_t **out, const char *path, struct bnt_err *err);
+/* The same of a text in memory; `name` is for messages. */
+int bnt_receipt_parse(json_t **out, const char *name, const char *text, size_t len,
+                      struct bnt_err *err);
 int bnt_receipt_check(const json_t *receipt, struct bnt_err *err);
 
 extern const char bnt_commit[]; /* of the source, 40 digits; "unknown" outside a git tree */

@@ -3,12 +3,14 @@
 #   build   compiler and libraries
 #   test    what `make check` needs besides
 #   lint    what `make lint` needs
+#   fuzz    what the fuzzers need besides
 #   arm64   cross compiler and emulator for `make check-arm64`
 # Says what is missing and why before it installs; uses sudo only when not root. On other systems it
 # prints the list and stops.
 set -eu
 
-# A line a package: group, how to see that it is there, package, why. "!x" means: command x exists.
+# A line a package: group, how to see that it is there, package, why. "!x" means: command x exists;
+# "@x": a file of that pattern; else it is a name for pkg-config.
 table='
 build !gcc gcc compiler
 build !make make runs_the_Makefile
@@ -25,6 +27,8 @@ lint !clang-format clang-format layout_of_the_sources
 lint !clang clang second_compiler_and_fuzzers
 lint !shellcheck shellcheck shell_scripts
 lint !cppcheck cppcheck static_analysis
+fuzz !clang clang fuzzers
+fuzz @/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev runtime_of_the_fuzzers
 arm64 !aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu cross_compiler
 arm64 !qemu-aarch64 qemu-user runs_aarch64_programs
 '
@@ -32,6 +36,10 @@ arm64 !qemu-aarch64 qemu-user runs_aarch64_programs
 present() { # $1: how to see it
     case $1 in
     !*) command -v "${1#!}" >/dev/null 2>&1 ;;
+    @*)
+        for file in ${1#@}; do [ -e "$file" ] && return; done
+        return 1
+        ;;
     *) command -v pkg-config >/dev/null 2>&1 && pkg-config --exists "$1" ;;
     esac
 }

@@ -13,6 +13,8 @@ model=$tmp/tiny.gguf
 # ---- usage ----
 exits 'unknown command' 2 "unknown command 'frobnicate'" "$bitnet" frobnicate
 exits 'unknown option' 2 "unknown option '--wrong'" "$bitnet" --wrong
+exits 'unknown letter among known ones' 2 "unknown option '-Z'" "$bitnet" inspect -Zx "$model"
+exits 'a value too many' 2 "option '--json' takes no value" "$bitnet" --json=3
 exits 'missing value' 2 "option '-p' needs a value" "$bitnet" -p
 exits 'not a number' 2 "threads: 'two' is not" "$bitnet" -t two
 exits 'out of range' 2 "top-p: '1.5' is not a number from 0 to 1" "$bitnet" --top-p 1.5

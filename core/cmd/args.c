@@ -293,6 +293,24 @@ static void build_getopt(enum cmd_id command, struct option *longs, char *shorts
     *shorts = '\0';
 }
 
+/* What getopt_long could not take: `c` is its verdict, optopt the letter or row it was about (0: a
+ * name that is not known, which is in `word`). */
+static int refused(int c, const char *word, struct bnt_err *err) {
+    char shown[64];
+    if (optopt >= 256)
+        snprintf(shown, sizeof shown, "--%s", table[optopt - 256].name);
+    else if (optopt)
+        snprintf(shown, sizeof shown, optopt > ' ' && optopt < 127 ? "-%c" : "-\\x%02x",
+                 (unsigned)optopt & 255);
+    else
+        bnt_printable(shown, sizeof shown, word, strlen(word));
+    return bnt_fail(err, BNT_E_USAGE,
+                    c == ':'        ? "option '%s' needs a value"
+                    : optopt >= 256 ? "option '%s' takes no value"
+                                    : "unknown option '%s'",
+                    shown);
+}
+
 int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
               struct bnt_err *err) {
     struct option longs[ROWS + 1];
@@ -309,16 +327,10 @@ int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
     if (status != BNT_OK) return status;
     build_getopt(command, longs, shorts);
     opterr = 0;
-    optind = 1;
+    optind = 0; /* begin anew, wherever an earlier call stopped */
     while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         char source[64];
-        if (c == ':' || c == '?') {
-            char shown[64];
-            const char *word = argv[optind - 1];
-            bnt_printable(shown, sizeof shown, word, strlen(word));
-            return bnt_fail(err, BNT_E_USAGE,
-                            c == ':' ? "option '%s' needs a value" : "unknown option '%s'", shown);
-        }
+        if (c == ':' || c == '?') return refused(c, argv[optind > 1 ? optind - 1 : 1], err);
         const struct option_row *row = c >= 256 ? &table[c - 256] : find_row(command, NULL, c);
         if (!row) return bnt_fail(err, BNT_E_USAGE, "unknown option -%c", c);
         snprintf(source, sizeof source, "--%s", row->name);
