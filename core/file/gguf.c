@@ -178,6 +178,10 @@ static uint32_t *sorted_order(size_t n, void *items,
     return order;
 }
 
+uint32_t *bnt_gguf_offset_order(const struct bnt_gguf *g) {
+    return sorted_order(g->n_tensors, g->tensors, by_offset);
+}
+
 static int check_names(struct bnt_gguf *g, struct bnt_err *err) {
     char name[96];
     g->kv_order = sorted_order(g->n_kv, g->kv, by_key);
@@ -239,7 +243,7 @@ static int place_tensor(struct bnt_gguf *g, struct bnt_gguf_tensor *t, uint64_t 
 }
 
 static int check_overlaps(struct bnt_gguf *g, struct bnt_err *err) {
-    uint32_t *order = sorted_order(g->n_tensors, g->tensors, by_offset);
+    uint32_t *order = bnt_gguf_offset_order(g);
     int status = BNT_OK;
     if (!order) return bnt_fail_nomem(err, "the tensor order", g->n_tensors * sizeof *order);
     for (size_t i = 1; i < g->n_tensors && status == BNT_OK; i++) {
@@ -251,52 +255,6 @@ static int check_overlaps(struct bnt_gguf *g, struct bnt_err *err) {
     }
     free(order);
     return status;
-}
-
-/* True when every Q2_0 tensor, taken as `type`, ends where the next tensor begins or the file ends,
- * up to alignment. Offsets are still relative to data_start. */
-static bool q2_0_fits(const struct bnt_gguf *g, const uint32_t *order, uint64_t data_start,
-                      uint32_t type) {
-    for (size_t i = 0; i < g->n_tensors; i++) {
-        const struct bnt_gguf_tensor *t = &g->tensors[order[i]];
-        uint64_t bytes, end, next;
-        if (t->type != BNT_Q2_0) continue;
-        if (!bnt_type_bytes(type, t->dims[0], t->elements, &bytes) ||
-            !bnt_add_u64(t->offset, bytes, &end) || !bnt_align_u64(end, g->alignment, &next))
-            return false;
-        if (i + 1 < g->n_tensors) {
-            if (g->tensors[order[i + 1]].offset != next) return false;
-        } else {
-            uint64_t left = g->size - data_start; /* data_start is inside the file */
-            if (left < end || left - end >= g->alignment) return false;
-        }
-    }
-    return true;
-}
-
-/* Id 42 stands for blocks of 64 or of 128: see types.h. A file that fits both or neither is
- * refused, never guessed at. */
-static int resolve_q2_0(struct bnt_gguf *g, uint64_t data_start, struct bnt_err *err) {
-    bool present = false;
-    for (size_t i = 0; i < g->n_tensors; i++) {
-        present |= g->tensors[i].type == BNT_Q2_0;
-        if (g->tensors[i].type == BNT_Q2_0_128) g->tensors[i].type = UINT32_MAX; /* unknown */
-    }
-    if (!present) return BNT_OK;
-    uint32_t *order = sorted_order(g->n_tensors, g->tensors, by_offset);
-    if (!order) return bnt_fail_nomem(err, "the tensor order", g->n_tensors * sizeof *order);
-    bool inside = data_start <= g->size;
-    bool fits_64 = inside && q2_0_fits(g, order, data_start, BNT_Q2_0);
-    bool fits_128 = inside && q2_0_fits(g, order, data_start, BNT_Q2_0_128);
-    free(order);
-    if (fits_64 == fits_128)
-        return bnt_fail(err, BNT_E_FORMAT,
-                        "the places of the Q2_0 tensors fit %s: blocks of 64 or of 128 weights",
-                        fits_64 ? "both layouts of that type" : "neither layout of that type");
-    for (size_t i = 0; i < g->n_tensors; i++) {
-        if (g->tensors[i].type == BNT_Q2_0 && fits_128) g->tensors[i].type = BNT_Q2_0_128;
-    }
-    return BNT_OK;
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -357,7 +315,7 @@ static int read_all(struct bnt_gguf *g, struct bnt_err *err) {
     if ((status = find_alignment(g, err)) != BNT_OK) return status;
     if (!bnt_align_u64(c.at, g->alignment, &data_start))
         return bnt_fail(err, BNT_E_FORMAT, "the header is too long");
-    if ((status = resolve_q2_0(g, data_start, err)) != BNT_OK) return status;
+    if ((status = bnt_gguf_resolve_variants(g, data_start, err)) != BNT_OK) return status;
     for (size_t i = 0; i < g->n_tensors; i++) {
         if ((status = place_tensor(g, &g->tensors[i], data_start, err)) != BNT_OK) return status;
     }

@@ -49,7 +49,7 @@ struct bnt_gguf_kv {
 
 struct bnt_gguf_tensor {
     struct bnt_str name;
-    uint32_t type; /* BNT_*, types.h: the file's id, but for Q2_0 */
+    uint32_t type; /* a row of types.h: the file's id, where that stands for one layout */
     uint32_t n_dims;
     uint64_t dims[4]; /* dims[0] is the row length; unused ones are 1 */
     uint64_t elements;

@@ -1,5 +1,6 @@
 /*
- * gguf_internal.h - what gguf.c (opening, checking) and gguf_get.c (looking up) share.
+ * gguf_internal.h - what gguf.c (opening, checking), gguf_variants.c (type ids that stand for more
+ * than one layout) and gguf_get.c (looking up) share.
  */
 #ifndef BNT_FILE_GGUF_INTERNAL_H
 #define BNT_FILE_GGUF_INTERNAL_H
@@ -23,5 +24,10 @@ struct bnt_gguf {
 int bnt_str_cmp(struct bnt_str a, struct bnt_str b);
 /* Bytes of a fixed-size value; 0 for STRING, ARRAY and unknown types. */
 unsigned bnt_gguf_value_size(uint32_t type);
+/* Indices of the tensors by rising offset, malloc'd; NULL without memory. */
+uint32_t *bnt_gguf_offset_order(const struct bnt_gguf *g);
+/* Sets each tensor's type where its id stands for several layouts; offsets are still relative to
+ * data_start. */
+int bnt_gguf_resolve_variants(struct bnt_gguf *g, uint64_t data_start, struct bnt_err *err);
 
 #endif

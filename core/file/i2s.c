@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "file/types.h"
+
 /* One whole group of 4 * n elements in n bytes: layouts A (32) and C (16). */
 static inline void group(const uint8_t *restrict g, const unsigned n, int8_t *restrict out) {
     for (unsigned p = 0; p < n; p++) {

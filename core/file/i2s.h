@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "file/types.h"
+#include "file/ternary.h"
 
 /* Rows [lo, hi) as trits [hi - lo][cols], read in src->layout. */
 void bnt_i2s_decode(const struct bnt_ternary_src *src, uint64_t lo, uint64_t hi, int8_t *trits);

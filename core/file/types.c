@@ -1,45 +1,172 @@
 /*
- * types.c - the table of types.h, and the decoders of the ternary ones.
- *
- * The one idea: canonical ternary. Whatever the file's packing, the rest of the program sees trits
- * and scales, and two files that mean the same weights give the same trits and scales.
+ * types.c - the table of types.h: every tensor type id that ggml, bitnet.cpp, ik_llama.cpp or
+ * PrismML's fork has given out, computed with or only known by name.
  */
 #include "file/types.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <stddef.h>
 
 #include "base/checked.h"
-#include "bitnet/numerics.h"
-#include "file/i2s.h"
+#include "file/trits.h"
+
+/* What to do about a type that we do not compute with. */
+#define QUANTIZE                                                                                   \
+    "quantize the model again, to TQ2_0 if its weights are ternary, else to Q4_K or another type " \
+    "that docs/FORMATS.md lists"
+#define REPACKED "use the file that was repacked for one kind of machine, not the repacked one"
+#define REMOVED "its own program has given it up; quantize the model again"
+#define NO_WEIGHTS "weights are not stored in it; the file is damaged, or no language model"
+#define GENERATED "it is tied to kernels generated for one model; use the model's I2_S file instead"
+
+#define DENSE(id, name, block, bytes)                                                              \
+    { id, name, BNT_KIND_DENSE, block, bytes, 0, 0, NULL, NULL }
+#define TERNARY(id, name, block, bytes, row, trits)                                                \
+    { id, name, BNT_KIND_TERNARY, block, bytes, row, 0, trits, NULL }
+#define NAME_ONLY(id, name, instead)                                                               \
+    { id, name, BNT_KIND_UNSUPPORTED, 1, 0, 0, 0, NULL, instead }
+/* One whose size is known: of two layouts under one id it can be told from the other. */
+#define SIZED(id, name, block, bytes, row, instead)                                                \
+    { id, name, BNT_KIND_UNSUPPORTED, block, bytes, row, 0, NULL, instead }
+/* The n-th further layout under one id. */
+#define VARIANT(n, id) (0x10000 * (n) + (id))
 
 static const struct bnt_type_info table[] = {
-    {BNT_F32, "F32", BNT_KIND_DENSE, 1, 4, 0},
-    {BNT_F16, "F16", BNT_KIND_DENSE, 1, 2, 0},
-    {BNT_Q4_0, "Q4_0", BNT_KIND_UNSUPPORTED, 32, 18, 0},
-    {BNT_Q4_1, "Q4_1", BNT_KIND_UNSUPPORTED, 32, 20, 0},
-    {BNT_Q5_0, "Q5_0", BNT_KIND_UNSUPPORTED, 32, 22, 0},
-    {BNT_Q5_1, "Q5_1", BNT_KIND_UNSUPPORTED, 32, 24, 0},
-    {BNT_Q8_0, "Q8_0", BNT_KIND_DENSE, 32, 34, 0},
-    {BNT_Q8_1, "Q8_1", BNT_KIND_UNSUPPORTED, 32, 36, 0},
-    {BNT_Q2_K, "Q2_K", BNT_KIND_UNSUPPORTED, 256, 84, 0},
-    {BNT_Q3_K, "Q3_K", BNT_KIND_UNSUPPORTED, 256, 110, 0},
-    {BNT_Q4_K, "Q4_K", BNT_KIND_UNSUPPORTED, 256, 144, 0},
-    {BNT_Q5_K, "Q5_K", BNT_KIND_UNSUPPORTED, 256, 176, 0},
-    {BNT_Q6_K, "Q6_K", BNT_KIND_DENSE, 256, 210, 0},
-    {BNT_Q8_K, "Q8_K", BNT_KIND_UNSUPPORTED, 256, 292, 0},
-    {BNT_BF16, "BF16", BNT_KIND_DENSE, 1, 2, 0},
-    {BNT_TQ1_0, "TQ1_0", BNT_KIND_TERNARY, 256, 54, 0},
-    {BNT_TQ2_0, "TQ2_0", BNT_KIND_TERNARY, 256, 66, 0},
-    {BNT_I2_S, "I2_S", BNT_KIND_TERNARY, 128, 32, 32},
-    {BNT_TL1, "TL1", BNT_KIND_UNSUPPORTED, 1, 0, 0},
-    {BNT_TL2, "TL2", BNT_KIND_UNSUPPORTED, 1, 0, 0},
-    {BNT_Q2_0, "Q2_0", BNT_KIND_TERNARY, 64, 18, 0},
-    {BNT_Q2_0_128, "Q2_0/128", BNT_KIND_TERNARY, 128, 34, 0},
+    DENSE(BNT_F32, "F32", 1, 4),
+    DENSE(BNT_F16, "F16", 1, 2),
+    DENSE(BNT_BF16, "BF16", 1, 2),
+    DENSE(8, "Q8_0", 32, 34),
+    DENSE(14, "Q6_K", 256, 210),
+
+    TERNARY(BNT_TQ1_0, "TQ1_0", 256, 54, 0, bnt_trits_tq1_0),
+    TERNARY(BNT_TQ2_0, "TQ2_0", 256, 66, 0, bnt_trits_tq2_0),
+    {BNT_I2_S, "I2_S", BNT_KIND_TERNARY, 128, 32, 0, 32, NULL, NULL},
+    TERNARY(41, "Q1_0", 128, 18, 0, bnt_trits_q1_0),
+    TERNARY(BNT_Q2_0, "Q2_0", 64, 18, 0, bnt_trits_q2_0),
+    TERNARY(BNT_Q2_0_128, "Q2_0/128", 128, 34, 0, bnt_trits_q2_0_128),
+    TERNARY(134, "IQ1_BN", 64, 13, 2, bnt_trits_iq1_bn),
+    TERNARY(135, "IQ2_BN", 64, 16, 4, bnt_trits_iq2_bn),
+    TERNARY(142, "PQ2_0", 128, 34, 0, bnt_trits_q2_0_128),
+    TERNARY(143, "PTQ1_0", 128, 28, 0, bnt_trits_ptq1_0),
+
+    /* Other layouts that were written under the ids above. */
+    SIZED(VARIANT(1, 134), "IQ1_BN without row scales", 64, 13, 0,
+          "an early ik_llama.cpp (2024) wrote it; quantize the model again"),
+    SIZED(VARIANT(1, 135), "IQ2_BN without row scales", 64, 16, 0,
+          "an early ik_llama.cpp (2024) wrote it; quantize the model again"),
+    SIZED(VARIANT(1, 142), "IQ2_TN", 256, 66, 0, REMOVED ", to IQ2_BN or TQ2_0"),
+    SIZED(VARIANT(1, 143), "IQ1_TN", 64, 13, 2, REMOVED ", to IQ1_BN or TQ1_0"),
+
+    /* ggml */
+    SIZED(2, "Q4_0", 32, 18, 0, QUANTIZE),
+    SIZED(3, "Q4_1", 32, 20, 0, QUANTIZE),
+    NAME_ONLY(4, "Q4_2", REMOVED),
+    NAME_ONLY(5, "Q4_3", REMOVED),
+    SIZED(6, "Q5_0", 32, 22, 0, QUANTIZE),
+    SIZED(7, "Q5_1", 32, 24, 0, QUANTIZE),
+    SIZED(9, "Q8_1", 32, 36, 0, NO_WEIGHTS),
+    SIZED(10, "Q2_K", 256, 84, 0, QUANTIZE),
+    SIZED(11, "Q3_K", 256, 110, 0, QUANTIZE),
+    SIZED(12, "Q4_K", 256, 144, 0, QUANTIZE),
+    SIZED(13, "Q5_K", 256, 176, 0, QUANTIZE),
+    SIZED(15, "Q8_K", 256, 292, 0, NO_WEIGHTS),
+    SIZED(16, "IQ2_XXS", 256, 66, 0, QUANTIZE),
+    SIZED(17, "IQ2_XS", 256, 74, 0, QUANTIZE),
+    SIZED(18, "IQ3_XXS", 256, 98, 0, QUANTIZE),
+    SIZED(19, "IQ1_S", 256, 50, 0, QUANTIZE),
+    SIZED(20, "IQ4_NL", 32, 18, 0, QUANTIZE),
+    SIZED(21, "IQ3_S", 256, 110, 0, QUANTIZE),
+    SIZED(22, "IQ2_S", 256, 82, 0, QUANTIZE),
+    SIZED(23, "IQ4_XS", 256, 136, 0, QUANTIZE),
+    SIZED(24, "I8", 1, 1, 0, NO_WEIGHTS),
+    SIZED(25, "I16", 1, 2, 0, NO_WEIGHTS),
+    SIZED(26, "I32", 1, 4, 0, NO_WEIGHTS),
+    SIZED(27, "I64", 1, 8, 0, NO_WEIGHTS),
+    SIZED(28, "F64", 1, 8, 0, "convert the model again, to F32 or F16"),
+    SIZED(29, "IQ1_M", 256, 56, 0, QUANTIZE),
+    NAME_ONLY(31, "Q4_0_4_4", REPACKED),
+    NAME_ONLY(32, "Q4_0_4_8", REPACKED),
+    NAME_ONLY(33, "Q4_0_8_8", REPACKED),
+
+    /* bitnet.cpp, where ggml has since given the ids 37 to 39 to others */
+    NAME_ONLY(37, "I8_S or IQ4_NL_4_8", NO_WEIGHTS),
+    NAME_ONLY(38, "TL1", GENERATED),
+    NAME_ONLY(39, "TL2 or MXFP4",
+              "TL2 is tied to kernels generated for one model: use the model's I2_S file instead; "
+              "of MXFP4, quantize the model again"),
+    NAME_ONLY(40, "NVFP4", QUANTIZE),
+
+    /* ik_llama.cpp */
+    NAME_ONLY(97, "Q8_0_X4", NO_WEIGHTS),
+    NAME_ONLY(98, "Q8_1_X4", NO_WEIGHTS),
+    NAME_ONLY(99, "Q8_2_X4", NO_WEIGHTS),
+    NAME_ONLY(133, "Q6_0", QUANTIZE),
+    NAME_ONLY(136, "Q8_K64", NO_WEIGHTS),
+    NAME_ONLY(137, "IQ2_K", QUANTIZE),
+    NAME_ONLY(138, "IQ3_K", QUANTIZE),
+    NAME_ONLY(139, "IQ4_K", QUANTIZE),
+    NAME_ONLY(140, "IQ5_K", QUANTIZE),
+    NAME_ONLY(141, "IQ6_K", QUANTIZE),
+    NAME_ONLY(144, "IQ4_KS", QUANTIZE),
+    NAME_ONLY(145, "IQ2_KS", QUANTIZE),
+    NAME_ONLY(146, "IQ4_KSS", QUANTIZE),
+    NAME_ONLY(147, "Q8_K16", NO_WEIGHTS),
+    NAME_ONLY(148, "Q8_K32", NO_WEIGHTS),
+    NAME_ONLY(149, "Q8_KR8", NO_WEIGHTS),
+    NAME_ONLY(150, "Q8_K128", NO_WEIGHTS),
+    NAME_ONLY(151, "Q8_KV", QUANTIZE),
+    NAME_ONLY(152, "IQ5_KS", QUANTIZE),
+    NAME_ONLY(153, "IQ2_KT", QUANTIZE),
+    NAME_ONLY(154, "IQ3_KT", QUANTIZE),
+    NAME_ONLY(155, "IQ4_KT", QUANTIZE),
+    NAME_ONLY(156, "IQ3_KS", QUANTIZE),
+    NAME_ONLY(157, "IQ2_KL", QUANTIZE),
+    NAME_ONLY(158, "IQ1_KT", QUANTIZE),
+    NAME_ONLY(159, "Q1_0_G128_R8", REPACKED),
+    NAME_ONLY(160, "PQ2_0_R8", REPACKED),
+    NAME_ONLY(161, "PTQ1_0_R8", REPACKED),
+    NAME_ONLY(202, "Q4_0_R8", REPACKED),
+    NAME_ONLY(206, "Q5_0_R4", REPACKED),
+    NAME_ONLY(208, "Q8_0_R8", REPACKED),
+    NAME_ONLY(210, "Q2_K_R4", REPACKED),
+    NAME_ONLY(211, "Q3_K_R4", REPACKED),
+    NAME_ONLY(212, "Q4_K_R4", REPACKED),
+    NAME_ONLY(213, "Q5_K_R4", REPACKED),
+    NAME_ONLY(214, "Q6_K_R4", REPACKED),
+    NAME_ONLY(216, "IQ2_XXS_R4", REPACKED),
+    NAME_ONLY(217, "IQ2_XS_R4", REPACKED),
+    NAME_ONLY(218, "IQ3_XXS_R4", REPACKED),
+    NAME_ONLY(219, "IQ1_S_R4", REPACKED),
+    NAME_ONLY(220, "IQ4_NL_R4", REPACKED),
+    NAME_ONLY(221, "IQ3_S_R4", REPACKED),
+    NAME_ONLY(222, "IQ2_S_R4", REPACKED),
+    NAME_ONLY(223, "IQ4_XS_R8", REPACKED),
+    NAME_ONLY(229, "IQ1_M_R4", REPACKED),
+    NAME_ONLY(230, "BF16_R16", REPACKED),
+    NAME_ONLY(233, "Q6_0_R4", REPACKED),
+    NAME_ONLY(335, "IQ2_BN_R4", REPACKED),
+    NAME_ONLY(337, "IQ2_K_R4", REPACKED),
+    NAME_ONLY(338, "IQ3_K_R4", REPACKED),
+    NAME_ONLY(339, "IQ4_K_R4", REPACKED),
+    NAME_ONLY(340, "IQ5_K_R4", REPACKED),
+    NAME_ONLY(344, "IQ4_KS_R4", REPACKED),
+    NAME_ONLY(345, "IQ4_KS_R16", REPACKED),
+    NAME_ONLY(352, "IQ5_KS_R4", REPACKED),
+    NAME_ONLY(353, "MXFP4_R8", REPACKED),
+    NAME_ONLY(397, "Q8_K_R16", REPACKED),
+    NAME_ONLY(398, "Q8_KV_R8", REPACKED),
+    NAME_ONLY(399, "Q8_K_R8", REPACKED),
 };
 
+const struct bnt_type_info *bnt_type_at(uint32_t i) {
+    return i < sizeof table / sizeof table[0] ? &table[i] : NULL;
+}
+
 const struct bnt_type_info *bnt_type(uint32_t id) {
-    static const struct bnt_type_info unknown = {UINT32_MAX, "unknown", BNT_KIND_UNKNOWN, 1, 0, 0};
+    static const struct bnt_type_info unknown = {
+        .id = UINT32_MAX,
+        .name = "unknown",
+        .block = 1,
+        .instead = "a program newer than this one, or unknown to it, wrote it; " QUANTIZE};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (table[i].id == id) return &table[i];
     }
@@ -48,180 +175,10 @@ const struct bnt_type_info *bnt_type(uint32_t id) {
 
 bool bnt_type_bytes(uint32_t id, uint64_t row_len, uint64_t elements, uint64_t *bytes) {
     const struct bnt_type_info *t = bnt_type(id);
-    uint64_t whole = id == BNT_I2_S ? elements : row_len, n;
+    uint64_t whole = id == BNT_I2_S ? elements : row_len, rows = 0, blocks, scales;
     if (t->block_bytes == 0 || whole % t->block != 0) return false;
-    return bnt_mul_u64(elements / t->block, t->block_bytes, &n) &&
-           bnt_add_u64(n, t->tail_bytes, bytes);
-}
-
-/* ---- TQ1_0, TQ2_0, Q2_0: blocks with a binary16 scale along a row --------------------------- */
-
-enum { MAX_BLOCK = 256 };
-
-/* Digit n (0 = most significant of five) of `count` bytes that hold ceil(value * 256 / 243). */
-static inline void tq1_digit(const uint8_t *restrict b, const unsigned count, unsigned n,
-                             int8_t *restrict out) {
-    static const uint8_t pow3[5] = {1, 3, 9, 27, 81};
-    for (unsigned m = 0; m < count; m++) {
-        uint8_t q = (uint8_t)(b[m] * pow3[n]);
-        out[m] = (int8_t)((unsigned)q * 3 >> 8);
-    }
-}
-
-/* Each writes the codes 0, 1, 2 of a block (3 only from a damaged one) and returns the place of the
- * scale. Loops of constant length over memory that is known to be apart are vectorised. */
-static const uint8_t *tq1_codes(const uint8_t *b, int8_t *out) {
-    for (unsigned n = 0; n < 5; n++) tq1_digit(b, 32, n, out + 32 * n);
-    for (unsigned n = 0; n < 5; n++) tq1_digit(b + 32, 16, n, out + 160 + 16 * n);
-    for (unsigned n = 0; n < 4; n++) tq1_digit(b + 48, 4, n, out + 240 + 4 * n);
-    return b + 52;
-}
-
-static const uint8_t *tq2_codes(const uint8_t *restrict b, int8_t *restrict out) {
-    for (unsigned half = 0; half < 2; half++, b += 32, out += 128) {
-        for (unsigned m = 0; m < 32; m++) {
-            out[m] = (int8_t)(b[m] & 3);
-            out[m + 32] = (int8_t)(b[m] >> 2 & 3);
-            out[m + 64] = (int8_t)(b[m] >> 4 & 3);
-            out[m + 96] = (int8_t)(b[m] >> 6);
-        }
-    }
-    return b;
-}
-
-static const uint8_t *q2_0_codes(const uint8_t *b, unsigned block, int8_t *out) {
-    for (unsigned i = 0; i < block; i += 4) { /* a byte's four codes, to a byte each */
-        uint32_t four = b[2 + i / 4];
-        four = (four | four << 6 | four << 12 | four << 18) & 0x03030303u;
-        memcpy(out + i, &four, sizeof four);
-    }
-    return b;
-}
-
-/* Sixty-four codes become trits; what they have in common goes to *bad (not 0: a code 3) and *any
- * (not 0: a weight that is not 0). */
-static void to_trits(int8_t *t, uint8_t *bad, uint8_t *any) {
-    uint8_t b = 0, a = 0;
-    for (unsigned i = 0; i < 64; i++) {
-        uint8_t code = (uint8_t)t[i];
-        b |= code & code >> 1;
-        code--;
-        a |= code;
-        t[i] = (int8_t)code;
-    }
-    *bad |= b;
-    *any |= a;
-}
-
-/* One block: trits and scale, canonical. Returns false on a code 3. */
-static bool decode_block(const struct bnt_type_info *type, const uint8_t *b, int8_t *trits,
-                         float *scale) {
-    const uint8_t *d;
-    uint16_t h;
-    uint8_t bad = 0, any = 0;
-    if (type->id == BNT_TQ1_0)
-        d = tq1_codes(b, trits);
-    else if (type->id == BNT_TQ2_0)
-        d = tq2_codes(b, trits);
-    else
-        d = q2_0_codes(b, type->block, trits);
-    memcpy(&h, d, sizeof h);
-    *scale = bnt_f16_to_f32(h);
-    for (unsigned i = 0; i < type->block; i += 64) to_trits(trits + i, &bad, &any);
-    if (*scale == 0.0f) memset(trits, 0, type->block);
-    if (*scale == 0.0f || any == 0) *scale = 0.0f; /* of -0, too */
-    return bad == 0;
-}
-
-/* ---- all together --------------------------------------------------------------------------- */
-
-static void scan_scale(struct bnt_ternary_scan *s, float scale, uint64_t row) {
-    if (!(scale - scale == 0.0f)) {
-        if (!s->bad_scale) s->bad_row = row;
-        s->bad_scale = true;
-        return;
-    }
-    if (scale == 0.0f) return;
-    s->differ |= s->any && s->scale != scale;
-    if (!s->any) s->scale = scale;
-    s->any = true;
-}
-
-void bnt_ternary_scan_rows(const struct bnt_ternary_src *src, uint64_t lo, uint64_t hi,
-                           struct bnt_ternary_scan *scan) {
-    if (lo >= hi) return;
-    if (src->type == BNT_I2_S) {
-        float scale;
-        uint64_t first = lo * src->cols / 4, last = hi * src->cols / 4; /* whole bytes inside */
-        memcpy(&scale, src->data + src->rows * src->cols / 4, sizeof scale);
-        scan_scale(scan, scale, 0);
-        if (!scan->bad_code && bnt_i2s_has_bad_code(src->data + first, last - first)) {
-            scan->bad_code = true;
-            scan->bad_row = lo;
-        }
-        return;
-    }
-    const struct bnt_type_info *type = bnt_type(src->type);
-    uint64_t row_blocks = src->cols / type->block;
-    const uint8_t *b = src->data + lo * row_blocks * type->block_bytes;
-    for (uint64_t r = lo; r < hi; r++) {
-        for (uint64_t k = 0; k < row_blocks; k++, b += type->block_bytes) {
-            int8_t trits[MAX_BLOCK];
-            float scale;
-            if (!decode_block(type, b, trits, &scale)) {
-                if (!scan->bad_code) scan->bad_row = r;
-                scan->bad_code = true;
-            }
-            scan_scale(scan, scale, r);
-        }
-    }
-}
-
-void bnt_ternary_scan_join(struct bnt_ternary_scan *into, const struct bnt_ternary_scan *from) {
-    if ((from->bad_code && !into->bad_code) || (from->bad_scale && !into->bad_scale))
-        into->bad_row = from->bad_row;
-    into->bad_code |= from->bad_code;
-    into->bad_scale |= from->bad_scale;
-    into->differ |= from->differ;
-    if (from->any) {
-        into->differ |= into->any && into->scale != from->scale;
-        into->scale = from->scale;
-        into->any = true;
-    }
-}
-
-int bnt_ternary_scan_finish(struct bnt_ternary_src *src, const struct bnt_ternary_scan *scan,
-                            const char *name, struct bnt_err *err) {
-    if (scan->bad_code && src->type == BNT_I2_S)
-        return bnt_fail(
-            err, BNT_E_FORMAT,
-            "tensor '%s': code 3 near row %llu, which no layout of I2_S has: the file is "
-            "damaged, or the tensor is of another type under the same id",
-            name, (unsigned long long)scan->bad_row);
-    if (scan->bad_code)
-        return bnt_fail(err, BNT_E_FORMAT, "tensor '%s': row %llu has a code 3, which %s never has",
-                        name, (unsigned long long)scan->bad_row, bnt_type(src->type)->name);
-    if (scan->bad_scale)
-        return bnt_fail(err, BNT_E_FORMAT, "tensor '%s': scale in row %llu is not finite", name,
-                        (unsigned long long)scan->bad_row);
-    src->block = scan->differ ? bnt_type(src->type)->block : 0;
-    src->scale = scan->any && !scan->differ ? scan->scale : 0.0f;
-    return BNT_OK;
-}
-
-void bnt_ternary_decode(const struct bnt_ternary_src *src, uint64_t lo, uint64_t hi, int8_t *trits,
-                        float *scales) {
-    if (src->type == BNT_I2_S) {
-        bnt_i2s_decode(src, lo, hi, trits);
-        return;
-    }
-    const struct bnt_type_info *type = bnt_type(src->type);
-    uint64_t row_blocks = src->cols / type->block;
-    const uint8_t *b = src->data + lo * row_blocks * type->block_bytes;
-    for (uint64_t k = 0; k < (hi - lo) * row_blocks; k++, b += type->block_bytes) {
-        float scale;
-        decode_block(type, b, trits, &scale);
-        trits += type->block;
-        if (scales) *scales++ = scale;
-    }
+    if (t->row_bytes && row_len) rows = elements / row_len;
+    return bnt_mul_u64(elements / t->block, t->block_bytes, &blocks) &&
+           bnt_mul_u64(rows, t->row_bytes, &scales) && bnt_add_u64(blocks, scales, &blocks) &&
+           bnt_add_u64(blocks, t->tail_bytes, bytes);
 }

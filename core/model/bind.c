@@ -89,17 +89,11 @@ static int bind_extra_scale(struct binder *b, struct bnt_matrix *mat) {
     return BNT_OK;
 }
 
-static int refuse_type(struct bnt_err *err, const char *name, uint32_t type) {
-    if (type == BNT_TL1 || type == BNT_TL2)
-        return bnt_fail(err, BNT_E_UNSUPPORTED,
-                        "tensor '%s' has type %s, a layout tied to generated kernels; use the "
-                        "model's I2_S file instead",
-                        name, bnt_type(type)->name);
+static int refuse_type(struct bnt_err *err, const char *name, uint32_t id) {
+    const struct bnt_type_info *type = bnt_type(id);
     return bnt_fail(
-        err, BNT_E_UNSUPPORTED,
-        "tensor '%s' has type %s (%u); supported are I2_S, TQ1_0, TQ2_0, Q2_0, F32, F16, BF16, "
-        "Q8_0 and Q6_K",
-        name, bnt_type(type)->name, type);
+        err, BNT_E_UNSUPPORTED, "tensor '%s' has type %s (%u), which is not computed with: %s",
+        name, type->name, type->kind == BNT_KIND_UNKNOWN ? id : BNT_FILE_ID(id), type->instead);
 }
 
 /* Binds NAME as matrix [rows][cols]; rows 0 takes what the file has. */

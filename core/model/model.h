@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "file/gguf.h"
+#include "file/ternary.h"
 #include "file/types.h"
 #include "model/hparams.h"
 

@@ -177,9 +177,9 @@ static int lay_out(struct pack_job *job, struct bnt_share_item *items, uint64_t 
         int32_t answer;
         w->ternary = mat->ternary;
         if (mat->ternary) {
-            /* block scales are binary16 in every file format that has them */
+            bool halves = mat->src.block && bnt_ternary_f16_scales(&mat->src);
             w->tshape = (bnt_ternary_shape){mat->rows, mat->cols, mat->src.block,
-                                            mat->src.block ? BNT_TYPE_F16 : BNT_TYPE_F32};
+                                            halves ? BNT_TYPE_F16 : BNT_TYPE_F32};
             w->scale = mat->src.scale * mat->extra_scale;
             answer = job->k->ternary_layout(&w->tshape, &layout);
         } else {

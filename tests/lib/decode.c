@@ -114,6 +114,38 @@ static double q2_0_scale_128(const uint8_t *data, size_t block) {
     return dec_f16(u16_at(data + 34 * block));
 }
 
+static int q1_0_code(const uint8_t *data, size_t i) {
+    return 2 * (data[i / 128 * 18 + 2 + i % 128 / 8] >> i % 8 & 1);
+}
+
+static double q1_0_scale(const uint8_t *data, size_t block) {
+    return dec_f16(u16_at(data + 18 * block));
+}
+
+static int ptq1_0_code(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 128 * 28;
+    size_t in = i % 128;
+    if (in < 80) return base3_digit(block[in % 16], in / 16);
+    if (in < 120) return base3_digit(block[16 + (in - 80) % 8], (in - 80) / 8);
+    return base3_digit(block[24 + in % 2], (in - 120) / 2);
+}
+
+static double ptq1_0_scale(const uint8_t *data, size_t block) {
+    return dec_f16(u16_at(data + 28 * block + 26));
+}
+
+/* Blocks of 64 lie behind their row's scale: `blocks` begins behind it. */
+static int iq1_bn_code(const uint8_t *blocks, size_t i) {
+    const uint8_t *block = blocks + i / 64 * 13;
+    size_t sixteen = i % 64 / 16, in = i % 16;
+    if (in == 15) return base3_digit(block[12], 4 - sixteen);
+    return base3_digit(block[3 * sixteen + in / 5], 4 - in % 5);
+}
+
+static int iq2_bn_code(const uint8_t *blocks, size_t i) {
+    return blocks[i / 64 * 16 + i % 16] >> (i % 64 / 16 * 2) & 3;
+}
+
 static int i2_s_code(const uint8_t *data, size_t i) {
     size_t j = i % 128;
     return data[i / 128 * 32 + j % 32] >> (6 - j / 32 * 2) & 3;
@@ -136,38 +168,62 @@ static bool open_dense(struct dec_tensor *t, value_at *value, const uint8_t *dat
     return true;
 }
 
-/* scale_of is NULL for I2_S, whose scale follows the codes. A block of zeros has no scale and one
- * without a scale is zeros; where all other scales are alike they are one. */
-static bool open_ternary(struct dec_tensor *t, code_at *code, value_at *scale_of, size_t block,
-                         const uint8_t *data) {
-    size_t blocks = scale_of ? t->n / block : 1;
+/* A run of trits that share a scale: a run of zeros has no scale and one without a scale is zeros.
+ */
+static void canonical_run(int8_t *trit, size_t n, double *scale) {
+    bool zeros = true;
+    for (size_t i = 0; i < n; i++) zeros &= trit[i] == 0;
+    if (*scale == 0) memset(trit, 0, n);
+    if (zeros || *scale == 0) *scale = 0; /* +0 */
+}
+
+/* Where all scales there are are alike they are one. */
+static void canonical(struct dec_tensor *t, size_t runs) {
     double common = 0;
     bool same = true;
-    t->block = t->n / blocks;
-    t->trit = alloc(t->n, 1);
-    t->scale = alloc(blocks, sizeof *t->scale);
-    for (size_t b = 0; b < blocks; b++) {
-        int8_t *trit = t->trit + b * t->block;
-        double scale = scale_of ? scale_of(data, b) : f32_at(data + t->n / 4);
-        bool zeros = true;
-        for (size_t i = 0; i < t->block; i++) {
-            trit[i] = (int8_t)(code(data, b * t->block + i) - 1);
-            zeros &= trit[i] == 0;
-        }
-        if (scale == 0) memset(trit, 0, t->block);
-        if (zeros || scale == 0) continue; /* the scale stays +0 */
-        t->scale[b] = scale;
-        if (common == 0) common = scale;
-        same &= scale == common;
+    t->block = t->n / runs;
+    for (size_t r = 0; r < runs; r++) {
+        canonical_run(t->trit + r * t->block, t->block, &t->scale[r]);
+        if (t->scale[r] == 0) continue;
+        if (common == 0) common = t->scale[r];
+        same &= t->scale[r] == common;
     }
     if (same) {
         t->block = t->n;
         t->scale[0] = common;
     }
+}
+
+/* scale_of is NULL for I2_S, whose scale follows the codes. */
+static bool open_ternary(struct dec_tensor *t, code_at *code, value_at *scale_of, size_t block,
+                         const uint8_t *data) {
+    size_t runs = scale_of ? t->n / block : 1;
+    t->trit = alloc(t->n, 1);
+    t->scale = alloc(runs, sizeof *t->scale);
+    for (size_t i = 0; i < t->n; i++) t->trit[i] = (int8_t)(code(data, i) - 1);
+    for (size_t r = 0; r < runs; r++)
+        t->scale[r] = scale_of ? scale_of(data, r) : f32_at(data + t->n / 4);
+    canonical(t, runs);
     return true;
 }
 
-bool dec_open(struct dec_tensor *t, uint32_t type, const uint8_t *data, size_t n) {
+/* Types with a scale a row, f16 or f32, in front of it; a block of 64 takes `bytes`. */
+static bool open_rows(struct dec_tensor *t, code_at *code, size_t scale_bytes, size_t bytes,
+                      size_t cols, const uint8_t *data) {
+    size_t rows = t->n / cols, row_bytes = scale_bytes + cols / 64 * bytes;
+    t->trit = alloc(t->n, 1);
+    t->scale = alloc(rows, sizeof *t->scale);
+    for (size_t r = 0; r < rows; r++) {
+        const uint8_t *row = data + r * row_bytes;
+        t->scale[r] = scale_bytes == 2 ? dec_f16(u16_at(row)) : f32_at(row);
+        for (size_t c = 0; c < cols; c++)
+            t->trit[r * cols + c] = (int8_t)(code(row + scale_bytes, c) - 1);
+    }
+    canonical(t, rows);
+    return true;
+}
+
+bool dec_open(struct dec_tensor *t, uint32_t type, const uint8_t *data, size_t n, size_t cols) {
     *t = (struct dec_tensor){.n = n};
     switch (type) {
     case 0: return open_dense(t, f32_value, data);
@@ -178,7 +234,12 @@ bool dec_open(struct dec_tensor *t, uint32_t type, const uint8_t *data, size_t n
     case 34: return open_ternary(t, tq1_0_code, tq1_0_scale, 256, data);
     case 35: return open_ternary(t, tq2_0_code, tq2_0_scale, 256, data);
     case 36: return open_ternary(t, i2_s_code, NULL, 0, data);
+    case 41: return open_ternary(t, q1_0_code, q1_0_scale, 128, data);
+    case 134: return open_rows(t, iq1_bn_code, 2, 13, cols, data);
+    case 135: return open_rows(t, iq2_bn_code, 4, 16, cols, data);
+    case 143: return open_ternary(t, ptq1_0_code, ptq1_0_scale, 128, data);
     case 42: return open_ternary(t, q2_0_code_64, q2_0_scale_64, 64, data);
+    case 142:
     case 0x1002a: return open_ternary(t, q2_0_code_128, q2_0_scale_128, 128, data); /* encode.h */
     default: dec_close(t); return false;
     }

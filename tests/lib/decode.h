@@ -24,8 +24,8 @@ struct dec_tensor {
     double *scale; /* [n / block] */
 };
 
-/* False when the type id is not known here. */
-bool dec_open(struct dec_tensor *t, uint32_t type, const uint8_t *data, size_t n);
+/* n elements in rows of cols. False when the type id is not known here. */
+bool dec_open(struct dec_tensor *t, uint32_t type, const uint8_t *data, size_t n, size_t cols);
 void dec_close(struct dec_tensor *t);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * encode.c - tensor formats, the writing side; see encode.h.
  *
- * Facts: the block layouts of the ggml project (Q8_0, Q6_K, TQ1_0, TQ2_0, Q2_0), of
- * Microsoft's bitnet.cpp (I2_S) and of PrismML (Q2_0 in blocks of 128). The quantizers are the
- * simplest that are correct, not the best.
+ * Facts: the block layouts of the ggml project (Q8_0, Q6_K, TQ1_0, TQ2_0, Q1_0, Q2_0), of
+ * Microsoft's bitnet.cpp (I2_S), of PrismML (Q2_0 in blocks of 128, PQ2_0, PTQ1_0) and of
+ * ik_llama.cpp (IQ1_BN, IQ2_BN). The quantizers are the simplest that are correct, not the best.
  */
 #include "encode.h"
 
@@ -15,11 +15,14 @@ static const struct {
     uint32_t type, block, bytes; /* per block */
     const char *name;
 } types[] = {
-    {T_F32, 1, 4, "F32"},        {T_F16, 1, 2, "F16"},
-    {T_BF16, 1, 2, "BF16"},      {T_Q8_0, 32, 34, "Q8_0"},
-    {T_Q6_K, 256, 210, "Q6_K"},  {T_TQ1_0, 256, 54, "TQ1_0"},
-    {T_TQ2_0, 256, 66, "TQ2_0"}, {T_I2_S, 128, 32, "I2_S"},
-    {T_Q2_0, 64, 18, "Q2_0"},    {T_Q2_0_128, 128, 34, "Q2_0/128"},
+    {T_F32, 1, 4, "F32"},          {T_F16, 1, 2, "F16"},
+    {T_BF16, 1, 2, "BF16"},        {T_Q8_0, 32, 34, "Q8_0"},
+    {T_Q6_K, 256, 210, "Q6_K"},    {T_TQ1_0, 256, 54, "TQ1_0"},
+    {T_TQ2_0, 256, 66, "TQ2_0"},   {T_I2_S, 128, 32, "I2_S"},
+    {T_Q2_0, 64, 18, "Q2_0"},      {T_Q2_0_128, 128, 34, "Q2_0/128"},
+    {T_Q1_0, 128, 18, "Q1_0"},     {T_PQ2_0, 128, 34, "PQ2_0"},
+    {T_IQ1_BN, 64, 13, "IQ1_BN"},  {T_IQ2_BN, 64, 16, "IQ2_BN"},
+    {T_PTQ1_0, 128, 28, "PTQ1_0"},
 };
 enum { N_TYPES = sizeof types / sizeof types[0] };
 
@@ -48,8 +51,7 @@ bool enc_type_by_name(const char *name, uint32_t *type) {
 }
 
 bool enc_is_ternary(uint32_t type) {
-    return type == T_I2_S || type == T_TQ1_0 || type == T_TQ2_0 || type == T_Q2_0 ||
-           type == T_Q2_0_128;
+    return (type >= T_TQ1_0 && type <= T_I2_S) || type >= T_Q1_0;
 }
 
 uint32_t enc_block(uint32_t type) {
@@ -60,6 +62,18 @@ uint64_t enc_bytes(uint32_t type, uint64_t elements) {
     size_t i = find(type);
     if (elements % types[i].block != 0) return 0;
     return elements / types[i].block * types[i].bytes + (type == T_I2_S ? ENC_I2_S_TAIL : 0);
+}
+
+uint64_t enc_row_bytes(uint32_t type) {
+    return type == T_IQ1_BN ? 2 : type == T_IQ2_BN ? 4 : 0;
+}
+
+uint64_t enc_tensor_bytes(uint32_t type, uint64_t rows, uint64_t cols) {
+    return enc_bytes(type, rows * cols) + rows * enc_row_bytes(type);
+}
+
+uint64_t enc_span(uint32_t type, uint64_t cols) {
+    return enc_row_bytes(type) ? cols : enc_block(type);
 }
 
 /* ---- 16-bit floats --------------------------------------------------------------------------- */
@@ -209,6 +223,81 @@ void enc_q2_0(const int8_t *trits, const float *scales, size_t block, size_t n, 
         for (size_t i = 0; i < block; i += 4, trits += 4)
             *out++ = (uint8_t)((trits[0] + 1) | (trits[1] + 1) << 2 | (trits[2] + 1) << 4 |
                                (trits[3] + 1) << 6);
+    }
+}
+
+/* 16 bytes of five trits (0..79), 8 of five (80..119), 2 of four (120..127), f16 d. */
+static void ptq1_0_block(const int8_t *trits, float scale, uint8_t *out) {
+    for (size_t m = 0; m < 16; m++) out[m] = base3(trits + m, 16, 5);
+    for (size_t m = 0; m < 8; m++) out[16 + m] = base3(trits + 80 + m, 8, 5);
+    for (size_t m = 0; m < 2; m++) out[24 + m] = base3(trits + 120 + m, 2, 4);
+    put16(out + 26, enc_f16(scale));
+}
+
+/* f16 d, then a bit for each weight from the low end: set for +1. */
+static void q1_0_block(const int8_t *trits, float scale, uint8_t *out) {
+    put16(out, enc_f16(scale));
+    memset(out + 2, 0, 16);
+    for (size_t i = 0; i < 128; i++)
+        out[2 + i / 8] = (uint8_t)(out[2 + i / 8] | (trits[i] > 0) << i % 8);
+}
+
+/* The number whose digit k, counted from the least, is the k-th of `count` trits, `stride` apart;
+ * as a byte as above. */
+static uint8_t base3_from_least(const int8_t *trits, size_t stride, size_t count) {
+    unsigned v = 0;
+    for (size_t i = count; i-- > 0;) v = 3 * v + (unsigned)(trits[i * stride] + 1);
+    return (uint8_t)((v * 256 + 242) / 243);
+}
+
+/* Of each sixteen, three bytes hold five each; the last ones of the four sixteens share byte 12. */
+static void iq1_bn_block(const int8_t *trits, uint8_t *out) {
+    for (size_t g = 0; g < 4; g++)
+        for (size_t k = 0; k < 3; k++)
+            out[3 * g + k] = base3_from_least(trits + 16 * g + 5 * k, 1, 5);
+    out[12] = base3_from_least(trits + 15, 16, 4);
+}
+
+/* Byte m holds elements m, m + 16, m + 32, m + 48 at shifts 0, 2, 4, 6. */
+static void iq2_bn_block(const int8_t *t, uint8_t *out) {
+    for (size_t m = 0; m < 16; m++)
+        out[m] = (uint8_t)((t[m] + 1) | (t[m + 16] + 1) << 2 | (t[m + 32] + 1) << 4 |
+                           (t[m + 48] + 1) << 6);
+}
+
+/* A row's scale, f16 or f32, then its blocks. */
+static uint8_t *bn_row(uint32_t type, const int8_t *trits, float scale, size_t cols, uint8_t *out) {
+    if (type == T_IQ1_BN) put16(out, enc_f16(scale));
+    if (type == T_IQ2_BN) memcpy(out, &scale, sizeof scale);
+    out += enc_row_bytes(type);
+    for (size_t i = 0; i < cols; i += 64, out += type == T_IQ1_BN ? 13 : 16) {
+        if (type == T_IQ1_BN) iq1_bn_block(trits + i, out);
+        if (type == T_IQ2_BN) iq2_bn_block(trits + i, out);
+    }
+    return out;
+}
+
+void enc_ternary(uint32_t type, const int8_t *trits, const float *scales, size_t rows, size_t cols,
+                 uint8_t *out) {
+    size_t n = rows * cols;
+    switch (type) {
+    case T_TQ1_0: enc_tq1_0(trits, scales, n, out); return;
+    case T_TQ2_0: enc_tq2_0(trits, scales, n, out); return;
+    case T_Q2_0: enc_q2_0(trits, scales, 64, n, out); return;
+    case T_PQ2_0:
+    case T_Q2_0_128: enc_q2_0(trits, scales, 128, n, out); return;
+    case T_Q1_0:
+        for (size_t b = 0; b < n / 128; b++) q1_0_block(trits + 128 * b, scales[b], out + 18 * b);
+        return;
+    case T_PTQ1_0:
+        for (size_t b = 0; b < n / 128; b++) ptq1_0_block(trits + 128 * b, scales[b], out + 28 * b);
+        return;
+    case T_IQ1_BN:
+    case T_IQ2_BN:
+        for (size_t r = 0; r < rows; r++)
+            out = bn_row(type, trits + r * cols, scales[r], cols, out);
+        return;
+    default: abort();
     }
 }
 

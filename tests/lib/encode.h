@@ -21,7 +21,12 @@ enum {
     T_TQ1_0 = 34,
     T_TQ2_0 = 35,
     T_I2_S = 36,
+    T_Q1_0 = 41,
     T_Q2_0 = 42, /* blocks of 64 */
+    T_IQ1_BN = 134,
+    T_IQ2_BN = 135,
+    T_PQ2_0 = 142,
+    T_PTQ1_0 = 143,
     /* Blocks of 128 have id 42 in a file too; here they have the id that the reader gives them. */
     T_Q2_0_128 = 0x1002a,
 };
@@ -32,6 +37,10 @@ bool enc_type_by_name(const char *name, uint32_t *type);
 bool enc_is_ternary(uint32_t type);
 uint32_t enc_block(uint32_t type);                    /* elements; I2_S: 128 */
 uint64_t enc_bytes(uint32_t type, uint64_t elements); /* of a tensor; 0 if it does not divide */
+/* Types with a scale a row have it before the row's blocks, in bytes that enc_bytes leaves out. */
+uint64_t enc_row_bytes(uint32_t type);
+uint64_t enc_tensor_bytes(uint32_t type, uint64_t rows, uint64_t cols);
+uint64_t enc_span(uint32_t type, uint64_t cols); /* weights that share a scale; not of I2_S */
 
 /* Round to nearest even. */
 uint16_t enc_f16(float x);
@@ -45,6 +54,10 @@ void enc_tq1_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out)
 void enc_tq2_0(const int8_t *trits, const float *scales, size_t n, uint8_t *out);
 /* n trits, a multiple of block (64 or 128); one scale per block. */
 void enc_q2_0(const int8_t *trits, const float *scales, size_t block, size_t n, uint8_t *out);
+/* Any ternary type but I2_S, [rows][cols]; one scale per enc_span weights. Q1_0 has no zeros: there
+ * a trit 0 counts as -1. */
+void enc_ternary(uint32_t type, const int8_t *trits, const float *scales, size_t rows, size_t cols,
+                 uint8_t *out);
 /* n trits, a multiple of 128: the codes only, in layout A, the one that published files have. The
  * tensor ends with enc_i2_s_tail. */
 void enc_i2_s(const int8_t *trits, size_t n, uint8_t *out);

@@ -73,7 +73,8 @@ static bool get_tensor(struct reader *r, const char *name, size_t cols, size_t r
     const struct bnt_gguf_tensor *t = bnt_gguf_tensor(r->g, name);
     if (!t) return false;
     if (t->dims[0] != cols || t->dims[1] != rows) r->why = "a tensor has another shape";
-    if (!dec_open(out, t->type, t->data, (size_t)t->elements)) r->why = "unknown tensor type";
+    if (!dec_open(out, t->type, t->data, (size_t)t->elements, (size_t)t->dims[0]))
+        r->why = "unknown tensor type";
     return true;
 }
 

@@ -21,7 +21,7 @@ enum { CHUNK = 8192, NORMALS = 4096 }; /* elements; a multiple of every block */
 
 struct source {
     char name[64];
-    uint64_t seed, elements;
+    uint64_t seed, elements, cols;
     uint32_t type;
     float scale; /* of the trits; standard deviation of dense values */
     float mean;  /* of dense values */
@@ -67,29 +67,44 @@ static const float *normal_table(void) {
 
 /* ---- producing tensors ----------------------------------------------------------------------- */
 
+/* Q1_0 has no zeros; what it has in their place depends on the place alone. */
+static void without_zeros(int8_t *trits, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (trits[i] == 0) trits[i] = i * 5 % 7 < 4 ? 1 : -1;
+}
+
 static void fill_ternary(void *context, struct gw_sink *sink) {
     const struct source *s = context;
     struct rng r = rng_named(s->seed, s->name), rs = rng_named(s->seed + 1, s->name);
-    int8_t trits[CHUNK];
-    float scales[CHUNK / 64];
-    uint8_t bytes[CHUNK];
-    const size_t block = enc_block(s->type);
-    for (uint64_t at = 0; at < s->elements; at += CHUNK) {
-        size_t n = s->elements - at < CHUNK ? (size_t)(s->elements - at) : CHUNK;
+    const bool by_row = enc_row_bytes(s->type) != 0; /* a row at a time, then */
+    const size_t most = by_row ? (size_t)s->cols : CHUNK, span = (size_t)enc_span(s->type, most);
+    int8_t *trits = malloc(most);
+    float *scales = malloc((most / span + 1) * sizeof *scales);
+    uint8_t *bytes = malloc(most + ENC_I2_S_TAIL);
+    if (!trits || !scales || !bytes) abort();
+    for (uint64_t at = 0; at < s->elements; at += most) {
+        size_t n = s->elements - at < most ? (size_t)(s->elements - at) : most;
         synth_trits(&r, trits, n);
-        for (size_t b = 0; b < n / block; b++)
+        if (s->type == T_Q1_0) without_zeros(trits, n);
+        for (size_t b = 0; b < n / span; b++) {
             scales[b] = s->scale * (s->varied ? 0.5f + rng_unit(&rs) : 1.0f);
-        if (s->type == T_I2_S) enc_i2_s(trits, n, bytes);
-        if (s->type == T_TQ1_0) enc_tq1_0(trits, scales, n, bytes);
-        if (s->type == T_TQ2_0) enc_tq2_0(trits, scales, n, bytes);
-        if (s->type == T_Q2_0 || s->type == T_Q2_0_128) enc_q2_0(trits, scales, block, n, bytes);
-        gw_emit(sink, bytes,
-                (size_t)enc_bytes(s->type, n) - (s->type == T_I2_S ? ENC_I2_S_TAIL : 0));
+            if (s->f16_scales) scales[b] = enc_f16_value(scales[b]);
+        }
+        if (s->type == T_I2_S) {
+            enc_i2_s(trits, n, bytes);
+            gw_emit(sink, bytes, n / 4);
+        } else {
+            enc_ternary(s->type, trits, scales, 1, n, bytes);
+            gw_emit(sink, bytes, (size_t)enc_tensor_bytes(s->type, 1, n));
+        }
     }
     if (s->type == T_I2_S) {
         enc_i2_s_tail(s->f16_scales ? enc_f16_value(s->scale) : s->scale, bytes);
         gw_emit(sink, bytes, ENC_I2_S_TAIL);
     }
+    free(trits);
+    free(scales);
+    free(bytes);
 }
 
 static void fill_dense(void *context, struct gw_sink *sink) {
@@ -154,6 +169,7 @@ static void add(struct gw *w, const struct synth *s, const char *name, uint32_t 
     if (!src) abort();
     *src = (struct source){.seed = s->seed,
                            .elements = cols * (rows ? rows : 1),
+                           .cols = cols,
                            .type = type,
                            .scale = scale,
                            .mean = mean,
@@ -161,13 +177,14 @@ static void add(struct gw *w, const struct synth *s, const char *name, uint32_t 
                            .f16_scales = s->f16_scales};
     snprintf(src->name, sizeof src->name, "%s", name);
     uint64_t dims[2] = {cols, rows};
-    gw_tensor_fill(w, name, enc_file_id(type), rows ? 2 : 1, dims, enc_bytes(type, src->elements),
+    gw_tensor_fill(w, name, enc_file_id(type), rows ? 2 : 1, dims,
+                   enc_tensor_bytes(type, rows ? rows : 1, cols),
                    enc_is_ternary(type) ? fill_ternary : fill_dense, src, free);
 }
 
 /* What one scale makes of random values of that type. */
 static float deviation(uint32_t type) {
-    return enc_is_ternary(type) ? sqrtf(2.0f / 3.0f) : 1.0f;
+    return enc_is_ternary(type) && type != T_Q1_0 ? sqrtf(2.0f / 3.0f) : 1.0f;
 }
 
 /* A linear layer whose output has standard deviation `gain` when its input has 1. */

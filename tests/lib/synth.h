@@ -3,9 +3,9 @@
  *
  * Knows tensor names, keys and shapes as the field writes them; must not know the engine. The one
  * idea: a tensor's values depend only on the seed and the tensor's name, not on its type, so that
- * the same seed gives the same ternary weights as I2_S, TQ1_0, TQ2_0 and Q2_0. Weights are scaled
- * so that every layer's output has a variance near 1 and attention is neither flat nor a single
- * spike.
+ * the same seed gives the same ternary weights in every type but Q1_0, which has no zeros. Weights
+ * are scaled so that every layer's output has a variance near 1 and attention is neither flat nor a
+ * single spike.
  */
 #ifndef TEST_SYNTH_H
 #define TEST_SYNTH_H
@@ -28,9 +28,9 @@ struct synth {
     uint32_t n_rot; /* 0: head_dim */
     float rope_base, eps;
     uint64_t seed;
-    bool tq_varied;            /* TQ and Q2_0 types: a scale of its own per block */
+    bool tq_varied;            /* types with a scale a block or row: each its own */
     const char *chat_template; /* text of tokenizer.chat_template; NULL: none */
-    bool f16_scales;           /* round I2_S scales to f16: then equal to those types' */
+    bool f16_scales;           /* round the scales of I2_S and IQ2_BN to f16, as other types do */
     char i2s_layout; /* 'a' (0 too), 'b' or 'c': synth_i2s.h, which says of this as well: */
     float structure; /* of I2_S tensors, 0 to 1; 0: random weights */
     uint32_t version, alignment;

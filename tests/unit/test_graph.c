@@ -28,11 +28,12 @@ START_TEST(every_architecture) {
 END_TEST
 
 START_TEST(every_linear_type) {
-    static const uint32_t types[] = {T_I2_S, T_TQ1_0, T_TQ2_0, T_F32,
-                                     T_F16,  T_BF16,  T_Q8_0,  T_Q6_K};
+    static const uint32_t types[] = {T_I2_S, T_TQ1_0, T_TQ2_0, T_F32,    T_F16,    T_BF16,  T_Q8_0,
+                                     T_Q6_K, T_Q1_0,  T_PQ2_0, T_PTQ1_0, T_IQ1_BN, T_IQ2_BN};
     for (size_t a = 0; a < 4; a += 3) {
-        for (size_t i = 0; i < 8; i++) {
-            for (int varied = 0; varied <= (types[i] == T_TQ1_0 || types[i] == T_TQ2_0); varied++) {
+        for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+            bool scales = enc_is_ternary(types[i]) && types[i] != T_I2_S;
+            for (int varied = 0; varied <= scales; varied++) {
                 char what[64];
                 struct synth s = graph_tiny(archs[a], 20 + i);
                 s.type = types[i];
@@ -148,9 +149,10 @@ END_TEST
 /* ---- the same bytes, however computed -------------------------------------------------------- */
 
 START_TEST(packings_agree) {
-    static const uint32_t types[] = {T_I2_S, T_TQ1_0, T_TQ2_0};
+    static const uint32_t types[] = {T_I2_S,  T_TQ1_0,  T_TQ2_0,  T_Q2_0,
+                                     T_PQ2_0, T_PTQ1_0, T_IQ1_BN, T_IQ2_BN};
     struct synth s = graph_tiny("bitnet-b1.58", 100);
-    graph_check_packings(&s, types, 3, false);
+    graph_check_packings(&s, types, sizeof types / sizeof types[0], false);
 }
 END_TEST
 

@@ -51,7 +51,8 @@ START_TEST(every_type) {
 END_TEST
 
 START_TEST(ternary_embeddings) {
-    static const uint32_t types[] = {T_Q2_0, T_Q2_0_128, T_I2_S, T_TQ1_0, T_TQ2_0};
+    static const uint32_t types[] = {T_Q2_0, T_Q2_0_128, T_I2_S,   T_TQ1_0, T_TQ2_0,
+                                     T_Q1_0, T_PTQ1_0,   T_IQ1_BN, T_IQ2_BN};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         for (unsigned variant = 0; variant < 4; variant++) {
             struct synth s = qwen3(types[i], types[i], variant & 1, 320 + i);
@@ -159,14 +160,14 @@ END_TEST
 /* Every backend that loads, any batch, pieces and threads. */
 START_TEST(backends_agree) {
     enum { N = 40 };
-    static const uint32_t types[] = {T_Q2_0, T_Q2_0_128, T_I2_S, T_F16};
+    static const uint32_t types[] = {T_Q2_0, T_Q2_0_128, T_I2_S, T_F16, T_IQ1_BN, T_IQ2_BN};
     struct bnt_backends *table;
     struct bnt_err err = {0};
     struct rng r = rng_stream(7, 7);
     int32_t ids[N];
     graph_must(bnt_backends_open(&table, &(struct bnt_backends_options){.try_all = true}, &err),
                &err);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         struct synth s = qwen3(types[i], enc_is_ternary(types[i]) ? types[i] : T_Q2_0, i != 1, 390);
         s.heads = 6;
         s.kv_heads = 3;

@@ -128,7 +128,7 @@ static uint8_t *cut_tensor(const struct cut *c, const struct bnt_gguf_tensor *t,
         return out;
     }
     struct dec_tensor d;
-    ck_assert(dec_open(&d, T_I2_S, t->data, t->elements));
+    ck_assert(dec_open(&d, T_I2_S, t->data, t->elements, t->dims[0]));
     int8_t *trits = malloc(rows * cols);
     for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < cols; i++)

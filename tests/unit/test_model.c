@@ -8,6 +8,7 @@
 
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -215,23 +216,35 @@ static void retype(uint8_t *data, size_t size, const char *name, uint32_t type) 
     memcpy(at + 4 + 8 * n_dims, &type, 4);
 }
 
+static void expect_type_refused(uint32_t id, const char *name, const char *instead) {
+    struct synth s = tiny("bitnet-b1.58");
+    size_t size;
+    s.type = T_F32; /* large enough for any of them */
+    uint8_t *data = synth_memory(&s, &size);
+    retype(data, size, "blk.1.ffn_up.weight", id);
+    expect_bytes_refused(data, size, BNT_E_UNSUPPORTED, "blk.1.ffn_up.weight");
+    expect_bytes_refused(data, size, BNT_E_UNSUPPORTED, name);
+    expect_bytes_refused(data, size, BNT_E_UNSUPPORTED, instead);
+    free(data);
+}
+
+/* By its name, and with what to do instead. */
 START_TEST(types_we_do_not_compute_with) {
-    static const struct {
-        uint32_t type;
-        const char *words;
-    } cases[] = {
-        {38, "TL1"}, {39, "TL2"}, {38, "I2_S"}, {134, "134"}, {9999, "9999"}, {2, "Q4_0"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct synth s = tiny("bitnet-b1.58");
-        size_t size;
-        s.type = T_F16; /* large enough for any of them */
-        uint8_t *data = synth_memory(&s, &size);
-        retype(data, size, "blk.1.ffn_up.weight", cases[i].type);
-        expect_bytes_refused(data, size, BNT_E_UNSUPPORTED, "blk.1.ffn_up.weight");
-        expect_bytes_refused(data, size, BNT_E_UNSUPPORTED, cases[i].words);
-        free(data);
+    const struct bnt_type_info *t;
+    char name[80];
+    unsigned count = 0;
+    for (uint32_t i = 0; (t = bnt_type_at(i)); i++) {
+        if (t->kind != BNT_KIND_UNSUPPORTED || t->id != BNT_FILE_ID(t->id)) continue;
+        if (t->block_bytes > 4 * t->block) continue; /* two of 64 bits do not fit the place */
+        snprintf(name, sizeof name, "type %s (%u)", t->name, t->id);
+        expect_type_refused(t->id, name, t->instead);
+        count++;
     }
+    ck_assert_uint_gt(count, 80);
+    expect_type_refused(38, "TL1", "use the model's I2_S file");
+    expect_type_refused(39, "TL2", "use the model's I2_S file");
+    expect_type_refused(9999, "type unknown (9999)", "docs/FORMATS.md");
+    expect_type_refused(700000, "type unknown (700000)", "docs/FORMATS.md");
     struct synth s = tiny("bitnet-b1.58"); /* a quantized norm */
     size_t size;
     uint8_t *data = synth_memory(&s, &size);

@@ -1,6 +1,6 @@
 /*
- * test_gguf_q2_0.c - the one id of files that stands for blocks of 64 and of 128 weights: told
- * apart by the tensors' places or refused, never guessed at.
+ * test_gguf_variants.c - type ids that stand for more than one layout: told apart by the tensors'
+ * places or refused, never guessed at.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -50,10 +50,12 @@ START_TEST(refuses_to_guess_at_q2_0) {
     static const uint8_t bytes[1 << 13];
     const uint64_t small[2] = {256, 2}, large[2] = {256, 64}, odd[2] = {192, 64};
     const uint64_t n_small = 512, n_large = 256 * 64;
-    expect_written_fault(q2_0_file(T_Q2_0, 32, 2, false), BNT_E_FORMAT,
-                         "fit both layouts of that type: blocks of 64 or of 128 weights");
-    expect_written_fault(q2_0_file(T_Q2_0_128, 32, 2, true), BNT_E_FORMAT, "fit both layouts");
-    expect_written_fault(q2_0_file(T_Q2_0, 4096, 8, true), BNT_E_FORMAT, "fit both layouts");
+    expect_written_fault(
+        q2_0_file(T_Q2_0, 32, 2, false), BNT_E_FORMAT,
+        "type 42 fit more than one of the layouts that programs have written under "
+        "that id: Q2_0, Q2_0/128");
+    expect_written_fault(q2_0_file(T_Q2_0_128, 32, 2, true), BNT_E_FORMAT, "fit more than one");
+    expect_written_fault(q2_0_file(T_Q2_0, 4096, 8, true), BNT_E_FORMAT, "fit more than one");
     for (size_t i = 0; i < 2; i++) {
         uint32_t type = i ? T_Q2_0_128 : T_Q2_0, other = i ? T_Q2_0 : T_Q2_0_128;
         uint8_t *data;
@@ -67,19 +69,21 @@ START_TEST(refuses_to_guess_at_q2_0) {
         w = gw_new(3, 32);
         gw_tensor(w, "one", T_Q2_0, 2, large, bytes, enc_bytes(type, n_large));
         gw_tensor(w, "two", T_Q2_0, 2, large, bytes, enc_bytes(other, n_large));
-        expect_written_fault(w, BNT_E_FORMAT,
-                             "fit neither layout of that type: blocks of 64 or of 128 weights");
+        expect_written_fault(
+            w, BNT_E_FORMAT,
+            "type 42 fit none of the layouts that programs have written under that "
+            "id: Q2_0, Q2_0/128");
         w = gw_new(3, 32); /* a gap before the next tensor, and behind the last */
         gw_tensor(w, "one", T_Q2_0, 2, large, bytes, enc_bytes(type, n_large) + 64);
         gw_tensor(w, "two", T_F32, 1, small, bytes, 1024);
-        expect_written_fault(w, BNT_E_FORMAT, "fit neither layout");
+        expect_written_fault(w, BNT_E_FORMAT, "fit none of the layouts");
         w = gw_new(3, 32);
         gw_tensor(w, "one", T_Q2_0, 2, large, bytes, enc_bytes(type, n_large) + 64);
-        expect_written_fault(w, BNT_E_FORMAT, "fit neither layout");
+        expect_written_fault(w, BNT_E_FORMAT, "fit none of the layouts");
     }
     struct gw *w = gw_new(3, 32); /* rows of 192 are not whole blocks of 128, whatever the places */
     gw_tensor(w, "odd", T_Q2_0, 2, odd, bytes, 192 * 64 / 128 * 34);
-    expect_written_fault(w, BNT_E_FORMAT, "fit neither layout");
+    expect_written_fault(w, BNT_E_FORMAT, "fit none of the layouts");
     w = gw_new(3, 32);
     gw_tensor(w, "odd", T_Q2_0, 2, odd, bytes, enc_bytes(T_Q2_0, 192 * 64));
     uint8_t *data;
@@ -135,12 +139,52 @@ START_TEST(survives_random_damage) {
 }
 END_TEST
 
+/* The other ids: each layout is known by the room it takes, whether we compute with it or not. */
+START_TEST(tells_all_variants_apart) {
+    static const uint8_t bytes[1 << 16];
+    const uint64_t rows = 40, cols = 512, dims[2] = {cols, rows}, one[2] = {cols, 1};
+    const struct bnt_type_info *t;
+    unsigned variants = 0;
+    for (uint32_t i = 0; (t = bnt_type_at(i)); i++) {
+        uint32_t id = BNT_FILE_ID(t->id);
+        uint64_t size = 0, small = 0;
+        bool several = false;
+        for (uint32_t k = 0; bnt_type_at(k); k++)
+            several |= bnt_type_at(k)->id != id && BNT_FILE_ID(bnt_type_at(k)->id) == id;
+        if (!several) continue;
+        uint8_t *data;
+        struct gw *w = gw_new(3, 32);
+        ck_assert(bnt_type_bytes(t->id, cols, cols * rows, &size));
+        ck_assert(bnt_type_bytes(t->id, cols, cols, &small));
+        gw_tensor(w, "large", id, 2, dims, bytes, size);
+        gw_tensor(w, "small", id, 2, one, bytes, small);
+        struct bnt_gguf *g = open_written(w, &data);
+        ck_assert_uint_eq(bnt_gguf_tensor(g, "large")->type, t->id);
+        ck_assert_uint_eq(bnt_gguf_tensor(g, "small")->type, t->id);
+        ck_assert_uint_eq(bnt_gguf_tensor(g, "large")->bytes, size);
+        gguf_walk(g);
+        bnt_gguf_close(g);
+        free(data);
+        w = gw_new(3, 32);
+        gw_tensor(w, "large", id, 2, dims, bytes, size + 32);
+        gw_tensor(w, "small", id, 2, one, bytes, small);
+        expect_written_fault(w, BNT_E_FORMAT, "fit none of the layouts");
+        w = gw_new(3, 4096);
+        gw_tensor(w, "small", id, 2, one, bytes, small);
+        expect_written_fault(w, BNT_E_FORMAT, "fit more than one of the layouts");
+        variants++;
+    }
+    ck_assert_uint_eq(variants, 10);
+}
+END_TEST
+
 int main(void) {
-    Suite *suite = suite_create("gguf with q2_0");
+    Suite *suite = suite_create("gguf variants");
     TCase *tc = tcase_create("reader");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, tells_q2_0_apart);
     tcase_add_test(tc, refuses_to_guess_at_q2_0);
+    tcase_add_test(tc, tells_all_variants_apart);
     tcase_add_test(tc, the_inner_id_is_unknown);
     tcase_add_test(tc, refuses_truncated_q2_0);
     tcase_add_test(tc, survives_random_damage);
