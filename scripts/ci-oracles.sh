@@ -7,6 +7,6 @@ scripts/deps.sh build test
 step 'kernels with planted faults'
 make -j"$jobs" check-mutations
 step 'tokenizers and chat templates'
-make -j"$jobs" golden tokenizer-diff templates
+make -j"$jobs" golden vocabulary-files tokenizer-diff templates
 step 'llama.cpp'
 make -j"$jobs" crossval

@@ -19,10 +19,10 @@ static uint32_t *slot_of(const struct bnt_bpe *b, int32_t left, int32_t right) {
     }
 }
 
-static bool by_rank(const void *ctx, const struct bnt_symbol *l, const struct bnt_symbol *r,
-                    uint32_t *order, int32_t *id) {
+bool bnt_bpe_rule(const void *ctx, const struct bnt_symbol *l, const struct bnt_symbol *r,
+                  uint32_t *order, int32_t *id) {
     const struct bnt_bpe *b = ctx;
-    uint32_t rank = *slot_of(b, l->id, r->id);
+    uint32_t rank = *slot_of(b, l->id, r->id); /* no pair has an id of -1 */
     if (rank == UINT32_MAX) return false;
     *order = rank;
     *id = b->pairs[rank].result;
@@ -85,13 +85,15 @@ static int load(struct bnt_bpe *b, const struct bnt_vocab *v, const struct bnt_g
     return BNT_OK;
 }
 
-int bnt_bpe_load(struct bnt_bpe *b, const struct bnt_vocab *v, const struct bnt_gguf *g,
-                 struct bnt_err *err) {
-    uint8_t *joined = malloc(2 * BNT_PIECE_MAX);
+int bnt_bpe_load(struct bnt_bpe *b, const struct bnt_vocab *v, const struct bnt_pretok *pre,
+                 const struct bnt_gguf *g, struct bnt_err *err) {
+    uint8_t *joined;
     int rc;
     memset(b, 0, sizeof *b);
-    if (!joined) return bnt_fail_nomem(err, KEY, 2 * BNT_PIECE_MAX);
-    rc = load(b, v, g, joined, err);
+    b->pre = pre;
+    if (pre && (rc = bnt_splitter_init(&b->splitter, pre, err))) return rc;
+    joined = malloc(2 * BNT_PIECE_MAX);
+    rc = joined ? load(b, v, g, joined, err) : bnt_fail_nomem(err, KEY, 2 * BNT_PIECE_MAX);
     free(joined);
     if (rc) bnt_bpe_free(b);
     return rc;
@@ -100,6 +102,7 @@ int bnt_bpe_load(struct bnt_bpe *b, const struct bnt_vocab *v, const struct bnt_
 void bnt_bpe_free(struct bnt_bpe *b) {
     free(b->pairs);
     free(b->slots);
+    bnt_splitter_free(&b->splitter);
     memset(b, 0, sizeof *b);
 }
 
@@ -113,14 +116,21 @@ static int encode_word(const struct bnt_bpe *b, const struct bnt_vocab *v, const
                        struct bnt_token_list *out, struct bnt_err *err) {
     int rc;
     bnt_merger_reset(m);
-    if (b->ignore_merges) {
+    if (b->pre->ignore_merges) {
         int32_t id = bnt_vocab_find(v, text + begin, end - begin);
         if (id >= 0 && (rc = bnt_merger_add(m, begin, end - begin, id, err))) return rc;
     }
     if (m->count == 0) {
-        for (size_t i = begin; i < end; i++)
-            if ((rc = bnt_merger_add(m, i, 1, v->byte_id[text[i]], err))) return rc;
-        if ((rc = bnt_merger_run(m, by_rank, b, err))) return rc;
+        for (size_t i = begin; i < end; i++) {
+            int32_t id = v->byte_id[text[i]];
+            if (id < 0)
+                return bnt_fail(err, BNT_E_UNSUPPORTED,
+                                "the text has byte 0x%02X at %zu, for which the vocabulary has no "
+                                "token",
+                                text[i], origin + (i ? i - prefix : 0));
+            if ((rc = bnt_merger_add(m, i, 1, id, err))) return rc;
+        }
+        if ((rc = bnt_merger_run(m, bnt_bpe_rule, b, err))) return rc;
     }
     for (uint32_t i = 0; i != BNT_NO_SYMBOL; i = m->symbols[i].next) {
         size_t from = m->symbols[i].begin, to = from + m->symbols[i].len;
@@ -137,7 +147,7 @@ static int encode_word(const struct bnt_bpe *b, const struct bnt_vocab *v, const
 int bnt_bpe_encode(const struct bnt_bpe *b, const struct bnt_vocab *v, const uint8_t *text,
                    size_t begin, size_t end, bool prefix, struct bnt_merger *m,
                    struct bnt_token_list *out, struct bnt_err *err) {
-    struct bnt_words w = {.rule = b->pre->rule, .text = text + begin, .len = end - begin};
+    struct bnt_words w = {.splitter = &b->splitter, .text = text + begin, .len = end - begin};
     uint8_t *copy = NULL;
     int rc = BNT_OK;
     if (prefix) {

@@ -6,13 +6,15 @@
 
 #include "bpe.h"
 #include "special.h"
+#include "spm.h"
 #include "tokenizer.h"
 #include "vocab.h"
 
 struct bnt_tokenizer {
     struct bnt_tokenizer_info info;
     struct bnt_vocab vocab;
-    struct bnt_bpe bpe; /* kind gpt2 */
+    struct bnt_bpe bpe; /* kinds gpt2, gemma4 */
+    struct bnt_spm spm; /* kinds llama, gemma4 */
     struct bnt_specials specials;
 };
 

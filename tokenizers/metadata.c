@@ -23,6 +23,7 @@ static const char *infer_pre(const struct bnt_gguf *g, const struct bnt_vocab *v
     if (v->count >= 50256 && v->count <= 50304 && n_merges == 50000 &&
         bnt_vocab_named(v, "<|endoftext|>") == 50256)
         return "gpt-2";
+    if (n_merges == 50009 && bnt_vocab_named(v, "<|padding|>") == 1) return "olmo"; /* GPT-NeoX */
     return NULL;
 }
 
@@ -35,7 +36,11 @@ int bnt_metadata_pre(const struct bnt_gguf *g, const struct bnt_vocab *v,
         char shown[64], list[400];
         *pre = bnt_pretok_find(name);
         *source = "metadata";
-        if (*pre) return BNT_OK;
+        if (*pre && (*pre)->cuts) return BNT_OK;
+        if (*pre)
+            return bnt_fail(err, BNT_E_UNSUPPORTED,
+                            "'%s' is '%s', which is no expression over byte-level BPE", key,
+                            (*pre)->name);
         return bnt_fail(err, BNT_E_UNSUPPORTED, "'%s' is '%s', a pre-tokenizer not known here: %s",
                         key, bnt_printable(shown, sizeof shown, name.ptr, name.len),
                         bnt_pretok_names(list, sizeof list));
@@ -146,10 +151,11 @@ int bnt_metadata_special(struct bnt_tokenizer_info *info, struct bnt_vocab *v,
                          struct bnt_err *err) {
     static const char key_add_bos[] = "tokenizer.ggml.add_bos_token";
     static const char key_add_eos[] = "tokenizer.ggml.add_eos_token";
+    const bool gemma4 = strcmp(info->kind, "gemma4") == 0;
     bool stated;
     int rc;
-    info->bos = bnt_vocab_named(v, pre ? "<|begin_of_text|>" : "<s>");
-    info->eos = pre ? -1 : bnt_vocab_named(v, "</s>");
+    info->bos = bnt_vocab_named(v, pre ? "<|begin_of_text|>" : gemma4 ? "<bos>" : "<s>");
+    info->eos = pre ? -1 : bnt_vocab_named(v, gemma4 ? "<eos>" : "</s>");
     info->unk = pre ? -1 : first_of_type(v, BNT_TOKEN_UNKNOWN);
     info->eot = mark_turns(v);
     info->eot_source = info->eot >= 0 ? "inferred" : "none";
@@ -184,6 +190,6 @@ int bnt_metadata_special(struct bnt_tokenizer_info *info, struct bnt_vocab *v,
     if (rc) return rc;
     if (info->add_eos && info->eos < 0)
         return bnt_fail(err, BNT_E_FORMAT, "'%s' is true, but no EOS exists", key_add_eos);
-    info->add_space_prefix = pre == NULL;
+    info->add_space_prefix = strcmp(info->kind, "llama") == 0;
     return read_flag(g, "tokenizer.ggml.add_space_prefix", &info->add_space_prefix, &stated, err);
 }

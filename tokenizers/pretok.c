@@ -2,262 +2,133 @@
 #include "pretok.h"
 
 #include <string.h>
+#include <utf8proc.h>
 
-#include "unicode.h"
-
-#define LLAMA3(n)                                                                                  \
-    { n, "llama-bpe", BNT_PRETOK_LLAMA3, true, true }
-#define SMAUG(n)                                                                                   \
-    { n, "smaug-bpe", BNT_PRETOK_LLAMA3, false, false }
-#define QWEN2(n)                                                                                   \
-    { n, "qwen2", BNT_PRETOK_QWEN2, false, false }
-#define GPT2(n)                                                                                    \
-    { n, "gpt-2", BNT_PRETOK_GPT2, false, false }
-#define CODER(n)                                                                                   \
-    { n, "starcoder", BNT_PRETOK_CODER, false, false }
-
-static const struct bnt_pretok known[] = {
-    {"default", "default", BNT_PRETOK_DEFAULT, false, false},
-    {"falcon", "falcon", BNT_PRETOK_FALCON, false, false},
-    GPT2("gpt-2"),
-    LLAMA3("llama-bpe"),
-    LLAMA3("llama3"),
-    LLAMA3("llama-v3"),
-    LLAMA3("falcon3"),
-    LLAMA3("falcon-h1"),
-    LLAMA3("pixtral"),
-    LLAMA3("lfm2"),
-    SMAUG("smaug-bpe"),
-    SMAUG("dbrx"),
-    SMAUG("chatglm-bpe"),
-    SMAUG("glm4"),
-    QWEN2("qwen2"),
-    QWEN2("deepseek-r1-qwen"),
-    QWEN2("stablelm2"),
-    QWEN2("megrez"),
-    QWEN2("hunyuan"),
-    QWEN2("grok-2"),
-    GPT2("phi-2"),
-    GPT2("mpt"),
-    GPT2("olmo"),
-    GPT2("jais"),
-    GPT2("exaone4"),
-    GPT2("trillion"),
-    GPT2("modern-bert"),
-    CODER("starcoder"),
-    CODER("refact"),
-    CODER("command-r"),
-    CODER("smollm"),
-    CODER("codeshell"),
-    CODER("exaone"),
-    CODER("minerva-7b"),
-};
-enum { N_KNOWN = sizeof known / sizeof known[0] };
-
-const struct bnt_pretok *bnt_pretok_find(struct bnt_str name) {
-    for (size_t i = 0; i < N_KNOWN; i++)
-        if (name.len == strlen(known[i].name) && memcmp(name.ptr, known[i].name, name.len) == 0)
-            return &known[i];
-    return NULL;
-}
-
-const struct bnt_pretok *bnt_pretok_named(const char *name) {
-    return bnt_pretok_find((struct bnt_str){name, strlen(name)});
-}
-
-char *bnt_pretok_names(char *dst, size_t size) {
-    size_t n = 0;
-    if (size == 0) return dst;
-    for (size_t i = 0; i < N_KNOWN; i++) {
-        size_t len = strlen(known[i].name);
-        if (n + len + 2 > size) break;
-        if (n) dst[n++] = ' ';
-        memcpy(dst + n, known[i].name, len);
-        n += len;
-    }
-    dst[n] = 0;
-    return dst;
-}
-
-/* ---- characters -------------------------------------------------------------------------------
- * A reader stops at `end`: to an expression, the end of its part of the text is the end of all. */
-
-struct ch {
-    int32_t cp;
-    size_t len; /* 0 at the end */
-    enum bnt_class class;
-};
-
-static struct ch look(const uint8_t *s, size_t pos, size_t end) {
-    struct ch c = {-1, 0, BNT_CLASS_OTHER};
-    if (pos >= end) return c;
-    c.len = bnt_utf8_next(s + pos, end - pos, &c.cp);
-    c.class = bnt_class_of(c.cp);
-    return c;
-}
-
-static bool is_newline(struct ch c) {
-    return c.cp == '\r' || c.cp == '\n';
-}
-
-/* [^\s\p{L}\p{N}] */
-static bool is_other(struct ch c) {
-    return c.len && (c.class == BNT_CLASS_OTHER || c.class == BNT_CLASS_PUNCT);
-}
-
-static size_t run_of(const uint8_t *s, size_t pos, size_t end, enum bnt_class class, size_t most) {
-    for (; most; most--) {
-        struct ch c = look(s, pos, end);
-        if (!c.len || c.class != class) break;
-        pos += c.len;
-    }
-    return pos;
-}
-
-static size_t run_of_others(const uint8_t *s, size_t pos, size_t end) {
-    struct ch c;
-    while (is_other(c = look(s, pos, end))) pos += c.len;
-    return pos;
-}
-
-/* 's 't 're 've 'm 'll 'd after the apostrophe at pos: its end, or pos. Where case is ignored,
- * U+017F counts as s: it folds to it, and both the tokenizers the models were trained with
- * (tiktoken, Hugging Face) fold; llama.cpp does not. */
-static size_t contraction(const uint8_t *s, size_t pos, size_t end, bool any_case) {
-    static const char two[][2] = {{'r', 'e'}, {'v', 'e'}, {'l', 'l'}};
-    uint8_t a, b, fold = any_case ? 0x20 : 0;
-    if (pos + 1 >= end || s[pos] != '\'') return pos;
-    a = s[pos + 1] | fold;
-    if (a == 's' || a == 't' || a == 'm' || a == 'd') return pos + 2;
-    if (pos + 2 >= end) return pos;
-    if (any_case && s[pos + 1] == 0xC5 && s[pos + 2] == 0xBF) return pos + 3;
-    b = s[pos + 2] | fold;
-    for (size_t i = 0; i < 3; i++)
-        if (a == (uint8_t)two[i][0] && b == (uint8_t)two[i][1]) return pos + 3;
-    return pos;
-}
-
-/* \s+(?!\S)|\s+ over the run of spaces [pos, stop): all of it at the end of the text, else all but
- * the last, which the next word may want as its leader; a single one is a word. */
-static size_t spaces(const uint8_t *s, size_t pos, size_t stop, size_t end) {
-    size_t last = pos, at = pos;
-    if (stop == end) return stop;
-    while (at < stop) {
-        last = at;
-        at += look(s, at, stop).len;
-    }
-    return last > pos ? last : stop;
-}
-
-/* ---- scanners: the end of the word that begins at pos < end ------------------------------------
- */
-
-static size_t scan_gpt2(const uint8_t *s, size_t pos, size_t end) {
-    size_t stop = contraction(s, pos, end, false);
-    struct ch c = look(s, pos, end);
-    if (stop > pos) return stop;
-    if (c.cp == ' ') {
-        struct ch next = look(s, pos + 1, end);
-        if (next.len && next.class != BNT_CLASS_SPACE) {
-            pos++;
-            c = next;
-        }
-    }
-    switch (c.class) {
-    case BNT_CLASS_LETTER:
-    case BNT_CLASS_NUMBER: return run_of(s, pos, end, c.class, SIZE_MAX);
-    case BNT_CLASS_SPACE: return spaces(s, pos, run_of(s, pos, end, c.class, SIZE_MAX), end);
-    default: return run_of_others(s, pos, end);
-    }
-}
-
-static size_t scan_llama3(const uint8_t *s, size_t pos, size_t end, size_t digits) {
-    size_t stop = contraction(s, pos, end, true), newline = 0;
-    struct ch c = look(s, pos, end), next, n;
-    if (stop > pos) return stop;
-    next = look(s, pos + c.len, end);
-
-    /* [^\r\n\p{L}\p{N}]?\p{L}+ */
-    if (c.class == BNT_CLASS_LETTER) return run_of(s, pos, end, c.class, SIZE_MAX);
-    if (next.class == BNT_CLASS_LETTER && c.class != BNT_CLASS_NUMBER && !is_newline(c))
-        return run_of(s, pos + c.len, end, next.class, SIZE_MAX);
-
-    /* \p{N}{1,digits} */
-    if (c.class == BNT_CLASS_NUMBER) return run_of(s, pos, end, c.class, digits);
-
-    /*  ?[^\s\p{L}\p{N}]+[\r\n]* */
-    if (is_other(c) || (c.cp == ' ' && is_other(next))) {
-        stop = run_of_others(s, is_other(c) ? pos : pos + 1, end);
-        while (stop < end && (s[stop] == '\r' || s[stop] == '\n')) stop++;
-        return stop;
-    }
-
-    /* \s*[\r\n]+ ends behind the last newline of the run; else spaces */
-    for (stop = pos; (n = look(s, stop, end)).len && n.class == BNT_CLASS_SPACE;) {
-        stop += n.len;
-        if (is_newline(n)) newline = stop;
-    }
-    return newline ? newline : spaces(s, pos, stop, end);
-}
-
-/* ---- cuts before and after GPT2 ----------------------------------------------------------------
- */
-
-/* [\p{P}$+<=>^~|]+ (falcon: and the backtick), or one number (coder); the text between those is
- * cut as well. */
-static size_t first_cut(const struct bnt_words *w, size_t pos) {
-    bool first = true, in = false;
-    if (w->rule == BNT_PRETOK_GPT2) return w->len;
-    for (;;) {
-        struct ch c = look(w->text, pos, w->len);
-        bool is;
-        if (!c.len) return pos;
-        if (w->rule == BNT_PRETOK_CODER)
-            is = c.class == BNT_CLASS_NUMBER;
+int bnt_splitter_init(struct bnt_splitter *s, const struct bnt_pretok *pre, struct bnt_err *err) {
+    int rc = BNT_OK;
+    memset(s, 0, sizeof *s);
+    for (size_t i = 0; pre->cuts[i] && !rc; i++) {
+        struct bnt_cut *cut = &s->cuts[s->count++];
+        if (strcmp(pre->cuts[i], BNT_CUT_THREES) == 0)
+            cut->kind = BNT_CUT_GROUPS;
+        else if (strcmp(pre->cuts[i], BNT_CUT_THREES_APART) == 0)
+            cut->kind = BNT_CUT_GROUPS_APART;
+        else if (strcmp(pre->cuts[i], BNT_CUT_THREES_BEFORE) == 0)
+            cut->kind = BNT_CUT_GROUPS_BEFORE;
         else
-            is = c.class == BNT_CLASS_PUNCT ||
-                 (c.cp > 0 && c.cp < 0x80 && strchr("$+<=>^~|", c.cp)) ||
-                 (c.cp == '`' && w->rule == BNT_PRETOK_FALCON);
-        if (first)
-            in = is;
-        else if (is != in)
-            return pos;
-        pos += c.len;
-        if (in && w->rule == BNT_PRETOK_CODER) return pos;
-        first = false;
+            rc = bnt_regex_compile(&cut->regex, pre->cuts[i], err);
     }
+    if (rc) bnt_splitter_free(s);
+    return rc;
 }
 
-static bool three_digits(const uint8_t *s, size_t pos, size_t end) {
-    if (end - pos < 3) return false;
-    for (size_t i = 0; i < 3; i++)
-        if (s[pos + i] < '0' || s[pos + i] > '9') return false;
+void bnt_splitter_free(struct bnt_splitter *s) {
+    for (size_t i = 0; i < s->count; i++) bnt_regex_free(&s->cuts[i].regex);
+    memset(s, 0, sizeof *s);
+}
+
+/* ---- expressions ------------------------------------------------------------------------------
+ */
+
+/* The end of the word of cut `i` that begins at pos: a match, or what lies before the next one. */
+static size_t regex_cut(struct bnt_words *w, size_t i, size_t pos, size_t limit) {
+    const struct bnt_regex *regex = &w->splitter->cuts[i].regex;
+    size_t at = pos;
+    if (pos == w->cuts[i].match && w->cuts[i].match_end > pos) return w->cuts[i].match_end;
+    while (at < limit) {
+        size_t end = bnt_regex_match(regex, w->text, at, limit, &w->seen);
+        int32_t cp;
+        if (end > at) {
+            if (at == pos) return end;
+            w->cuts[i].match = at;
+            w->cuts[i].match_end = end;
+            return at;
+        }
+        at += bnt_utf8_next(w->text + at, limit - at, &cp);
+    }
+    return limit;
+}
+
+/* ---- digits in threes -------------------------------------------------------------------------
+ */
+
+static bool is_digit(int32_t cp, bool any_number) {
+    unsigned kind = bnt_kind_of(cp);
+    return kind == UTF8PROC_CATEGORY_ND ||
+           (any_number && (kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO));
+}
+
+/* A character of \w that is no digit. */
+static bool is_word(int32_t cp) {
+    unsigned kind = bnt_kind_of(cp);
+    return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_PC &&
+           kind != UTF8PROC_CATEGORY_NO;
+}
+
+/* Behind so many characters. */
+static size_t advance(const struct bnt_words *w, size_t pos, size_t limit, size_t n) {
+    int32_t cp;
+    for (; n && pos < limit; n--) pos += bnt_utf8_next(w->text + pos, limit - pos, &cp);
+    return pos;
+}
+
+/* The next run of digits at or behind pos, as the cut's match, and where its first group ends (or,
+ * where the places before groups are wanted, begins). False if there is none. */
+static bool find_run(struct bnt_words *w, size_t i, size_t pos, size_t limit) {
+    const int kind = w->splitter->cuts[i].kind;
+    size_t run = limit, digits = 0;
+    while (pos < limit) {
+        int32_t cp;
+        size_t step = bnt_utf8_next(w->text + pos, limit - pos, &cp);
+        w->seen++;
+        if (is_digit(cp, kind == BNT_CUT_GROUPS)) {
+            if (digits++ == 0) run = pos;
+        } else if (digits && !(kind == BNT_CUT_GROUPS_APART && is_word(cp))) {
+            break;
+        } else {
+            digits = 0;
+        }
+        pos += step;
+    }
+    if (digits == 0) return false;
+    w->cuts[i].match = run;
+    w->cuts[i].match_end = pos;
+    w->cuts[i].first =
+        advance(w, run, pos, digits % 3 || kind == BNT_CUT_GROUPS_BEFORE ? digits % 3 : 3);
+    if (digits < 3) w->cuts[i].first = pos;
     return true;
 }
 
-/* Cuts [begin, end), a match of GPT2: with DEFAULT, \p{N}+ leaves its space; then [0-9]{3}. */
-static size_t digit_cut(const struct bnt_words *w, size_t begin, size_t end) {
-    const uint8_t *s = w->text;
-    size_t pos = begin;
-    if (w->rule != BNT_PRETOK_FALCON && w->rule != BNT_PRETOK_DEFAULT) return end;
-    if (three_digits(s, begin, end)) return begin + 3;
-    if (w->rule == BNT_PRETOK_DEFAULT && end - begin > 1 && s[begin] == ' ' &&
-        look(s, begin + 1, end).class == BNT_CLASS_NUMBER)
-        return begin + 1;
-    while (pos < end && !three_digits(s, pos, end)) pos++;
-    return pos;
+static size_t groups_cut(struct bnt_words *w, size_t i, size_t pos, size_t limit) {
+    const bool before = w->splitter->cuts[i].kind == BNT_CUT_GROUPS_BEFORE;
+    if (pos >= w->cuts[i].match_end && !find_run(w, i, pos, limit)) return limit;
+    if (!before) {
+        if (pos < w->cuts[i].match) return w->cuts[i].match;
+        if (pos == w->cuts[i].match) return w->cuts[i].first;
+        return advance(w, pos, limit, 3);
+    }
+    for (;;) { /* the places before a group, of which a run of one or two digits has none */
+        size_t first = w->cuts[i].first, end = w->cuts[i].match_end;
+        size_t next = pos < first ? first : advance(w, pos, end, 3);
+        if (next < end) return next;
+        if (!find_run(w, i, end, limit)) return limit;
+    }
 }
 
+/* ---- words ------------------------------------------------------------------------------------
+ */
+
 bool bnt_words_next(struct bnt_words *w) {
-    size_t pos = w->end;
+    size_t pos = w->end, limit = w->len;
     if (pos >= w->len) return false;
-    w->begin = pos;
-    if (w->rule == BNT_PRETOK_LLAMA3 || w->rule == BNT_PRETOK_QWEN2) {
-        w->end = scan_llama3(w->text, pos, w->len, w->rule == BNT_PRETOK_LLAMA3 ? 3 : 1);
-        return true;
+    for (size_t i = 0; i < w->splitter->count; i++) {
+        if (pos >= w->cuts[i].end)
+            w->cuts[i].end = w->splitter->cuts[i].kind == BNT_CUT_REGEX
+                                 ? regex_cut(w, i, pos, limit)
+                                 : groups_cut(w, i, pos, limit);
+        limit = w->cuts[i].end;
     }
-    if (pos >= w->cut_end) w->cut_end = first_cut(w, pos);
-    if (pos >= w->match_end) w->match_end = scan_gpt2(w->text, pos, w->cut_end);
-    w->end = digit_cut(w, pos, w->match_end);
+    w->begin = pos;
+    w->end = limit;
     return true;
 }

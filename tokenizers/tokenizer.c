@@ -5,59 +5,57 @@
 #include <string.h>
 
 #include "internal.h"
-#include "spm.h"
 
 /* ---- open -------------------------------------------------------------------------------------
  */
 
-/* Every byte must have a token, or text would be lost. */
-static int check_bytes(const struct bnt_tokenizer *t, struct bnt_err *err) {
-    for (int b = 0; b < 256; b++) {
-        if (t->vocab.byte_id[b] >= 0) continue;
-        if (t->vocab.byte_level)
-            return bnt_fail(err, BNT_E_FORMAT,
-                            "'tokenizer.ggml.tokens' has no token for byte 0x%02X", (unsigned)b);
-        if (t->info.unk < 0)
-            return bnt_fail(err, BNT_E_FORMAT,
-                            "'tokenizer.ggml.tokens' has neither <0x%02X> nor an unknown token",
-                            (unsigned)b);
-    }
-    return BNT_OK;
+/* By tokenizer.ggml.model: how pieces are spelled, and what orders the merges. */
+static const struct kind {
+    const char *name;
+    bool byte_level, scored;
+} kinds[] = {
+    {"gpt2", true, false},
+    {"llama", false, true},
+    {"gemma4", false, false},
+};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+static const struct kind *find_kind(struct bnt_str name) {
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (bnt_str_eq(name, kinds[i].name)) return &kinds[i];
+    return NULL;
 }
 
 static int open_parts(struct bnt_tokenizer *t, const struct bnt_gguf *g, struct bnt_err *err) {
     static const char key[] = "tokenizer.ggml.model";
     struct bnt_tokenizer_info *info = &t->info;
     const struct bnt_pretok *pre = NULL;
+    const struct kind *kind;
     struct bnt_str model;
-    bool byte_level;
     int rc;
     if (!bnt_gguf_str(g, key, &model))
         return bnt_fail(err, BNT_E_FORMAT, "'%s' is missing or not a string", key);
-    byte_level = bnt_str_eq(model, "gpt2");
-    if (!byte_level && !bnt_str_eq(model, "llama")) {
+    if (!(kind = find_kind(model))) {
         char name[64];
-        return bnt_fail(err, BNT_E_UNSUPPORTED, "'%s' is '%s'; known are: gpt2 llama", key,
+        return bnt_fail(err, BNT_E_UNSUPPORTED, "'%s' is '%s'; known are: gpt2 llama gemma4", key,
                         bnt_printable(name, sizeof name, model.ptr, model.len));
     }
-    if ((rc = bnt_vocab_load(&t->vocab, g, byte_level, err))) return rc;
-    info->kind = byte_level ? "gpt2" : "llama";
+    if ((rc = bnt_vocab_load(&t->vocab, g, kind->byte_level, kind->scored, err))) return rc;
+    info->kind = kind->name;
     info->vocab_size = t->vocab.count;
     info->pre = "";
     info->pre_source = "default";
-    if (byte_level) {
+    if (kind->byte_level) {
         if ((rc = bnt_metadata_pre(g, &t->vocab, &pre, &info->pre_source, err))) return rc;
         info->pre = pre->name;
         info->ignore_merges = pre->ignore_merges;
     }
     if ((rc = bnt_metadata_special(info, &t->vocab, g, pre, err))) return rc;
-    if (byte_level) {
-        if ((rc = bnt_bpe_load(&t->bpe, &t->vocab, g, err))) return rc;
-        t->bpe.pre = pre;
-        t->bpe.ignore_merges = info->ignore_merges;
+    if (!kind->scored) {
+        if ((rc = bnt_bpe_load(&t->bpe, &t->vocab, pre, g, err))) return rc;
         info->merges = t->bpe.count;
     }
-    if ((rc = check_bytes(t, err))) return rc;
+    t->spm = (struct bnt_spm){&t->vocab, kind->scored ? NULL : &t->bpe, info->unk};
     return bnt_specials_init(&t->specials, &t->vocab, err);
 }
 
@@ -172,8 +170,7 @@ int bnt_tokenizer_encode(const struct bnt_tokenizer *t, const char *text, size_t
         if (stop > pos) {
             rc = t->vocab.byte_level
                      ? bnt_bpe_encode(&t->bpe, &t->vocab, s, pos, stop, prefix, &m, list, err)
-                     : bnt_spm_encode(&t->vocab, info->unk, s, pos, stop, prefix, exact, &m, list,
-                                      err);
+                     : bnt_spm_encode(&t->spm, s, pos, stop, prefix, exact, &m, list, err);
             if (rc) goto out;
         }
         if (id >= 0 && (rc = bnt_token_push(list, id, stop, stop + match, err))) goto out;

@@ -1,14 +1,16 @@
 /*
  * tokenizer.h - text to token ids and back, from GGUF metadata alone.
  *
- * Kinds: `gpt2` (byte-level BPE) and `llama` (SentencePiece BPE with byte fallback), by
- * tokenizer.ggml.model; the pre-tokenizer by tokenizer.ggml.pre, inferred when absent. Knows
- * nothing of tensors or kernels. Immutable after open, so safe to share between threads.
+ * Kinds: `gpt2` (byte-level BPE), `llama` (SentencePiece BPE with byte fallback) and `gemma4` (the
+ * same with merges by rank), by tokenizer.ggml.model; the pre-tokenizer by tokenizer.ggml.pre,
+ * inferred when absent. Knows nothing of tensors or kernels. Immutable after open, so safe to share
+ * between threads.
  *
- * Promise: decode(encode(bytes)) == bytes for every byte string, valid UTF-8 or not. The one
- * exception is the format's own: SentencePiece writes a space as U+2581, so that a literal U+2581
- * becomes a space, as in every other engine; BNT_ENCODE_EXACT keeps it. (A SentencePiece vocabulary
- * without byte tokens also loses what it has no piece for: UNK.)
+ * Promise: decode(encode(bytes)) == bytes for every byte string, valid UTF-8 or not; a text with a
+ * byte that the vocabulary has no token for (in some, those that UTF-8 never has) is refused. The
+ * one exception is the format's own: SentencePiece writes a space as U+2581, so that a literal
+ * U+2581 becomes a space, as in every other engine; BNT_ENCODE_EXACT keeps it. (A SentencePiece
+ * vocabulary without byte tokens also loses what it has no piece for: UNK.)
  *
  * Texts of USER_DEFINED tokens always become those tokens, as in sentencepiece, Hugging Face and
  * llama.cpp; those of CONTROL and UNKNOWN tokens only on request, and plain text can never become
@@ -49,8 +51,8 @@ struct bnt_token_list {
 };
 
 struct bnt_tokenizer_info {
-    const char *kind;       /* "gpt2" or "llama" */
-    const char *pre;        /* "llama-bpe", ...; "" for llama */
+    const char *kind;       /* "gpt2", "llama" or "gemma4" */
+    const char *pre;        /* "llama-bpe", ...; "" where kind is not gpt2 */
     const char *pre_source; /* "metadata", "inferred", "default" */
     const char *eot_source; /* "metadata", "inferred", "none" */
     uint32_t vocab_size;

@@ -50,32 +50,15 @@ size_t bnt_utf8_incomplete_tail(const uint8_t *s, size_t len) {
     return 0;
 }
 
+unsigned bnt_kind_of(int32_t cp) {
+    if (cp < 0) return BNT_KIND_INVALID;
+    if (cp == ' ' || (cp >= '\t' && cp <= '\r') || cp == 0x85 || cp == 0xA0 || cp == 0x1680 ||
+        (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x202F ||
+        cp == 0x205F || cp == 0x3000)
+        return BNT_KIND_SPACE;
+    return (unsigned)utf8proc_category(cp);
+}
+
 enum bnt_class bnt_class_of(int32_t cp) {
-    if (cp < 0x80) {
-        if ((cp >= 'a' && cp <= 'z') || (cp >= 'A' && cp <= 'Z')) return BNT_CLASS_LETTER;
-        if (cp == ' ' || (cp >= '\t' && cp <= '\r')) return BNT_CLASS_SPACE;
-        if (cp >= '0' && cp <= '9') return BNT_CLASS_NUMBER;
-        if (cp < 0) return BNT_CLASS_OTHER;
-    } else if (cp == 0x85 || cp == 0xA0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200A) ||
-               cp == 0x2028 || cp == 0x2029 || cp == 0x202F || cp == 0x205F || cp == 0x3000) {
-        return BNT_CLASS_SPACE;
-    }
-    switch (utf8proc_category(cp)) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO: return BNT_CLASS_LETTER;
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_NO: return BNT_CLASS_NUMBER;
-    case UTF8PROC_CATEGORY_PC:
-    case UTF8PROC_CATEGORY_PD:
-    case UTF8PROC_CATEGORY_PS:
-    case UTF8PROC_CATEGORY_PE:
-    case UTF8PROC_CATEGORY_PI:
-    case UTF8PROC_CATEGORY_PF:
-    case UTF8PROC_CATEGORY_PO: return BNT_CLASS_PUNCT;
-    default: return BNT_CLASS_OTHER;
-    }
+    return bnt_kind_of(cp) == BNT_KIND_SPACE ? BNT_CLASS_SPACE : BNT_CLASS_OTHER;
 }

@@ -262,7 +262,7 @@ static int fill_index(struct bnt_vocab *v, struct bnt_err *err) {
     return BNT_OK;
 }
 
-static int load(struct bnt_vocab *v, const struct bnt_gguf *g, struct bnt_err *err) {
+static int load(struct bnt_vocab *v, const struct bnt_gguf *g, bool scored, struct bnt_err *err) {
     const struct bnt_gguf_kv *tokens = bnt_gguf_find(g, KEY_TOKENS), *types, *scores;
     int rc;
     if (!tokens) return bnt_fail(err, BNT_E_FORMAT, "'%s' is missing", KEY_TOKENS);
@@ -275,7 +275,7 @@ static int load(struct bnt_vocab *v, const struct bnt_gguf *g, struct bnt_err *e
 
     if ((rc = number_array(g, KEY_TYPES, true, v->count, &types, err))) return rc;
     if ((rc = number_array(g, KEY_SCORES, false, v->count, &scores, err))) return rc;
-    if (!scores && !v->byte_level)
+    if (!scores && scored)
         return bnt_fail(err, BNT_E_FORMAT, "'%s' is missing: it decides what merges", KEY_SCORES);
 
     v->pieces = calloc(v->count, sizeof *v->pieces);
@@ -300,14 +300,14 @@ static int load(struct bnt_vocab *v, const struct bnt_gguf *g, struct bnt_err *e
     return fill_index(v, err);
 }
 
-int bnt_vocab_load(struct bnt_vocab *v, const struct bnt_gguf *g, bool byte_level,
+int bnt_vocab_load(struct bnt_vocab *v, const struct bnt_gguf *g, bool byte_level, bool scored,
                    struct bnt_err *err) {
     int rc;
     memset(v, 0, sizeof *v);
     v->byte_level = byte_level;
     v->spaces_lead = true;
     for (int i = 0; i < 256; i++) v->byte_id[i] = -1;
-    rc = load(v, g, err);
+    rc = load(v, g, scored, err);
     if (rc) bnt_vocab_free(v);
     return rc;
 }

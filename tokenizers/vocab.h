@@ -46,8 +46,9 @@ struct bnt_vocab {
     bool spaces_lead;           /* no mergeable piece has a space behind another character */
 };
 
-/* Reads tokens, token_type and, for SentencePiece, scores. On failure *v is empty. */
-int bnt_vocab_load(struct bnt_vocab *v, const struct bnt_gguf *g, bool byte_level,
+/* Reads tokens, token_type and scores, which must be there if pieces merge by them (`scored`). On
+ * failure *v is empty. */
+int bnt_vocab_load(struct bnt_vocab *v, const struct bnt_gguf *g, bool byte_level, bool scored,
                    struct bnt_err *err);
 void bnt_vocab_free(struct bnt_vocab *v);
 

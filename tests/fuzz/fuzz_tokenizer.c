@@ -38,7 +38,12 @@ static void round_trip(const struct bnt_tokenizer *t, const uint8_t *text, size_
     struct bnt_token_list l = {0};
     size_t back_len;
     char *back;
-    if (bnt_tokenizer_encode(t, (const char *)text, len, flags, &l, NULL)) abort();
+    int rc = bnt_tokenizer_encode(t, (const char *)text, len, flags, &l, NULL);
+    if (rc == BNT_E_UNSUPPORTED) { /* a byte that no token stands for */
+        bnt_token_list_free(&l);
+        return;
+    }
+    if (rc) abort();
     if (bnt_tokenizer_decode(t, l.ids, l.count, true, &back, &back_len, NULL)) abort();
     if (lossless && (back_len != len || memcmp(back, text, len) != 0)) abort();
     for (size_t i = 0; i < l.count; i++)
@@ -77,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             bnt_tokenizer_open(&t, g, &err) == BNT_OK) {
             uint8_t digest[32];
             round_trip(t, data, size < 4096 ? size : 4096, flags,
-                       bnt_tokenizer_info(t)->kind[0] == 'g');
+                       strcmp(bnt_tokenizer_info(t)->kind, "gpt2") == 0);
             if (bnt_tokenizer_digest(t, digest, &err)) abort();
         } else if (!err.text[0]) {
             abort();

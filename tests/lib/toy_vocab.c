@@ -140,6 +140,40 @@ struct toy *toy_spm(void) {
     return t;
 }
 
+struct toy *toy_gemma(void) {
+    static const char *const pieces[] = {"\xE2\x96\x81",
+                                         "\xE2\x96\x81\xE2\x96\x81",
+                                         "a",
+                                         "b",
+                                         "c",
+                                         "ab",
+                                         "bc",
+                                         "\xE2\x96\x81"
+                                         "a",
+                                         "\n",
+                                         "\n\n",
+                                         "\n\n\n\n\n",
+                                         "\t"};
+    static const char *const merges[] = {"b c", "a b", "\xE2\x96\x81 \xE2\x96\x81",
+                                         "\xE2\x96\x81 a", "\n \n"};
+    struct toy *t = toy_new("gemma4", NULL);
+    toy_token(t, "<pad>", TOY_CONTROL, 0);
+    toy_token(t, "<eos>", TOY_CONTROL, 0);
+    toy_token(t, "<bos>", TOY_CONTROL, 0);
+    toy_token(t, "<unk>", TOY_UNKNOWN, 0);
+    for (unsigned b = 0; b < 256; b++) {
+        char text[8];
+        snprintf(text, sizeof text, "<0x%02X>", b);
+        toy_token(t, text, TOY_BYTE, 0);
+    }
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++)
+        toy_token(t, pieces[i], TOY_NORMAL, 0);
+    for (size_t i = 0; i < sizeof merges / sizeof merges[0]; i++)
+        t->merges[t->n_merges++] = copy(merges[i]);
+    toy_token(t, "<td>", TOY_USER_DEFINED, 0);
+    return t;
+}
+
 void toy_free(struct toy *t) {
     for (size_t i = 0; i < TOY_MAX; i++) {
         free(t->tokens[i]);
@@ -160,7 +194,7 @@ struct gw *toy_gguf(const struct toy *t) {
     if (t->n_scores)
         gw_key_array(w, "tokenizer.ggml.scores", GW_F32, t->scores, sizeof t->scores[0],
                      t->n_scores);
-    if (strcmp(t->model, "gpt2") == 0 && !t->no_merges)
+    if (strcmp(t->model, "llama") != 0 && !t->no_merges)
         gw_key_strings(w, "tokenizer.ggml.merges", (const char *const *)t->merges, t->n_merges);
     return w;
 }

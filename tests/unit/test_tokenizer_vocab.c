@@ -1,0 +1,203 @@
+/* test_tokenizer_vocab.c - vocabularies as they are found: without some bytes, with merges over
+ * SentencePiece's spelling, with pieces that hold newlines and spaces. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rng.h"
+#include "suite.h"
+#include "tokenizer.h"
+#include "toy_vocab.h"
+
+static struct bnt_tokenizer *open_toy(struct toy *toy) {
+    struct bnt_tokenizer *t = NULL;
+    struct bnt_gguf *g = NULL;
+    struct bnt_err err = {0};
+    size_t size;
+    uint8_t *data = toy_bytes(toy, &size);
+    ck_assert_msg(bnt_gguf_open_memory(&g, data, size, &err) == BNT_OK, "%s", err.text);
+    ck_assert_msg(bnt_tokenizer_open(&t, g, &err) == BNT_OK, "%s", err.text);
+    bnt_gguf_close(g);
+    free(data);
+    toy_free(toy);
+    return t;
+}
+
+/* The ids of a text, which must decode to it, as "1 2 3". */
+static const char *ids(const struct bnt_tokenizer *t, const char *text, size_t len,
+                       unsigned flags) {
+    static char out[1024];
+    struct bnt_token_list l = {0};
+    struct bnt_err err = {0};
+    char *back;
+    size_t n = 0, back_len;
+    ck_assert_msg(bnt_tokenizer_encode(t, text, len, flags, &l, &err) == BNT_OK, "%s", err.text);
+    for (size_t i = 0; i < l.count; i++)
+        n += (size_t)snprintf(out + n, sizeof out - n, "%s%d", i ? " " : "", l.ids[i]);
+    out[n] = 0;
+    ck_assert_int_eq(bnt_tokenizer_decode(t, l.ids, l.count, false, &back, &back_len, &err),
+                     BNT_OK);
+    ck_assert_uint_eq(back_len, len);
+    ck_assert_int_eq(memcmp(back, text, len), 0);
+    free(back);
+    bnt_token_list_free(&l);
+    return out;
+}
+
+static void rename_token(struct toy *toy, int id, const char *text) {
+    free(toy->tokens[id]);
+    toy->tokens[id] = malloc(strlen(text) + 1);
+    ck_assert_ptr_nonnull(toy->tokens[id]);
+    memcpy(toy->tokens[id], text, strlen(text) + 1);
+}
+
+/* ---- bytes without tokens ---------------------------------------------------------------------
+ */
+
+static void refused(const struct bnt_tokenizer *t, const char *text, unsigned flags,
+                    const char *says) {
+    struct bnt_token_list l = {0};
+    struct bnt_err err = {0};
+    ck_assert_int_eq(bnt_tokenizer_encode(t, text, strlen(text), flags, &l, &err),
+                     BNT_E_UNSUPPORTED);
+    ck_assert_msg(strstr(err.text, says) != NULL, "%s", err.text);
+    bnt_token_list_free(&l);
+}
+
+/* GPT-NeoX, MPT, Falcon and StarCoder have no tokens for bytes that UTF-8 never has, or for some
+ * control characters: only a text with such a byte is refused. */
+START_TEST(missing_bytes_refuse_only_texts_with_them) {
+    static const int missing[] = {0x03, 0xC0, 0xC1, 0xF5, 0xFF};
+    static const char *const pre[] = {"olmo", "falcon", "starcoder", "llama-bpe"};
+    for (size_t p = 0; p < sizeof pre / sizeof pre[0]; p++) {
+        struct toy *toy = toy_bpe(pre[p]);
+        struct bnt_tokenizer *t;
+        for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "spare %zu", i);
+            rename_token(toy, missing[i], name);
+        }
+        t = open_toy(toy);
+        ids(t, "the \xC3\xA9\x02 world \xE4\xB8\xAD", 16, 0);
+        refused(t, "the \xC0 world", 0, "byte 0xC0 at 4,");
+        refused(t, "the world\x03", BNT_ENCODE_BOS, "byte 0x03 at 9,");
+        refused(t, "\xFF", 0, "byte 0xFF at 0,");
+        refused(t, "<|eot_id|>a\xF5", BNT_ENCODE_PARSE_SPECIAL, "byte 0xF5 at 11,");
+        bnt_tokenizer_close(t);
+    }
+}
+END_TEST
+
+START_TEST(missing_bytes_of_sentencepiece) {
+    struct toy *toy = toy_spm();
+    struct bnt_tokenizer *t;
+    toy->types[3 + 0x41] = TOY_NORMAL; /* <0x41> is a text now, and A has no piece */
+    toy->types[0] = TOY_CONTROL;       /* and there is no unknown token */
+    t = open_toy(toy);
+    ids(t, "the B", 5, 0);
+    refused(t, "the AB", 0, "byte 0x41 at 4,");
+    bnt_tokenizer_close(t);
+}
+END_TEST
+
+/* ---- merges over SentencePiece's spelling -----------------------------------------------------
+ * Ids of toy_gemma: 4 + the byte; 260 is the space, 261 two of them, then a b c ab bc " a", one
+ * newline, two, five, a tab, <td>. */
+
+START_TEST(gemma4_merges_by_rank) {
+    struct bnt_tokenizer *t = open_toy(toy_gemma());
+    const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
+    ck_assert_str_eq(info->kind, "gemma4");
+    ck_assert_str_eq(info->pre, "");
+    ck_assert(info->add_bos && !info->add_space_prefix && !info->add_eos);
+    ck_assert_int_eq(info->bos, 2);
+    ck_assert_int_eq(info->eos, 1);
+    ck_assert_uint_eq(info->merges, 5);
+    ck_assert_str_eq(ids(t, "abc", 3, 0), "262 266"); /* b c is the first rank */
+    ck_assert_str_eq(ids(t, "ab", 2, 0), "265");
+    ck_assert_str_eq(ids(t, " a  a", 5, BNT_ENCODE_BOS), "2 267 261 262");
+    ck_assert_str_eq(ids(t, "a \xC3\xA9", 4, 0), "262 260 199 173"); /* byte tokens */
+    ck_assert_str_eq(ids(t, "\xFF", 1, 0), "259");
+    ck_assert_str_eq(ids(t, "a<td>b", 6, 0), "262 272 263"); /* USER_DEFINED: always */
+    ck_assert_str_eq(ids(t, "\t\t", 2, 0), "271 271");
+    bnt_tokenizer_close(t);
+}
+END_TEST
+
+START_TEST(gemma4_runs_of_newlines) {
+    struct bnt_tokenizer *t = open_toy(toy_gemma());
+    ck_assert_str_eq(ids(t, "a\n", 2, 0), "262 268");
+    ck_assert_str_eq(ids(t, "\n\na", 3, 0), "269 262");
+    ck_assert_str_eq(ids(t, "\n\n\n", 3, 0), "269 268");
+    ck_assert_str_eq(ids(t, "a\n\n\n\n\nb", 7, 0), "262 270 263"); /* a piece no merge makes */
+    ck_assert_str_eq(ids(t, "\n\n\n\n\n\n", 6, 0), "269 269 269");
+    ck_assert_str_eq(ids(t, "\n \n", 3, 0), "268 260 268");
+    bnt_tokenizer_close(t);
+}
+END_TEST
+
+/* The same pieces behind scores, as Gemma's `llama` files have them: no space is put in front. */
+START_TEST(gemma_by_score) {
+    struct toy *toy = toy_gemma();
+    struct bnt_tokenizer *t;
+    struct bnt_gguf *g = NULL;
+    struct bnt_err err = {0};
+    struct gw *w;
+    size_t size;
+    uint8_t *data;
+    toy->model = "llama";
+    toy->n_scores = toy->n_tokens;
+    for (uint64_t i = 0; i < toy->n_tokens; i++) toy->scores[i] = -(float)i;
+    w = toy_gguf(toy);
+    gw_key_bool(w, "tokenizer.ggml.add_space_prefix", 0);
+    gw_key_u32(w, "tokenizer.ggml.bos_token_id", 2);
+    data = gw_memory(w, &size);
+    ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, &err), BNT_OK);
+    ck_assert_msg(bnt_tokenizer_open(&t, g, &err) == BNT_OK, "%s", err.text);
+    ck_assert_str_eq(ids(t, "abc", 3, 0), "265 264"); /* "ab" has the better score */
+    ck_assert_str_eq(ids(t, " a  a", 5, BNT_ENCODE_BOS), "2 267 261 262");
+    ck_assert_str_eq(ids(t, "a\n\nb", 4, 0), "262 269 263");
+    ck_assert_str_eq(ids(t, "a<td>b", 6, 0), "262 272 263");
+    ck_assert_str_eq(ids(t, "\xFF", 1, 0), "259");
+    bnt_tokenizer_close(t);
+    bnt_gguf_close(g);
+    free(data);
+    gw_free(w);
+    toy_free(toy);
+}
+END_TEST
+
+START_TEST(gemma_keeps_every_byte) {
+    static const char *const bits[] = {"a",    "b",    "c",    " ",    "  ",       "\n",
+                                       "\n\n", "\xC3", "<td>", "\xFF", "\xE2\x96", "\xE2\x96\x81",
+                                       "<bos>"};
+    struct bnt_tokenizer *t = open_toy(toy_gemma());
+    struct rng r = rng_named(9, "gemma");
+    for (int round = 0; round < 5000; round++) {
+        char text[256] = "";
+        size_t len = 0;
+        for (size_t i = rng_below(&r, 30); i; i--) {
+            const char *bit = bits[rng_below(&r, sizeof bits / sizeof bits[0])];
+            memcpy(text + len, bit, strlen(bit));
+            len += strlen(bit);
+        }
+        ids(t, text, len, BNT_ENCODE_EXACT);
+    }
+    bnt_tokenizer_close(t);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("tokenizer, vocabularies");
+    TCase *tc = tcase_create("all");
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, missing_bytes_refuse_only_texts_with_them);
+    tcase_add_test(tc, missing_bytes_of_sentencepiece);
+    tcase_add_test(tc, gemma4_merges_by_rank);
+    tcase_add_test(tc, gemma4_runs_of_newlines);
+    tcase_add_test(tc, gemma_by_score);
+    tcase_add_test(tc, gemma_keeps_every_byte);
+    suite_add_tcase(suite, tc);
+    return run_suite(suite);
+}
