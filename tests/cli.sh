@@ -34,6 +34,16 @@ done
 # ---- files ----
 exits 'missing model' 3 'nowhere.gguf: No such file' "$bitnet" -m "$tmp/nowhere.gguf" -p a
 exits 'a folder as model' 3 'not a regular file' "$bitnet" -m "$tmp" -p a
+mkfifo "$tmp/pipe.gguf"
+python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$tmp/socket.gguf"
+for odd in "$tmp/pipe.gguf" "$tmp/socket.gguf" /dev/null /dev/zero; do
+    for command in '-p a' 'tokenize a' inspect perplexity; do
+        [ "$command" != perplexity ] || command='perplexity -f /dev/null'
+        # shellcheck disable=SC2086
+        exits "$odd as model of $command" 3 'not a regular file' timeout 20 "$bitnet" $command -m "$odd"
+    done
+done
 : >"$tmp/empty.gguf"
 exits 'empty model' 4 'the file is empty' "$bitnet" -m "$tmp/empty.gguf" -p a
 echo 'hello, this is a text file' >"$tmp/text.gguf"
@@ -166,8 +176,29 @@ equal 'an empty folder leaves ref-scalar' \
 cp "$build/test-plugins/good.so" "$plugins/"
 ok 'a new plugin appears without a rebuild' \
     sh -c "\"$bitnet\" backends --plugin-dir=\"$plugins\" | grep -E '^\* .* ok '"
-equal 'and gives the same text' "$(run -p abc -n 16 --plugin-dir="$plugins")" "$text"
+equal 'and gives the same text' "$(run -p abc -n 16 --i2s-layout=a --plugin-dir="$plugins")" "$text"
+equal 'no word is said of it' "$(cat "$tmp/stderr")" ''
+warning() { # NAME PATTERN OPTION...: one line on stderr, the same in JSON, and the result as ever
+    title=$1 pattern=$2
+    shift 2
+    equal "$title: the same text" "$(run -p abc -n 16 --i2s-layout=a "$@")" "$text"
+    ok "$title: one line" [ "$(wc -l <"$tmp/stderr")" -eq 1 ]
+    ok "$title: which says why" grep -qE "^bitnet: $pattern" "$tmp/stderr"
+    run -p abc -n 1 --json "$@" >"$tmp/json"
+    ok "$title: and in JSON" grep -qE "\"backend_warning\":\"$pattern" "$tmp/json"
+}
+cp "$build/test-plugins/int16.so" "$plugins/"
+warning 'a plugin that is wrong' "plugin 'int16' refused .self-check.: ternary_gemm .*; computing with good" --plugin-dir="$plugins"
+rm "$plugins/int16.so"
 chmod 777 "$plugins"
+warning 'a folder others may write' "plugin 'good' refused .unsafe.: folder .*writable by everyone.*; computing with ref-scalar, several times slower" --plugin-dir="$plugins"
+mkdir -m 755 "$tmp/alone"
+cp "$bitnet" "$tmp/alone/" && mkdir "$tmp/alone/plugins"
+equal 'a folder that is empty' "$("$tmp/alone/bitnet" -m "$model" -p abc -n 16 2>"$tmp/stderr")" "$text"
+ok 'is said to be' grep -qE "^bitnet: '$tmp/alone/plugins': no plugin in the folder; computing with ref-scalar, several" "$tmp/stderr"
+run -p abc -n 16 --i2s-layout=a --plugin-dir="$plugins" --backend=ref-scalar >/dev/null
+equal 'nothing is said to who asks for ref-scalar' "$(cat "$tmp/stderr")" ''
+exits 'few descriptors' 8 'Too many open files' sh -c "ulimit -n 5; '$bitnet' -m '$model' -p abc -n 1"
 exits 'a folder others may write' 0 '' "$bitnet" backends --plugin-dir="$plugins"
 ok 'is refused with that reason' grep -q 'writ' "$tmp/stdout"
 

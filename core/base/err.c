@@ -12,6 +12,7 @@ int bnt_fail(struct bnt_err *err, int status, const char *fmt, ...) {
         va_start(ap, fmt);
         vsnprintf(err->text, sizeof err->text, fmt, ap);
         va_end(ap);
+        bnt_without_controls(err->text);
     }
     return status;
 }
@@ -48,6 +49,17 @@ int bnt_status_exit(int status) {
 #undef X
     default: return 1;
     }
+}
+
+char *bnt_without_controls(char *text) {
+    for (unsigned char *s = (unsigned char *)text; *s; s++) {
+        if (*s < 0x20 || *s == 0x7f) *s = '?';
+        if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0) { /* U+0080 to U+009F */
+            *s++ = '?';
+            *s = '?';
+        }
+    }
+    return text;
 }
 
 char *bnt_printable(char *dst, size_t dst_size, const void *text, size_t text_len) {

@@ -59,7 +59,7 @@ int bnt_sha256_fd(int fd, char hex[65], struct bnt_err *err) {
 }
 
 int bnt_sha256_file(const char *path, char hex[65], struct bnt_err *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) return bnt_fail(err, BNT_E_IO, "cannot open '%s': %s", path, strerror(errno));
     int status = bnt_sha256_fd(fd, hex, err);
     close(fd);

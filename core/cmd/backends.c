@@ -12,6 +12,7 @@ static void show_text(const struct bnt_backends *b, const struct bnt_topology_in
     printf("CPU      %s: %u cores, %u hardware threads\n", bnt_cpu_model(), top->cores, top->pus);
     printf("features %s\n", bnt_cpu_get()->features);
     printf("plugins  %s\n", bnt_backends_dir(b));
+    if (bnt_backends_note(b)[0]) printf("         %s\n", bnt_backends_note(b));
     for (size_t i = 0; i < bnt_backends_count(b); i++) {
         const struct bnt_candidate *c = bnt_backends_at(b, i);
         const struct bnt_backend *usable = bnt_backends_get(b, i);
@@ -43,11 +44,12 @@ static json_t *as_json(const struct bnt_backends *b, const struct bnt_topology_i
                                           (int)usable->abi_minor));
         json_array_append_new(candidates, o);
     }
-    return json_pack("{s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:o}", "machine", "cpu", bnt_cpu_model(),
-                     "features", bnt_cpu_get()->features, "cores", (int)top->cores,
+    const char *note = bnt_backends_note(b);
+    return json_pack("{s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:s, s:o}", "machine", "cpu",
+                     bnt_cpu_model(), "features", bnt_cpu_get()->features, "cores", (int)top->cores,
                      "hardware_threads", (int)top->pus, "numa_nodes", (int)top->numa_nodes,
                      "plugin_dir", cmd_json_text(bnt_backends_dir(b), strlen(bnt_backends_dir(b))),
-                     "backends", candidates);
+                     "note", note, "backends", candidates);
 }
 
 int cmd_backends(const struct cmd_args *args, struct bnt_err *err) {

@@ -83,6 +83,8 @@ static int open_all(struct kernels *k, struct bnt_err *err) {
     }
     k->n_items = bnt_work_list(&dims, k->items);
     if ((status = bnt_backends_open(&k->best, &best, err)) != BNT_OK) return status;
+    if (bnt_backends_warning(k->best)[0])
+        fprintf(stderr, "bitnet: %s\n", bnt_backends_warning(k->best));
     if ((status = bnt_topology_open(&k->topology, err)) != BNT_OK) return status;
     k->threads = args->threads;
     if (k->threads.count == 0)

@@ -46,14 +46,15 @@ static json_t *as_json(const struct bench *b) {
     json_t *memory =
         json_pack("{s:I, s:I, s:I}", "peak_bytes", (json_int_t)b->usage.peak, "anonymous_bytes",
                   (json_int_t)b->usage.anonymous, "file_bytes", (json_int_t)b->usage.file);
-    return json_pack("{s:o, s:o, s:s, s:s, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "model",
+    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:f, s:f, s:f, s:f, s:o, s:o, s:o}", "model",
                      cmd_json_text(path, strlen(path)), "i2s",
                      cmd_json_i2s(info->i2s_layout, info->i2s_known, info->i2s_margin), "backend",
-                     info->backend, "backend_variant", info->backend_variant, "load_seconds",
-                     info->load_seconds, "first_token_seconds", b->first_token_seconds,
-                     "weight_bytes_per_token", (double)bnt_engine_bytes_per_token(b->engine),
-                     "ternary_macs_per_token", (double)bnt_engine_ternary_macs(b->engine), "memory",
-                     memory, "machine", machine, "results", results);
+                     info->backend, "backend_variant", info->backend_variant, "backend_warning",
+                     cmd_json_warning(b->engine), "load_seconds", info->load_seconds,
+                     "first_token_seconds", b->first_token_seconds, "weight_bytes_per_token",
+                     (double)bnt_engine_bytes_per_token(b->engine), "ternary_macs_per_token",
+                     (double)bnt_engine_ternary_macs(b->engine), "memory", memory, "machine",
+                     machine, "results", results);
 }
 
 static int print_csv(const struct bench *b, struct bnt_err *err) {

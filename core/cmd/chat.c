@@ -71,9 +71,10 @@ static int print_json(const struct talk *t, struct bnt_err *err) {
                                 "prefill_tokens", (json_int_t)g->prefill_tokens, "decode_seconds",
                                 g->decode_seconds, "decode_tokens", (json_int_t)g->decode_steps);
     return cmd_write_json(
-        json_pack("{s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:s, s:s, s:I, s:o}", "turn",
+        json_pack("{s:I, s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:s, s:s, s:I, s:o}", "turn",
                   (json_int_t)(t->n_turns - 1), "template", t->tm.name, "backend",
-                  bnt_engine_info(t->engine)->backend, "user", cmd_json_text(k->user, k->user_len),
+                  bnt_engine_info(t->engine)->backend, "backend_warning",
+                  cmd_json_warning(t->engine), "user", cmd_json_text(k->user, k->user_len),
                   "kept_tokens", (json_int_t)k->keep, "prompt_tokens",
                   cmd_json_ids(k->list.ids, k->list.count), "tokens",
                   cmd_json_ids(g->tokens, g->n_tokens), "text", cmd_json_text(g->text, g->text_len),

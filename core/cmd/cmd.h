@@ -67,6 +67,7 @@ int cmd_write_json(json_t *object, struct bnt_err *err);
 
 /* Bytes as a JSON string: each invalid UTF-8 byte and NUL becomes U+FFFD. */
 json_t *cmd_json_text(const char *text, size_t len);
+json_t *cmd_json_warning(const struct bnt_engine *engine); /* of its backend; null: none */
 json_t *cmd_json_ids(const int32_t *ids, size_t n);
 /* The layout of I2_S tensors, as bnt_engine_info has it; null without. */
 json_t *cmd_json_i2s(const char *layout, const char *known, double margin);

@@ -72,6 +72,8 @@ int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct
     int status = bnt_engine_open(out, cmd_model_path(args), &options, err);
     if (bar.shown) fprintf(stderr, "\r%48s\r", "");
     if (status == BNT_OK) say_i2s_layout(args, bnt_engine_info(*out));
+    if (status == BNT_OK && bnt_engine_info(*out)->backend_warning[0])
+        fprintf(stderr, "bitnet: %s\n", bnt_engine_info(*out)->backend_warning);
     return status;
 }
 
@@ -214,6 +216,11 @@ json_t *cmd_json_text(const char *text, size_t len) {
     json_t *s = json_stringn(clean, n);
     free(clean);
     return s;
+}
+
+json_t *cmd_json_warning(const struct bnt_engine *engine) {
+    const char *text = bnt_engine_info(engine)->backend_warning;
+    return text[0] ? cmd_json_text(text, strlen(text)) : json_null();
 }
 
 json_t *cmd_json_ids(const int32_t *ids, size_t n) {

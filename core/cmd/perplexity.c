@@ -69,12 +69,13 @@ static int score(const struct cmd_args *args, const struct bnt_engine *engine,
     double perplexity = exp(nats / (double)scored), seconds = bnt_now() - start;
     if (args->json)
         return cmd_write_json(
-            json_pack("{s:o, s:o, s:s, s:i, s:I, s:I, s:f, s:f, s:f}", "model",
+            json_pack("{s:o, s:o, s:s, s:o, s:i, s:I, s:I, s:f, s:f, s:f}", "model",
                       cmd_json_text(cmd_model_path(args), strlen(cmd_model_path(args))), "i2s",
                       cmd_json_i2s(info->i2s_layout, info->i2s_known, info->i2s_margin), "backend",
-                      info->backend, "threads", (int)bnt_session_threads(s), "n_ctx",
-                      (json_int_t)window, "tokens", (json_int_t)scored, "nats", nats, "perplexity",
-                      perplexity, "seconds", seconds),
+                      info->backend, "backend_warning", cmd_json_warning(engine), "threads",
+                      (int)bnt_session_threads(s), "n_ctx", (json_int_t)window, "tokens",
+                      (json_int_t)scored, "nats", nats, "perplexity", perplexity, "seconds",
+                      seconds),
             err);
     printf("perplexity %.4f over %zu tokens (%.4f nats each), windows of %zu\n", perplexity, scored,
            nats / (double)scored, window);

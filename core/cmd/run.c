@@ -54,15 +54,16 @@ static int print_json(const struct cmd_args *args, const struct bnt_engine *engi
                   (int)g->decode_steps, "decode_seconds", g->decode_seconds, "decode_tok_s",
                   cmd_rate(g->decode_steps, g->decode_seconds));
     json_t *o = json_pack(
-        "{s:o, s:s, s:o, s:s, s:s, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:o}", "model",
+        "{s:o, s:s, s:o, s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:o}", "model",
         cmd_json_text(cmd_model_path(args), strlen(cmd_model_path(args))), "architecture",
         info->architecture, "i2s",
         cmd_json_i2s(info->i2s_layout, info->i2s_known, info->i2s_margin), "backend", info->backend,
-        "backend_variant", info->backend_variant, "threads", (int)bnt_session_threads(session),
-        "prompt_tokens", cmd_json_ids(prompt->ids, prompt->count), "tokens",
-        cmd_json_ids(g->tokens, g->n_tokens), "text", cmd_json_text(g->text, g->text_len),
-        "stop_reason", bnt_stop_reason_name(g->reason), "logits_digest",
-        args->full_logits ? g->logits_digest : g->hidden_digest, "logits_digest_over",
+        "backend_variant", info->backend_variant, "backend_warning", cmd_json_warning(engine),
+        "threads", (int)bnt_session_threads(session), "prompt_tokens",
+        cmd_json_ids(prompt->ids, prompt->count), "tokens", cmd_json_ids(g->tokens, g->n_tokens),
+        "text", cmd_json_text(g->text, g->text_len), "stop_reason", bnt_stop_reason_name(g->reason),
+        "logits_digest", args->full_logits ? g->logits_digest : g->hidden_digest,
+        "logits_digest_over",
         args->full_logits ? "f32 logits of each step" : "final hidden states, chained",
         "hidden_digest", g->hidden_digest, "sampling", sampling, "timings", timings);
     return cmd_write_json(o, err);

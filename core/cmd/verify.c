@@ -128,19 +128,31 @@ static int check_all(struct bnt_verification *v, struct place *place, const json
     return status;
 }
 
+/* Texts quote what a stranger wrote. */
+static void print_check(const char *state, const char *check, const char *text) {
+    char shown[1024];
+    snprintf(shown, sizeof shown, "%s", text);
+    printf("%-11s  %-9s  %s\n", state, check, bnt_without_controls(shown));
+}
+
 static void print_text(const struct bnt_verification *v, const struct place *place) {
     printf("%-11s  %-9s  schema and numerics are known, every field is in place\n", "ok",
            "structure");
     for (unsigned c = 0; c < BNT_CHECK_COUNT; c++)
-        printf("%-11s  %-9s  %s\n", bnt_check_state_name(v->checks[c].state),
-               bnt_check_name((enum bnt_check)c), v->checks[c].text);
+        print_check(bnt_check_state_name(v->checks[c].state), bnt_check_name((enum bnt_check)c),
+                    v->checks[c].text);
     if (!place->asked) return;
     for (unsigned i = 0; i < place->at.n_suspects; i++) {
         const struct cmd_suspect *s = &place->at.suspects[i];
-        printf("%-11s  %-9s  %s '%s': %s\n", bnt_check_state_name(s->state), "locate",
-               s->named ? "the receipt's backend" : "this machine's backend", s->backend, s->text);
+        char text[1000];
+        snprintf(text, sizeof text, "%s '%s': %s",
+                 s->named ? "the receipt's backend" : "this machine's backend", s->backend,
+                 s->text);
+        print_check(bnt_check_state_name(s->state), "locate", text);
     }
-    printf("%s\n", place->at.conclusion);
+    char conclusion[sizeof place->at.conclusion];
+    snprintf(conclusion, sizeof conclusion, "%s", place->at.conclusion);
+    printf("%s\n", bnt_without_controls(conclusion));
 }
 
 static int print_json(const struct cmd_args *args, const struct bnt_verification *v,

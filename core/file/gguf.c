@@ -344,7 +344,9 @@ int bnt_gguf_open(struct bnt_gguf **out, const char *path, struct bnt_err *err) 
     void *map = MAP_FAILED;
     int status;
     *out = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: a pipe that nobody writes to must not hold us up; it is no model anyway. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 && errno == ENXIO) return bnt_fail(err, BNT_E_IO, "%s: not a regular file", path);
     if (fd < 0) return bnt_fail(err, BNT_E_IO, "%s: %s", path, strerror(errno));
     if (fstat(fd, &st) != 0) {
         status = bnt_fail(err, BNT_E_IO, "%s: %s", path, strerror(errno));

@@ -53,7 +53,8 @@ struct bnt_backends {
     size_t count;
     const struct bnt_backend *chosen;
     char dir[PATH_MAX], note[600];
-    struct bnt_err no_memory; /* for judging a file: says nothing against the file */
+    char warning[800];
+    struct bnt_err lacking; /* memory or a descriptor to judge a file: nothing against the file */
 };
 
 extern const bnt_plugin bnt_judge_plugin; /* ref-scalar's bitnet_plugin_v1, renamed by the build */
@@ -101,8 +102,7 @@ static int find_folder(struct bnt_backends *b, const struct bnt_backends_options
                         strerror(why));
     }
     snprintf(b->dir, sizeof b->dir, "%s", bnt_plugin_dir());
-    snprintf(b->note, sizeof b->note, "plugin folder: %s; only ref-scalar, which is built in",
-             strerror(why));
+    snprintf(b->note, sizeof b->note, "no plugin folder: %s", strerror(why));
     return BNT_OK;
 }
 
@@ -140,8 +140,7 @@ static int list_folder(struct bnt_backends *b, char **names, size_t *count, stru
         ++*count;
     }
     if (*count == 0) {
-        snprintf(b->note, sizeof b->note,
-                 "no plugin in the folder; only ref-scalar, which is built in");
+        snprintf(b->note, sizeof b->note, "no plugin in the folder");
     }
     qsort(names, *count, sizeof *names, compare_names);
 out:
@@ -158,11 +157,12 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct entry *e, enum b
     e->c.verdict = v;
 }
 
-/* Refuses for the reason in *why; lack of memory is no reason to take another backend unasked. */
+/* Refuses for the reason in *why; what this process lacks is no reason to take another backend
+ * unasked. */
 static void refuse_why(struct bnt_backends *b, struct entry *e, enum bnt_verdict v,
                        const struct bnt_err *why) {
     refuse(e, v, "%s", why->text);
-    if (why->status == BNT_E_NOMEM) b->no_memory = *why;
+    if (why->status == BNT_E_NOMEM || why->status == BNT_E_LIMIT) b->lacking = *why;
 }
 
 static void name_from_file(struct entry *e, const char *file) {
@@ -280,6 +280,39 @@ static void decide(struct bnt_backends *b, struct entry *wanted, bool strict, bo
     }
 }
 
+/* Whether the refused might have been chosen, had it been right. */
+static bool is_missed(const struct entry *e, const struct entry *chosen) {
+    switch (e->c.verdict) {
+    case BNT_VERDICT_OK:
+    case BNT_VERDICT_NO_NOTE: /* a file of another kind */
+    case BNT_VERDICT_CPU:
+    case BNT_VERDICT_DUPLICATE:
+    case BNT_VERDICT_NOT_TRIED: return false;
+    default: return !e->file.note.name[0] || e->c.priority > chosen->c.priority;
+    }
+}
+
+static void warn(struct bnt_backends *b) {
+    const struct entry *chosen = NULL, *first = NULL;
+    unsigned missed = 0;
+    char more[64] = "";
+    for (size_t i = 0; i < b->count; i++)
+        if (b->entries[i].c.chosen) chosen = &b->entries[i];
+    for (size_t i = 0; i < b->count && chosen; i++) {
+        if (!is_missed(&b->entries[i], chosen)) continue;
+        if (!missed++) first = &b->entries[i];
+    }
+    const char *slower = chosen && chosen->judge ? ", several times slower than a plugin" : "";
+    if (missed > 1) snprintf(more, sizeof more, " (and %u more: `bitnet backends`)", missed - 1);
+    if (first)
+        snprintf(b->warning, sizeof b->warning,
+                 "plugin '%s' refused (%s): %.400s%s; computing with %s%s", first->c.name,
+                 bnt_verdict_name(first->c.verdict), first->c.reason, more, chosen->c.name, slower);
+    else if (b->note[0] && chosen)
+        snprintf(b->warning, sizeof b->warning, "'%.300s': %.200s; computing with %s%s", b->dir,
+                 b->note, chosen->c.name, slower);
+}
+
 static int explain(const struct bnt_backends *b, const struct entry *wanted, const char *want,
                    struct bnt_err *err) {
     char names[300] = "", shown[100];
@@ -329,10 +362,12 @@ int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_optio
     qsort(b->entries, b->count, sizeof *b->entries, compare_entries);
     if (strict) wanted = find(b, want);
     decide(b, wanted, strict, options && options->try_all);
-    if (b->no_memory.status) {
-        status = bnt_fail(err, BNT_E_NOMEM, "%s", b->no_memory.text);
+    if (b->lacking.status) {
+        status =
+            bnt_fail(err, b->lacking.status, "a plugin could not be judged: %s", b->lacking.text);
         goto out;
     }
+    if (!strict) warn(b);
     *out = b;
     if (strict && !b->chosen) status = explain(b, wanted, want, err);
 out:
@@ -370,6 +405,10 @@ const struct bnt_backend *bnt_backends_get(const struct bnt_backends *b, size_t 
 
 const char *bnt_backends_dir(const struct bnt_backends *b) {
     return b->dir;
+}
+
+const char *bnt_backends_warning(const struct bnt_backends *b) {
+    return b->warning;
 }
 
 const char *bnt_backends_note(const struct bnt_backends *b) {

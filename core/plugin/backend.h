@@ -21,13 +21,11 @@
 enum bnt_verdict {
     BNT_VERDICT_OK,
     BNT_VERDICT_UNREADABLE,     /* cannot open or stat */
-    BNT_VERDICT_UNSAFE,         /* file or folder writable by others, or owned by a stranger
-                                 */
-    BNT_VERDICT_NOT_ELF,        /* not a 64-bit shared object for this machine, or damaged
-                                 */
+    BNT_VERDICT_UNSAFE,         /* file or a folder writable by others, or owned by a stranger */
+    BNT_VERDICT_NOT_ELF,        /* not a 64-bit shared object, or damaged */
     BNT_VERDICT_NO_NOTE,        /* no .note.bitnet */
     BNT_VERDICT_ABI,            /* another ABI major */
-    BNT_VERDICT_CPU,            /* the CPU lacks something */
+    BNT_VERDICT_CPU,            /* for another machine, or the CPU lacks something */
     BNT_VERDICT_DLOPEN,         /* dlopen failed */
     BNT_VERDICT_NO_SYMBOL,      /* bitnet_plugin_v1 missing */
     BNT_VERDICT_NOTE_MISMATCH,  /* descriptor differs from the note */
@@ -78,7 +76,8 @@ struct bnt_backends_options {
 /* Fails with BNT_E_BACKEND and the candidate's reason when `want` names one that is refused or
  * unknown; the table is then still made (*out non-NULL) so that it can be shown. A folder named by
  * the caller or the environment must exist: "" is BNT_E_USAGE, a missing one BNT_E_IO, both without
- * a table. BNT_E_NOMEM, without a table: memory was lacking, perhaps to judge one of the files.
+ * a table. BNT_E_NOMEM and BNT_E_LIMIT, without a table: memory or descriptors were lacking,
+ * perhaps to judge one of the files: that says nothing against it, and no reason to compute slower.
  * The calling thread must be in the default floating-point environment: BNT_E_NUMERIC. */
 int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_options *options,
                       struct bnt_err *err);
@@ -92,6 +91,9 @@ const char *bnt_backends_dir(const struct bnt_backends *b); /* the folder that w
 /* One line on the folder as a whole, for the reader of the table: that it does not exist or holds
  * no plugin; "" when there is nothing to say. */
 const char *bnt_backends_note(const struct bnt_backends *b);
+/* One line when `auto` perhaps chose a slower one than it could have: a plugin that may be for this
+ * CPU and would come first was refused, or there is no folder, and why; "" when all is well. */
+const char *bnt_backends_warning(const struct bnt_backends *b);
 const char *bnt_verdict_name(enum bnt_verdict v); /* "self-check" */
 
 const struct bnt_backend *bnt_judge(void); /* ref-scalar, always there */

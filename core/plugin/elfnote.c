@@ -171,7 +171,7 @@ static int check_header(const struct file *f, Elf64_Ehdr *h, struct bnt_err *err
         return bnt_fail(err, BNT_E_FORMAT, "not a 64-bit little-endian ELF file");
     }
     if (h->e_machine != MACHINE) {
-        return bnt_fail(err, BNT_E_FORMAT, "for another machine (ELF machine %u, here %u)",
+        return bnt_fail(err, BNT_E_BACKEND, "for another machine (ELF machine %u, here %u)",
                         h->e_machine, (unsigned)MACHINE);
     }
     if (h->e_type != ET_DYN) {

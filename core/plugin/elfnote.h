@@ -19,8 +19,9 @@ struct bnt_elfnote {
     char needs[256]; /* lower-case names, comma-separated; "" for none */
 };
 
-/* BNT_E_FORMAT: not a shared object for this machine, or damaged (truncated, segments that leave
- * the file). BNT_E_UNSUPPORTED: no note of ours, or not one we can read. BNT_E_IO: read failed. */
+/* BNT_E_FORMAT: not a shared object, or damaged (truncated, segments that leave the file).
+ * BNT_E_BACKEND: for another machine. BNT_E_UNSUPPORTED: no note of ours, or not one we can read.
+ * BNT_E_IO: read failed. */
 int bnt_elfnote_read(int fd, struct bnt_elfnote *out, struct bnt_err *err);
 
 /* The same from bytes in memory; for tests and fuzzing. */

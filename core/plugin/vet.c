@@ -4,21 +4,26 @@
  * Must not choose. The one idea: ask in the order of what is risked - first what the file says,
  * then its constants, then its code on test vectors - and stop at the first wrong answer.
  *
- * The file is opened once, checked and hashed through that descriptor, then loaded by its path, and
- * the path must be the same unmodified file before and after. (Loading /proc/self/fd/N would close
- * the gap for good, but the linker knows objects by name and would mix up two files that had the
- * same number.) Only root and we could use that gap: see safefile.h.
+ * The file is opened once; checked, hashed and loaded is what that descriptor stands for, so that
+ * nobody can put another file under the path in between. The linker is given the descriptor's name
+ * in /proc, each time in another spelling, since it takes an object of a name it knows for loaded.
+ * Where /proc is missing the path is loaded, if it is the same file before and after; the folders
+ * have been judged (safefile.h), so that only root and we could use that gap.
  *
  * Objects are never unloaded but in tests, so what loading did is remembered: an object that once
  * changed the floating-point environment does not get better by its constructors not running again,
- * and a file replaced after loading would get the old code with a new hash.
+ * and a file written to after loading would get the old code with a new hash.
  */
 #include "plugin/vet.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/sha256.h"
 #include "machine/cpu.h"
@@ -32,10 +37,10 @@ struct loaded {
     struct stat st;
     void *handle;
     uint32_t deviation; /* what loading did to the floating-point environment */
-    char path[];
 };
 
 static struct loaded *loaded_list;
+static unsigned loaded_count; /* ever; makes names */
 static pthread_mutex_t loaded_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 enum bnt_verdict bnt_vet_file(struct bnt_plugin_file *f, const char *path, const bnt_cpu *cpu,
@@ -50,6 +55,7 @@ enum bnt_verdict bnt_vet_file(struct bnt_plugin_file *f, const char *path, const
     switch (bnt_elfnote_read(f->fd, &f->note, err)) {
     case BNT_OK: break;
     case BNT_E_FORMAT: return BNT_VERDICT_NOT_ELF;
+    case BNT_E_BACKEND: return BNT_VERDICT_CPU; /* of another machine */
     case BNT_E_UNSUPPORTED: return BNT_VERDICT_NO_NOTE;
     default: return BNT_VERDICT_UNREADABLE;
     }
@@ -79,42 +85,65 @@ static bool fp_intact(uint32_t *deviation) {
     return *deviation == 0;
 }
 
-/* With the mutex held: the object of path, loaded now or before. */
-static enum bnt_verdict load(struct loaded **out, const char *path, const struct stat *st,
+static bool is_path_of(const char *path, const struct stat *st) {
+    struct stat now;
+    return stat(path, &now) == 0 && bnt_same_file(&now, st);
+}
+
+/* A name of the open file that the linker has not seen yet; false where there is no /proc. The
+ * process's number and not "self", so that a debugger finds the file as well. */
+static bool descriptor_name(const struct bnt_plugin_file *f, char *name, size_t size) {
+    size_t n = (size_t)snprintf(name, size, "/proc/%ld/fd/", (long)getpid());
+    if (n + 2 * (size_t)loaded_count + 16 > size) return false;
+    for (unsigned i = 0; i < loaded_count; i++, n += 2) memcpy(name + n, "./", 2);
+    snprintf(name + n, size - n, "%d", f->fd);
+    return is_path_of(name, &f->st);
+}
+
+static enum bnt_verdict cannot_load(const char *name, struct bnt_err *err) {
+    char shown[500];
+    const char *why = dlerror();
+    size_t n = strlen(name);
+    if (!why) why = "unknown error";
+    if (strncmp(why, name, n) == 0 && strncmp(why + n, ": ", 2) == 0) why += n + 2;
+    int spare = dup(STDERR_FILENO); /* the linker keeps its errno to itself */
+    int status = spare < 0 && (errno == EMFILE || errno == ENFILE) ? BNT_E_LIMIT : BNT_E_BACKEND;
+    if (spare >= 0) close(spare);
+    bnt_fail(err, status, "%s", bnt_printable(shown, sizeof shown, why, strlen(why)));
+    return BNT_VERDICT_DLOPEN;
+}
+
+/* With the mutex held: the object of the open file, loaded now or before. */
+static enum bnt_verdict load(struct loaded **out, const struct bnt_plugin_file *f, const char *path,
                              struct bnt_err *err) {
+    char name[PATH_MAX];
     struct loaded *l = loaded_list;
-    size_t size = strlen(path) + 1;
-    while (l && strcmp(l->path, path) != 0 &&
-           !(l->st.st_dev == st->st_dev && l->st.st_ino == st->st_ino)) {
-        l = l->next; /* the linker also knows objects by name and by inode */
-    }
-    if (l) {
+    while (l && !(l->st.st_dev == f->st.st_dev && l->st.st_ino == f->st.st_ino)) l = l->next;
+    if (l) { /* the linker knows objects by inode, too */
         *out = l;
-        if (bnt_same_file(path, &l->st)) return BNT_VERDICT_OK;
-        bnt_fail(err, BNT_E_BACKEND, "the file was replaced after this process had loaded it");
+        if (bnt_same_file(&f->st, &l->st)) return BNT_VERDICT_OK;
+        bnt_fail(err, BNT_E_BACKEND, "the file was changed after this process had loaded it");
         return BNT_VERDICT_UNSAFE;
     }
-    l = calloc(1, sizeof *l + size);
+    l = calloc(1, sizeof *l);
     if (!l) {
-        bnt_fail_nomem(err, "the list of loaded plugins", sizeof *l + size);
+        bnt_fail_nomem(err, "the list of loaded plugins", sizeof *l);
         return BNT_VERDICT_DLOPEN;
     }
-    memcpy(l->path, path, size);
-    l->st = *st;
-    if (bnt_same_file(path, st)) l->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    l->st = f->st;
+    bool by_path = !descriptor_name(f, name, sizeof name);
+    const char *what = by_path ? path : name;
+    if (is_path_of(what, &f->st)) l->handle = dlopen(what, RTLD_NOW | RTLD_LOCAL);
+    loaded_count++;
     (void)fp_intact(&l->deviation); /* a failed dlopen may have run constructors as well */
-    if (!bnt_same_file(path, st)) {
-        bnt_fail(err, BNT_E_BACKEND, "the file was replaced while it was being loaded");
+    if (!is_path_of(what, &f->st)) {
+        bnt_fail(err, BNT_E_BACKEND, "the file was changed while it was being loaded");
         free(l);
         return BNT_VERDICT_UNSAFE;
     }
     if (!l->handle) {
-        char shown[500];
-        const char *why = dlerror();
-        if (!why) why = "unknown error";
-        bnt_fail(err, BNT_E_BACKEND, "%s", bnt_printable(shown, sizeof shown, why, strlen(why)));
         free(l);
-        return BNT_VERDICT_DLOPEN;
+        return cannot_load(what, err);
     }
     l->next = loaded_list;
     loaded_list = l;
@@ -130,6 +159,7 @@ void bnt_vet_unload_all(void) {
         dlclose(l->handle);
         free(l);
     }
+    loaded_count = 0;
     pthread_mutex_unlock(&loaded_mutex);
 }
 
@@ -208,7 +238,7 @@ enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_f
     if (bnt_sha256_fd(f->fd, out->sha256, err) != BNT_OK) return BNT_VERDICT_UNREADABLE;
 
     pthread_mutex_lock(&loaded_mutex);
-    enum bnt_verdict v = load(&l, path, &f->st, err);
+    enum bnt_verdict v = load(&l, f, path, err);
     pthread_mutex_unlock(&loaded_mutex);
     if (v != BNT_VERDICT_OK) return v;
 

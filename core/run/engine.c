@@ -70,7 +70,8 @@ static void fill_info(struct bnt_engine *e, double load_seconds) {
                                        .ternary_parameters = e->model->ternary_parameters,
                                        .file_bytes = file_bytes,
                                        .packed_bytes = e->weights.arena.size + e->head.memory.size,
-                                       .load_seconds = load_seconds};
+                                       .load_seconds = load_seconds,
+                                       .backend_warning = bnt_backends_warning(e->backends)};
     const struct bnt_i2s_finding *i2s = &e->model->i2s;
     if (i2s->known == BNT_I2S_NONE) return;
     e->info.i2s_layout = bnt_i2s_name(i2s->layout);

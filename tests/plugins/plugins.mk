@@ -1,4 +1,4 @@
-# plugins.mk - builds the plugins that tests/unit/test_backend.c gives to the loader, and
+# plugins.mk - builds the plugins that tests/unit/test_backend.c and test_plugin_safety.c give to the loader, and
 # test_parity.c to its checks: good ones and hostile ones, a file each. They borrow ref-scalar's
 # kernels, and see what any plugin sees.
 
@@ -20,4 +20,4 @@ $(BUILD)/test-plugins/%.so: $(BUILD)/obj/tests/plugins/%.o $(REF_OBJ)
 	@mkdir -p $(@D)
 	$(call run,LD,$@)$(CC) $(OPT) -shared $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) $(TEST_PLUGIN_LINK) -o $@ $^ -lm
 
-$(BUILD)/tests/test_backend $(BUILD)/tests/test_parity: | $(TEST_PLUGINS)
+$(BUILD)/tests/test_backend $(BUILD)/tests/test_plugin_safety $(BUILD)/tests/test_parity: | $(TEST_PLUGINS)

@@ -218,6 +218,20 @@ cat <&3 >/dev/null
 wait $writer
 exits 'an interrupted run' 0 '' "$bitnet" verify "$tmp/i.json"
 
+# ---- what a stranger wrote does not write to the terminal ----
+escape=$(printf '\033')
+for field in 'circumstance.*"model_path":' '"template":' '"cpu":'; do
+    sed -E "s/(${field})\"[^\"]*\"/\\1\"a\\\\u001b[2Jb\\\\u0085\\\\u009bc\"/" "$tmp/r.json" >"$tmp/edited.json"
+    ok "escape characters in $field: they are there" grep -q '\\u001b' "$tmp/edited.json"
+    for option in '' --fast; do
+        # shellcheck disable=SC2086
+        "$bitnet" verify "$tmp/edited.json" $option >"$tmp/shown" 2>&1
+        ok "and nowhere in what is shown $option" sh -c "! LC_ALL=C grep -qE '$escape|\xc2[\x80-\x9f]' '$tmp/shown'"
+    done
+done
+"$bitnet" verify "$tmp/r.json" -m "$(printf 'no\033[2Jwhere')" >"$tmp/shown" 2>&1
+ok 'nor in a message about a path' sh -c "grep -q 'no?.2Jwhere' '$tmp/shown'"
+
 # ---- the schema ----
 printf 'one\ntwo\n' | "$bitnet" chat -m "$model" -n 4 --receipt="$tmp/chat.json" >"$tmp/stdout" 2>"$tmp/stderr"
 npm=$build/../receipts

@@ -4,120 +4,13 @@
  * Each test has a folder of its own and copies into it the plugins it needs: dropping a file there
  * is all it takes for one to appear.
  */
-#include <check.h>
-#include <fcntl.h>
+#include "test_backend.h"
+#include "suite.h"
+
 #include <fenv.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "machine/cpu.h"
 #include "machine/fpenv.h"
-#include "plugin/backend.h"
-#include "suite.h"
-
-static char dir[64], witness[128];
-static struct bnt_backends *table;
-static struct bnt_err err;
-
-static const char *in_dir(const char *file) {
-    static char path[2][256];
-    static int turn;
-    turn = !turn;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", dir, file);
-    return path[turn];
-}
-
-static void set_up(void) {
-    strcpy(dir, "/tmp/bitnet-backend-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(witness, sizeof witness, "%s/witness", dir);
-    setenv("BITNET_TEST_WITNESS", witness, 1);
-    unsetenv("BITNET_PLUGIN_DIR");
-    table = NULL;
-}
-
-static void tear_down(void) {
-    char command[128];
-    bnt_backends_close(table);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void write_file(const char *path, const void *data, size_t size) {
-    FILE *f = fopen(path, "wb");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_uint_eq(fwrite(data, 1, size, f), size);
-    ck_assert_int_eq(fclose(f), 0);
-    ck_assert_int_eq(chmod(path, 0644), 0);
-}
-
-/* The bytes of a built test plugin; the caller frees them. */
-static char *plugin_bytes(const char *name, size_t *size) {
-    char path[512];
-    snprintf(path, sizeof path, "%s/test-plugins/%s.so", TEST_BUILD, name);
-    FILE *f = fopen(path, "rb");
-    ck_assert_msg(f != NULL, "%s is not built", path);
-    fseek(f, 0, SEEK_END);
-    *size = (size_t)ftell(f);
-    rewind(f);
-    char *data = malloc(*size);
-    ck_assert_ptr_nonnull(data);
-    ck_assert_uint_eq(fread(data, 1, *size, f), *size);
-    fclose(f);
-    return data;
-}
-
-/* Once only: a file that was loaded stays as it is. */
-static void drop_as(const char *name, const char *file) {
-    size_t size;
-    if (access(in_dir(file), F_OK) == 0) return;
-    char *data = plugin_bytes(name, &size);
-    write_file(in_dir(file), data, size);
-    free(data);
-}
-
-static void drop(const char *name) {
-    char file[80];
-    snprintf(file, sizeof file, "%s.so", name);
-    drop_as(name, file);
-}
-
-static int search(const char *want, bool try_all) {
-    struct bnt_backends_options o = {dir, want, try_all};
-    bnt_backends_close(table);
-    err.text[0] = '\0';
-    return bnt_backends_open(&table, &o, &err);
-}
-
-static const struct bnt_candidate *row(const char *name) {
-    for (size_t i = 0; i < bnt_backends_count(table); i++) {
-        const struct bnt_candidate *c = bnt_backends_at(table, i);
-        if (strcmp(c->name, name) == 0) return c;
-    }
-    ck_abort_msg("no row '%s'", name);
-    return NULL;
-}
-
-/* The row has this verdict and, if not NULL, a reason with this text in it. */
-static void expect(const char *name, enum bnt_verdict verdict, const char *reason) {
-    const struct bnt_candidate *c = row(name);
-    ck_assert_msg(c->verdict == verdict, "%s: %s (%s), expected %s", name,
-                  bnt_verdict_name(c->verdict), c->reason, bnt_verdict_name(verdict));
-    if (reason) {
-        ck_assert_msg(strstr(c->reason, reason) != NULL, "%s: '%s' lacks '%s'", name, c->reason,
-                      reason);
-    }
-    ck_assert(verdict == BNT_VERDICT_OK || c->reason[0] != '\0');
-}
-
-static void expect_chosen(const char *name) {
-    ck_assert_ptr_nonnull(bnt_backends_chosen(table));
-    ck_assert_str_eq(bnt_backends_chosen(table)->name, name);
-    ck_assert(row(name)->chosen);
-}
 
 /* Alone beside `good`: it is refused so, auto goes on to `good`, and asking for it is an error. */
 static void expect_refused(const char *name, enum bnt_verdict verdict, const char *reason) {
@@ -389,69 +282,6 @@ START_TEST(duplicates) {
 }
 END_TEST
 
-START_TEST(writable_by_others) {
-    char sub[256];
-    drop("best");
-    drop("good");
-    ck_assert_int_eq(chmod(in_dir("best.so"), 0666), 0);
-    ck_assert_int_eq(search("auto", false), BNT_OK);
-    expect("best", BNT_VERDICT_UNSAFE, "writable by everyone");
-    expect_chosen("good");
-    ck_assert_int_eq(chmod(in_dir("best.so"), 0664), 0); /* our own group: umask 002 */
-    ck_assert_int_eq(search("auto", false), BNT_OK);
-    expect_chosen("best");
-    snprintf(sub, sizeof sub, "%s", in_dir("open"));
-    ck_assert_int_eq(mkdir(sub, 0700), 0); /* a link out of a safe folder into an unsafe one */
-    ck_assert_int_eq(rename(in_dir("best.so"), in_dir("open/best.so")), 0);
-    ck_assert_int_eq(symlink("open/best.so", in_dir("best.so")), 0);
-    ck_assert_int_eq(search("auto", false), BNT_OK);
-    ck_assert_int_eq(chmod(sub, 0777), 0);
-    ck_assert_int_eq(search("auto", false), BNT_OK);
-    expect("best", BNT_VERDICT_UNSAFE, "folder");
-    expect_chosen("good");
-    ck_assert_int_eq(chmod(sub, 0755), 0);
-    ck_assert_int_eq(chmod(dir, 0777), 0); /* the folder itself: nothing in it is safe */
-    ck_assert_int_eq(search("auto", false), BNT_OK);
-    expect("good", BNT_VERDICT_UNSAFE, "writable by everyone");
-    expect("best", BNT_VERDICT_UNSAFE, "above");
-    expect_chosen("ref-scalar");
-    ck_assert_int_eq(chmod(dir, 0755), 0);
-}
-END_TEST
-
-START_TEST(of_strangers) {
-    if (geteuid() != 0) return; /* only root can give files away */
-    drop("best");
-    drop("good");
-    ck_assert_int_eq(chown(in_dir("best.so"), 12345, 0), 0);
-    ck_assert_int_eq(search("auto", false), BNT_OK);
-    expect("best", BNT_VERDICT_UNSAFE, "another user");
-    ck_assert_int_eq(chown(in_dir("best.so"), 0, 12345), 0);
-    ck_assert_int_eq(search("auto", false), BNT_OK);
-    expect_chosen("best"); /* a strange group may read */
-    ck_assert_int_eq(chmod(in_dir("best.so"), 0664), 0);
-    ck_assert_int_eq(search("auto", false), BNT_OK);
-    expect("best", BNT_VERDICT_UNSAFE, "group");
-    ck_assert_int_eq(chown(dir, 12345, 0), 0);
-    ck_assert_int_eq(search("auto", false), BNT_OK);
-    expect("good", BNT_VERDICT_UNSAFE, "folder");
-    ck_assert_int_eq(chown(dir, 0, 0), 0);
-}
-END_TEST
-
-START_TEST(replaced_after_loading) {
-    size_t size;
-    char *data = plugin_bytes("best", &size);
-    drop("good");
-    ck_assert_int_eq(search("good", false), BNT_OK);
-    ck_assert_int_eq(unlink(in_dir("good.so")), 0);
-    write_file(in_dir("good.so"), data, size); /* another plugin under the loaded one's path */
-    free(data);
-    ck_assert_int_eq(search("best", false), BNT_E_BACKEND);
-    expect("best", BNT_VERDICT_UNSAFE, "replaced");
-}
-END_TEST
-
 START_TEST(verdict_names) {
     for (int a = 0; a <= BNT_VERDICT_NOT_TRIED; a++) {
         ck_assert_str_ne(bnt_verdict_name((enum bnt_verdict)a), "?");
@@ -485,9 +315,6 @@ int main(void) {
     tcase_add_test(tc, wrong_results);
     tcase_add_test(tc, incomplete);
     tcase_add_test(tc, duplicates);
-    tcase_add_test(tc, writable_by_others);
-    tcase_add_test(tc, of_strangers);
-    tcase_add_test(tc, replaced_after_loading);
     tcase_add_test(tc, verdict_names);
     suite_add_tcase(s, tc);
     return run_suite(s);

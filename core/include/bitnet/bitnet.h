@@ -70,6 +70,9 @@ struct bnt_engine_info {
     const char *i2s_layout, *i2s_known, *i2s_seen;
     double i2s_margin;
     bool i2s_contradicted;
+    /* One line when `auto` perhaps took a slower backend than it could have, and why: a plugin was
+     * refused, or there is no folder of plugins. "" when all is well. */
+    const char *backend_warning;
 };
 
 BNT_API int bnt_engine_open(struct bnt_engine **out, const char *model_path,
