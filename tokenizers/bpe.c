@@ -10,9 +10,8 @@ static const char KEY[] = "tokenizer.ggml.merges";
  */
 
 static uint32_t *slot_of(const struct bnt_bpe *b, int32_t left, int32_t right) {
-    uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9E3779B97F4A7C15u;
-    h ^= h >> 32;
-    for (uint32_t i = (uint32_t)(h * 0xD6E8FEB86659FD93u >> 32) & b->mask;; i = (i + 1) & b->mask) {
+    uint64_t h = bnt_hash_u64(&b->key, (uint64_t)(uint32_t)left << 32 | (uint32_t)right);
+    for (uint32_t i = (uint32_t)h & b->mask;; i = (i + 1) & b->mask) {
         uint32_t rank = b->slots[i];
         if (rank == UINT32_MAX) return &b->slots[i];
         if (b->pairs[rank].left == left && b->pairs[rank].right == right) return &b->slots[i];
@@ -91,6 +90,7 @@ int bnt_bpe_load(struct bnt_bpe *b, const struct bnt_vocab *v, const struct bnt_
     int rc;
     memset(b, 0, sizeof *b);
     b->pre = pre;
+    b->key = bnt_hash_key_draw();
     if (pre && (rc = bnt_splitter_init(&b->splitter, pre, err))) return rc;
     joined = malloc(2 * BNT_PIECE_MAX);
     rc = joined ? load(b, v, g, joined, err) : bnt_fail_nomem(err, KEY, 2 * BNT_PIECE_MAX);

@@ -7,6 +7,7 @@
 #ifndef BNT_TOKENIZERS_BPE_H
 #define BNT_TOKENIZERS_BPE_H
 
+#include "hash.h"
 #include "merge.h"
 #include "pretok.h"
 #include "tokenizer.h"
@@ -21,6 +22,7 @@ struct bnt_bpe {
     struct bnt_splitter splitter; /* of pre */
     struct bnt_pair *pairs;       /* by rank */
     uint32_t count;
+    struct bnt_hash_key key;
     uint32_t *slots; /* ranks, open addressing; UINT32_MAX: empty */
     uint32_t mask;
 };

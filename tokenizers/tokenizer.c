@@ -155,6 +155,7 @@ int bnt_tokenizer_encode(const struct bnt_tokenizer *t, const char *text, size_t
     bool control = flags & BNT_ENCODE_PARSE_SPECIAL, exact = flags & BNT_ENCODE_EXACT;
     bool prefix = info->add_space_prefix && /* at the start and after each special token */
                   !(flags & BNT_ENCODE_CONTINUES);
+    struct bnt_special_search search = {0};
     struct bnt_merger m = {0};
     int rc = BNT_OK;
     list->count = 0;
@@ -164,22 +165,24 @@ int bnt_tokenizer_encode(const struct bnt_tokenizer *t, const char *text, size_t
         (rc = bnt_token_push(list, info->bos, 0, 0, err)))
         goto out;
     for (size_t pos = 0; pos < len;) {
-        int32_t id = -1;
-        size_t match = 0;
-        size_t stop = bnt_specials_find(&t->specials, &t->vocab, s, pos, len, control, &id, &match);
+        int32_t id;
+        size_t stop;
+        rc = bnt_specials_next(&t->specials, s, pos, len, control, &search, &stop, &id, err);
+        if (rc) goto out;
         if (stop > pos) {
             rc = t->vocab.byte_level
                      ? bnt_bpe_encode(&t->bpe, &t->vocab, s, pos, stop, prefix, &m, list, err)
                      : bnt_spm_encode(&t->spm, s, pos, stop, prefix, exact, &m, list, err);
             if (rc) goto out;
         }
-        if (id >= 0 && (rc = bnt_token_push(list, id, stop, stop + match, err))) goto out;
+        pos = stop + (id >= 0 ? t->vocab.pieces[id].text_len : 0);
+        if (id >= 0 && (rc = bnt_token_push(list, id, stop, pos, err))) goto out;
         prefix = info->add_space_prefix && id >= 0;
-        pos = stop + match;
     }
     if ((flags & BNT_ENCODE_BOS) && info->add_eos)
         rc = bnt_token_push(list, info->eos, len, len, err);
 out:
+    bnt_special_search_free(&search);
     bnt_merger_free(&m);
     return rc;
 }

@@ -16,20 +16,6 @@ static const char KEY_SCORES[] = "tokenizer.ggml.scores";
 /* ---- index ------------------------------------------------------------------------------------
  */
 
-static uint32_t hash(const uint8_t *s, size_t len) {
-    uint64_t h = 0x9E3779B97F4A7C15u ^ len;
-    for (; len >= 8; s += 8, len -= 8) {
-        uint64_t w;
-        memcpy(&w, s, 8);
-        h = (h ^ w) * 0xD6E8FEB86659FD93u;
-        h ^= h >> 32;
-    }
-    for (; len; s++, len--) h = (h ^ *s) * 0x100000001B3u;
-    h ^= h >> 29;
-    h *= 0xD6E8FEB86659FD93u;
-    return (uint32_t)(h >> 32);
-}
-
 static int index_init(struct bnt_index *x, uint32_t count, struct bnt_err *err) {
     size_t n = 16;
     while (n < (size_t)count * 2) n *= 2;
@@ -51,7 +37,7 @@ static void spelling(const struct bnt_vocab *v, const struct bnt_index *x, int32
 /* The slot that holds these bytes, or the empty one where they belong. */
 static int32_t *slot_of(const struct bnt_vocab *v, const struct bnt_index *x, const uint8_t *s,
                         size_t len) {
-    for (uint32_t i = hash(s, len) & x->mask;; i = (i + 1) & x->mask) {
+    for (uint32_t i = (uint32_t)bnt_hash(&v->key, s, len) & x->mask;; i = (i + 1) & x->mask) {
         const uint8_t *have;
         size_t have_len;
         if (x->slots[i] < 0) return &x->slots[i];
@@ -305,6 +291,7 @@ int bnt_vocab_load(struct bnt_vocab *v, const struct bnt_gguf *g, bool byte_leve
     int rc;
     memset(v, 0, sizeof *v);
     v->byte_level = byte_level;
+    v->key = bnt_hash_key_draw();
     v->spaces_lead = true;
     for (int i = 0; i < 256; i++) v->byte_id[i] = -1;
     rc = load(v, g, scored, err);

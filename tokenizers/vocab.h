@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "file/gguf.h"
+#include "hash.h"
 
 enum { BNT_PIECE_MAX = 65535 }; /* bytes; the longest known vocabularies stay below 300 */
 
@@ -34,7 +35,8 @@ struct bnt_index { /* open addressing, ids or -1, a power of two of slots */
 };
 
 struct bnt_vocab {
-    bool byte_level; /* GPT-2's alphabet, else SentencePiece */
+    struct bnt_hash_key key; /* of both indexes */
+    bool byte_level;         /* GPT-2's alphabet, else SentencePiece */
     uint32_t count;
     struct bnt_piece *pieces;
     uint8_t *arena;             /* owns text and bytes */

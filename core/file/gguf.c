@@ -4,6 +4,10 @@
  * The one idea: a cursor that cannot leave the file. Everything is read through take(), which
  * checks the remaining length first and remembers what was being read for the error message; after
  * the walk, the directory is checked as a whole (sizes, bounds, overlaps, duplicate names).
+ *
+ * The mapping may change while it is read: another process may write into the file. So the header
+ * is walked once to see how long it is, copied, and read from the copy; nothing that was checked is
+ * looked at in the mapping again.
  */
 #include "file/gguf_internal.h"
 
@@ -262,8 +266,12 @@ static int check_overlaps(struct bnt_gguf *g, struct bnt_err *err) {
 /* More than any model has, and few enough that a sparse file of empty keys takes little memory. */
 enum { MAX_KEYS = 1 << 16, MAX_TENSORS = 1 << 17 };
 
-/* Reads the header's counts and allocates the directory. A key takes at least 13 bytes and a tensor
- * 33, so a count that the file cannot hold is refused before memory is asked for. */
+/* The longest header: that of a vocabulary of 262,144 pieces has 16 MB. It is copied, so that this
+ * bounds the memory that a sparse file takes. */
+enum { MAX_HEADER = 1 << 28 };
+
+/* Reads the header's counts. A key takes at least 13 bytes and a tensor 33, so a count that the
+ * file cannot hold is refused before memory is asked for. */
 static int read_counts(struct bnt_gguf *g, struct cursor *c) {
     uint32_t magic, swapped;
     uint64_t n_tensors, n_kv;
@@ -292,10 +300,36 @@ static int read_counts(struct bnt_gguf *g, struct cursor *c) {
                         n_tensors, n_kv, MAX_TENSORS, MAX_KEYS);
     g->n_tensors = (size_t)n_tensors;
     g->n_kv = (size_t)n_kv;
+    return BNT_OK;
+}
+
+/* Copies the header, as long as it is found to be, to g->header; c reads the copy from then on. */
+static int copy_header(struct bnt_gguf *g, struct cursor *c) {
+    int status = read_counts(g, c);
+    if (status != BNT_OK) return status;
+    for (size_t i = 0; i < g->n_kv; i++) {
+        struct bnt_gguf_kv kv;
+        if (!take_kv(c, &kv)) return BNT_E_FORMAT;
+    }
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        struct bnt_gguf_tensor t;
+        if (!take_tensor_info(c, &t)) return BNT_E_FORMAT;
+    }
+    if (c->at > MAX_HEADER)
+        return bnt_fail(c->err, BNT_E_LIMIT, "a header of %" PRIu64 " bytes; at most %d are read",
+                        c->at, MAX_HEADER);
+    g->header = malloc((size_t)c->at);
+    if (!g->header) return bnt_fail_nomem(c->err, "the GGUF header", (size_t)c->at);
+    memcpy(g->header, g->bytes, (size_t)c->at);
+    *c = (struct cursor){.bytes = g->header, .size = c->at, .err = c->err};
+    return BNT_OK;
+}
+
+static int make_directory(struct bnt_gguf *g, struct bnt_err *err) {
     g->kv = calloc(g->n_kv ? g->n_kv : 1, sizeof *g->kv);
     g->tensors = calloc(g->n_tensors ? g->n_tensors : 1, sizeof *g->tensors);
     if (!g->kv || !g->tensors)
-        return bnt_fail_nomem(c->err, "the GGUF directory",
+        return bnt_fail_nomem(err, "the GGUF directory",
                               g->n_kv * sizeof *g->kv + g->n_tensors * sizeof *g->tensors);
     return BNT_OK;
 }
@@ -303,8 +337,10 @@ static int read_counts(struct bnt_gguf *g, struct cursor *c) {
 static int read_all(struct bnt_gguf *g, struct bnt_err *err) {
     struct cursor c = {.bytes = g->bytes, .size = g->size, .err = err};
     uint64_t data_start = 0;
-    int status = read_counts(g, &c);
+    int status = copy_header(g, &c);
     if (status != BNT_OK) return status;
+    if ((status = read_counts(g, &c)) != BNT_OK) return status;
+    if ((status = make_directory(g, err)) != BNT_OK) return status;
     for (size_t i = 0; i < g->n_kv; i++) {
         if (!take_kv(&c, &g->kv[i])) return BNT_E_FORMAT;
     }
@@ -399,6 +435,7 @@ void bnt_gguf_close(struct bnt_gguf *g) {
         munmap((void *)(uintptr_t)g->bytes, g->size);
         close(g->fd);
     }
+    free(g->header);
     free(g->kv);
     free(g->tensors);
     free(g->kv_order);

@@ -3,7 +3,8 @@
  *
  * Knows the container: keys, arrays, tensor directory, and that every offset, count, length and
  * alignment lies inside the file and no two tensors overlap. Knows nothing of models. Everything
- * it hands out points into the mapping and lives until bnt_gguf_close.
+ * it hands out lives until bnt_gguf_close: keys, values and names as a private copy, which no other
+ * process can change; the data of tensors in the mapping.
  * Format: the GGUF specification of the ggml project.
  */
 #ifndef BNT_FILE_GGUF_H
@@ -32,7 +33,7 @@ enum bnt_gguf_type {
     BNT_GGUF_F64,
 };
 
-/* Bytes in the mapping; not terminated, any encoding. */
+/* Bytes of the file; not terminated, any encoding. */
 struct bnt_str {
     const char *ptr;
     size_t len;

@@ -8,9 +8,10 @@
 #include "file/gguf.h"
 
 struct bnt_gguf {
-    const uint8_t *bytes;
+    const uint8_t *bytes; /* the mapping: tensors are read there */
     size_t size;
-    int fd; /* of the mapped file; -1: memory that the caller keeps */
+    uint8_t *header; /* a copy of the header: keys, values and names are read here */
+    int fd;          /* of the mapped file; -1: memory that the caller keeps */
     uint32_t version;
     uint64_t alignment;
     struct bnt_gguf_kv *kv;
