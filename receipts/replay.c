@@ -248,7 +248,8 @@ static int replay_one(struct bnt_verification *v, const struct recorded *o,
 /* Room for the recorded steps and one more shows every end, and costs less memory than 2^24
  * positions that a stranger's receipt may ask for. 0 when something cannot even begin. */
 static int context_needed(uint64_t *n_ctx, struct bnt_verification *v, const json_t *receipt,
-                          const struct bnt_engine_info *info, struct bnt_err *err) {
+                          const struct bnt_engine *engine, struct bnt_err *err) {
+    const struct bnt_engine_info *info = bnt_engine_info(engine);
     const json_t *limits = json_object_get(json_object_get(receipt, "result"), "limits");
     const uint64_t context = (uint64_t)number(limits, "context");
     const size_t turns = bnt_receipt_turns(receipt);
@@ -266,6 +267,9 @@ static int context_needed(uint64_t *n_ctx, struct bnt_verification *v, const jso
         *n_ctx = 0;
         return BNT_OK;
     }
+    /* Where the context's size chooses among RoPE factors, it must choose as it did. */
+    const uint64_t least = bnt_model_least_context(engine->model, context);
+    if (need < least) need = least;
     *n_ctx = context < need ? context : need;
     return BNT_OK;
 }
@@ -278,7 +282,7 @@ int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct 
     const json_t *list = json_object_get(json_object_get(receipt, "result"), "turns");
     struct bnt_session_options so = *options;
     struct bnt_session *session = NULL;
-    int status = context_needed(&so.n_ctx, v, receipt, info, err);
+    int status = context_needed(&so.n_ctx, v, receipt, engine, err);
     v->checks[BNT_CHECK_REPLAY].state = BNT_DIFFERS;
     if (status != BNT_OK || so.n_ctx == 0) return status;
     status = bnt_session_open(&session, engine, &so, err);

@@ -25,7 +25,7 @@ exits 'stray word' 2 "what is 'hello'" "$bitnet" run hello
 exits 'two prompts' 2 'both give a prompt' "$bitnet" -p a -f b
 exits 'bad environment' 2 "BITNET_THREADS: 'many'" env BITNET_THREADS=many "$bitnet" -m "$model" -p a
 exits 'version' 0 '' "$bitnet" --version
-ok 'version names ABI and numerics' grep -q 'ABI 1.0, numerics 1' "$tmp/stdout"
+ok 'version names ABI and numerics' grep -q 'ABI 1.1, numerics 1' "$tmp/stdout"
 for command in run chat tokenize inspect backends bench perplexity verify parity; do
     exits "$command --help" 0 '' "$bitnet" $command --help
     ok "$command --help lists options" grep -q -- '--json' "$tmp/stdout"

@@ -146,7 +146,7 @@ static void slice_gate(const struct bnt_work *w, uint64_t turn, unsigned i, unsi
     bnt_gate_args a = w->a.gate;
     (void)turn;
     bnt_slice(w->item->cols, FLAT_STEP, i, n, &a.lo, &a.hi);
-    if (a.lo < a.hi) w->k->gate(&a);
+    if (a.lo < a.hi) (a.kind == BNT_GATE_GELU ? w->k->gate_gelu : w->k->gate)(&a);
 }
 
 static void slice_add(const struct bnt_work *w, uint64_t turn, unsigned i, unsigned n) {
@@ -289,7 +289,7 @@ static bool open_vector(struct bnt_work *w) {
         w->a.rope = (bnt_rope_args){
             0, 1, 0, (uint32_t)i->rows, x, n, (uint32_t)i->cols, i->rot, i->variant, 0, u, y};
         w->slice = slice_rope;
-    } else if (strcmp(i->slot, "gate") == 0) {
+    } else if (strncmp(i->slot, "gate", 4) == 0) {
         w->a.gate = (bnt_gate_args){0, n, x, u, y, i->variant, 0};
         w->slice = slice_gate;
     } else {

@@ -160,6 +160,8 @@ unsigned bnt_work_list(const struct bnt_work_dims *d, struct bnt_work_item items
     put_small(&l, "gate", 1, d->n_ff, d, BNT_GATE_RELU2, shape);
     snprintf(shape, sizeof shape, "silu %u", d->n_ff);
     put_small(&l, "gate", 1, d->n_ff, d, BNT_GATE_SILU, shape);
+    snprintf(shape, sizeof shape, "gelu %u", d->n_ff);
+    put_small(&l, "gate_gelu", 1, d->n_ff, d, BNT_GATE_GELU, shape);
     snprintf(shape, sizeof shape, "%u", d->n_embd);
     put_small(&l, "add", 1, d->n_embd, d, 0, shape);
     return l.count;

@@ -96,7 +96,10 @@ static int judge_search(struct cmd_suspect *s, const struct work *w,
 static int judge_backend(struct cmd_suspect *s, const struct work *w, struct bnt_engine *engine,
                          unsigned threads, const struct bnt_verification *made,
                          struct bnt_err *err) {
-    const struct bnt_session_options o = {.n_ctx = w->n,
+    const json_t *limits = part(w->receipt, "result", "limits");
+    const uint64_t least = bnt_model_least_context(
+        engine->model, (uint64_t)json_integer_value(json_object_get(limits, "context")));
+    const struct bnt_session_options o = {.n_ctx = w->n < least ? least : w->n,
                                           .n_batch = w->args->batch,
                                           .threads = threads,
                                           .no_bind = w->args->bind_none};

@@ -145,24 +145,37 @@ static int bind_layer(struct binder *b, unsigned i) {
         {"ffn_up", hp->n_ff, hp->n_embd, &l->up},
         {"ffn_down", hp->n_embd, hp->n_ff, &l->down},
     };
+    const bool in = b->m->norms_in;
     const struct {
         const char *name;
         uint64_t n;
-        float **gain;
+        float **values;
         bool wanted;
-    } norms[] = {
-        {"attn_norm", hp->n_embd, &l->attn_norm, true},
-        {"attn_sub_norm", q, &l->attn_sub_norm, hp->sub_norms},
-        {"ffn_norm", hp->n_embd, &l->ffn_norm, true},
-        {"ffn_sub_norm", hp->n_ff, &l->ffn_sub_norm, hp->sub_norms},
-        {"attn_q_norm", hp->head_dim, &l->q_norm, hp->qk_norms},
-        {"attn_k_norm", hp->head_dim, &l->k_norm, hp->qk_norms},
+    } vectors[] = {
+        {"attn_norm.weight", hp->n_embd, &l->attn_norm, true},
+        {"attn_q_norm_in.weight", hp->n_embd, &l->q_norm_in, in},
+        {"attn_k_norm_in.weight", hp->n_embd, &l->k_norm_in, in},
+        {"attn_v_norm_in.weight", hp->n_embd, &l->v_norm_in, in},
+        {"attn_q.bias", q, &l->bq, hp->biases},
+        {"attn_k.bias", kv, &l->bk, hp->biases},
+        {"attn_v.bias", kv, &l->bv, hp->biases},
+        {"attn_q_norm.weight", hp->head_dim, &l->q_norm, hp->qk_norms},
+        {"attn_k_norm.weight", hp->head_dim, &l->k_norm, hp->qk_norms},
+        {"attn_sub_norm.weight", q, &l->attn_sub_norm, hp->sub_norms},
+        {"attn_output_norm_in.weight", q, &l->attn_sub_norm, in},
+        {"post_attention_norm.weight", hp->n_embd, &l->post_attn_norm, hp->post_norms},
+        {"ffn_norm.weight", hp->n_embd, &l->ffn_norm, true},
+        {"ffn_gate_norm_in.weight", hp->n_embd, &l->gate_norm_in, in},
+        {"ffn_up_norm_in.weight", hp->n_embd, &l->up_norm_in, in},
+        {"ffn_sub_norm.weight", hp->n_ff, &l->ffn_sub_norm, hp->sub_norms},
+        {"ffn_down_norm_in.weight", hp->n_ff, &l->ffn_sub_norm, in},
+        {"post_ffw_norm.weight", hp->n_embd, &l->post_ffn_norm, hp->post_norms},
     };
     char name[64];
-    for (size_t k = 0; k < sizeof norms / sizeof norms[0]; k++) {
-        if (!norms[k].wanted) continue;
-        snprintf(name, sizeof name, "blk.%u.%s.weight", i, norms[k].name);
-        if (!(*norms[k].gain = bind_vector(b, name, norms[k].n))) return b->err->status;
+    for (size_t k = 0; k < sizeof vectors / sizeof vectors[0]; k++) {
+        if (!vectors[k].wanted) continue;
+        snprintf(name, sizeof name, "blk.%u.%s", i, vectors[k].name);
+        if (!(*vectors[k].values = bind_vector(b, name, vectors[k].n))) return b->err->status;
     }
     for (size_t k = 0; k < MATRICES_PER_LAYER; k++) {
         snprintf(name, sizeof name, "blk.%u.%s.weight", i, matrices[k].name);
@@ -170,6 +183,28 @@ static int bind_layer(struct binder *b, unsigned i) {
         if (status != BNT_OK) return status;
     }
     return BNT_OK;
+}
+
+static int bind_factors(struct binder *b, const char *name, float **out) {
+    uint32_t n = b->m->hp.n_rot / 2;
+    if (!(*out = bind_vector(b, name, n))) return b->err->status;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!((*out)[i] > 0.0f))
+            return bnt_fail(b->err, BNT_E_FORMAT, "tensor '%s': element %" PRIu32 " is %g", name, i,
+                            (double)(*out)[i]);
+    }
+    return BNT_OK;
+}
+
+static int bind_rope_factors(struct binder *b) {
+    struct bnt_model *m = b->m;
+    if (m->hp.longrope) {
+        int status = bind_factors(b, "rope_factors_short.weight", &m->rope_factors);
+        if (status != BNT_OK) return status;
+        return bind_factors(b, "rope_factors_long.weight", &m->rope_factors_long);
+    }
+    if (!bnt_gguf_tensor(m->gguf, "rope_freqs.weight")) return BNT_OK;
+    return bind_factors(b, "rope_freqs.weight", &m->rope_factors);
 }
 
 static int bind_embedding_and_head(struct binder *b) {
@@ -187,17 +222,7 @@ static int bind_embedding_and_head(struct binder *b) {
     }
     if (!(m->output_norm = bind_vector(b, "output_norm.weight", m->hp.n_embd)))
         return b->err->status;
-    if (bnt_gguf_tensor(m->gguf, "rope_freqs.weight")) {
-        if (!(m->rope_factors = bind_vector(b, "rope_freqs.weight", m->hp.n_rot / 2)))
-            return b->err->status;
-        for (uint32_t i = 0; i < m->hp.n_rot / 2; i++) {
-            if (!(m->rope_factors[i] > 0.0f))
-                return bnt_fail(b->err, BNT_E_FORMAT,
-                                "tensor 'rope_freqs.weight': element %u is %g", i,
-                                (double)m->rope_factors[i]);
-        }
-    }
-    return BNT_OK;
+    return bind_rope_factors(b);
 }
 
 static int refuse_unused(struct binder *b) {
@@ -220,6 +245,8 @@ int bnt_bind(struct bnt_model *m, struct bnt_err *err) {
     if (n_tensors < (size_t)m->hp.n_layer * MATRICES_PER_LAYER)
         return bnt_fail(err, BNT_E_FORMAT, "%u blocks, but only %zu tensors", m->hp.n_layer,
                         n_tensors);
+    m->norms_in =
+        m->hp.may_have_norms_in && bnt_gguf_tensor(m->gguf, "blk.0.attn_q_norm_in.weight");
     struct bnt_err local = {0};
     struct binder b = {.m = m, .used = calloc(n_tensors, sizeof(bool)), .err = err ? err : &local};
     m->layers = calloc(m->hp.n_layer, sizeof *m->layers);

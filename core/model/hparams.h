@@ -14,6 +14,8 @@
 #include "file/gguf.h"
 #include "model/rope.h"
 
+enum { BNT_MAX_LAYERS = 1024 };
+
 struct bnt_hparams {
     char arch[32];
     char name[128]; /* general.name, printable */
@@ -25,10 +27,20 @@ struct bnt_hparams {
     uint32_t n_rot, rope_style; /* BNT_ROPE_* */
     double rope_base;
     struct bnt_rope_scaling rope_scaling;
-    uint32_t gate;    /* BNT_GATE_* */
-    bool sub_norms;   /* attn_sub_norm and ffn_sub_norm */
-    bool qk_norms;    /* RMSNorm over each head of q and k */
-    float attn_scale; /* of scores: 1 / sqrt(head_dim) unless a key says otherwise */
+    bool longrope;          /* two sets of factors; contexts up to original_context are short */
+    uint32_t gate;          /* BNT_GATE_* */
+    bool sub_norms;         /* attn_sub_norm and ffn_sub_norm */
+    bool qk_norms;          /* RMSNorm over each head of q and k */
+    bool biases;            /* of q, k and v */
+    bool post_norms;        /* RMSNorm of what a branch adds to the residual stream */
+    bool may_have_norms_in; /* an RMSNorm of its own before each projection, if tensors say so */
+    float attn_scale;       /* of scores: 1 / sqrt(head_dim) unless a key says otherwise */
+    /* Factors of the embedding, of what a branch adds, and of what the head reads; 1 without. */
+    float embd_scale, branch_scale, head_scale;
+    /* Layers that see the last `window` positions only; 0: no layer does. */
+    uint32_t window;
+    double window_rope_base; /* theirs: without scaling and factors */
+    bool windowed[BNT_MAX_LAYERS];
 };
 
 enum {

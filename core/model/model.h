@@ -48,6 +48,9 @@ struct bnt_layer {
     uint32_t wq, wk, wv, wo, gate, up, down;
     float *attn_norm, *attn_sub_norm, *ffn_norm, *ffn_sub_norm; /* sub-norms NULL without */
     float *q_norm, *k_norm;                                     /* [head_dim]; NULL without */
+    float *bq, *bk, *bv;                                        /* biases; NULL without */
+    float *post_attn_norm, *post_ffn_norm;                      /* [n_embd]; NULL without */
+    float *q_norm_in, *k_norm_in, *v_norm_in, *gate_norm_in, *up_norm_in; /* NULL without */
 };
 
 struct bnt_model {
@@ -58,7 +61,9 @@ struct bnt_model {
     struct bnt_layer *layers;
     uint32_t embedding, head; /* matrices; equal when tied */
     float *output_norm;
-    float *rope_factors; /* [n_rot / 2] divisors of the frequencies, or NULL */
+    bool norms_in; /* an RMSNorm of its own before each projection: of o and down, sub-norms */
+    float *rope_factors;      /* [n_rot / 2] divisors of the frequencies, or NULL */
+    float *rope_factors_long; /* with longrope; then rope_factors are those of short contexts */
     uint64_t parameters, ternary_parameters;
     struct bnt_i2s_finding i2s; /* set after opening, before weights are decoded */
 };
@@ -66,5 +71,14 @@ struct bnt_model {
 /* The GGUF must outlive the model. */
 int bnt_model_open(struct bnt_model **out, const struct bnt_gguf *g, struct bnt_err *err);
 void bnt_model_close(struct bnt_model *m);
+
+/* Sets of rotary frequencies. */
+enum bnt_rope_set { BNT_ROPE_ALL, BNT_ROPE_WINDOW, BNT_ROPE_SETS };
+
+/* freq [n_rot / 2] of a set, in a session of n_ctx positions. */
+void bnt_model_frequencies(const struct bnt_model *m, enum bnt_rope_set set, uint64_t n_ctx,
+                           double *freq);
+/* The least context that a session may have to compute what one of n_ctx positions does. */
+uint64_t bnt_model_least_context(const struct bnt_model *m, uint64_t n_ctx);
 
 #endif

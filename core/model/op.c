@@ -14,6 +14,8 @@ static const struct bnt_op_form forms[BNT_OP_COUNT] = {
     [BNT_OP_ATTENTION] = {"attention", BNT_CUT_HEADS, .updates = false, .selects = false},
     [BNT_OP_GATE] = {"gate", BNT_CUT_TOKENS, .updates = false, .selects = false},
     [BNT_OP_ADD] = {"add", BNT_CUT_TOKENS, .updates = true, .selects = false},
+    [BNT_OP_BIAS] = {"bias", BNT_CUT_TOKENS, .updates = true, .selects = false},
+    [BNT_OP_SCALE] = {"scale", BNT_CUT_TOKENS, .updates = true, .selects = false},
 };
 
 const struct bnt_op_form *bnt_op_form(enum bnt_op_kind kind) {

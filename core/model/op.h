@@ -22,6 +22,8 @@ enum bnt_op_kind {
     BNT_OP_ATTENTION, /* out = attention(in = Q, cache of layer) */
     BNT_OP_GATE,      /* out = act(in) * in2 */
     BNT_OP_ADD,       /* out += in */
+    BNT_OP_BIAS,      /* out += gain, the same for each token */
+    BNT_OP_SCALE,     /* out *= factor */
     BNT_OP_COUNT,
 };
 
@@ -31,6 +33,7 @@ enum bnt_buffer {
     BNT_BUF_NONE,
     BNT_BUF_X,      /* residual stream [n_embd] */
     BNT_BUF_NORM,   /* normalised input of linears [max width] */
+    BNT_BUF_INPUT,  /* the same, normalised once more for one of them [n_embd] */
     BNT_BUF_Q,      /* [n_head * head_dim] */
     BNT_BUF_K,      /* [n_head_kv * head_dim] */
     BNT_BUF_V,      /* [n_head_kv * head_dim] */
@@ -55,7 +58,10 @@ struct bnt_op {
     uint32_t heads;    /* equal parts that a token's values consist of; 1 where they are one */
     uint32_t matrix;   /* LINEAR, EMBED */
     uint32_t layer;    /* the block it belongs to; n_layer for the parts around the blocks */
-    const float *gain; /* NORM [width / heads] */
+    const float *gain; /* NORM [width / heads], BIAS [width] */
+    float factor;      /* SCALE */
+    uint32_t set;      /* ROPE: which frequencies (model.h) */
+    uint32_t window;   /* ATTENTION: positions that a token sees; 0: all */
     const char
         *tensor;    /* name of the matrix or, without "blk.N.", of the gain; "" without either */
     uint32_t block; /* QUANTIZE */

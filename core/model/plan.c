@@ -1,10 +1,12 @@
 /*
  * plan.c - see plan.h.
  *
- * The graphs of bitnet-b1.58, bitnet, llama and qwen3 are one: norms, the gate and the RoPE style
- * are what differs. Each block:
- *   norm -> q, k, v [-> q and k norm] -> rope -> cache -> attention [-> sub-norm] -> o -> +
- *   norm -> gate, up -> act(gate) * up [-> sub-norm] -> down -> +
+ * The graphs of all architectures are one; what stands in brackets is what they differ in, besides
+ * the gate, the RoPE style and a factor here and there. Each block:
+ *   norm -> q, k, v [+ bias -> q and k norm] -> rope -> cache -> attention [-> sub-norm] -> o
+ *     [-> post-norm] -> +
+ *   norm -> gate, up -> act(gate) * up [-> sub-norm] -> down [-> post-norm] -> +
+ * [Each of q, k, v, gate and up normalises its input once more.]
  */
 #include "model/plan.h"
 
@@ -102,8 +104,29 @@ static void linear(struct builder *b, enum bnt_buffer in, uint32_t width, uint32
     linears(b, in, width, 1, &matrix, &out);
 }
 
+/* A product with an input of its own, which is `in` normalised once more. */
+static void linear_normed(struct builder *b, enum bnt_buffer in, uint32_t width, const float *gain,
+                          const char *tensor, uint32_t matrix, enum bnt_buffer out) {
+    norm(b, in, gain, tensor, width, 1, BNT_BUF_INPUT);
+    linear(b, BNT_BUF_INPUT, width, matrix, out);
+}
+
+static void bias(struct builder *b, enum bnt_buffer buffer, uint32_t width, const float *values,
+                 const char *tensor) {
+    if (!values) return;
+    struct bnt_op *op = push(b, BNT_OP_BIAS, BNT_BUF_NONE, 0, buffer, width);
+    op->gain = values;
+    op->tensor = tensor;
+}
+
+static void scale(struct builder *b, enum bnt_buffer buffer, uint32_t width, float factor) {
+    if (factor != 1.0f) push(b, BNT_OP_SCALE, BNT_BUF_NONE, 0, buffer, width)->factor = factor;
+}
+
 static void rope(struct builder *b, enum bnt_buffer buffer, uint32_t width, uint32_t heads) {
-    push(b, BNT_OP_ROPE, BNT_BUF_NONE, 0, buffer, width)->heads = heads;
+    struct bnt_op *op = push(b, BNT_OP_ROPE, BNT_BUF_NONE, 0, buffer, width);
+    op->heads = heads;
+    op->set = b->m->hp.windowed[b->layer] ? BNT_ROPE_WINDOW : BNT_ROPE_ALL;
 }
 
 static void kv_store(struct builder *b, uint32_t width) {
@@ -116,24 +139,45 @@ static void attention(struct builder *b, uint32_t width) {
     struct bnt_op *op = push(b, BNT_OP_ATTENTION, BNT_BUF_Q, width, BNT_BUF_ATTN, width);
     op->in2 = BNT_BUF_CACHE;
     op->heads = b->m->hp.n_head;
+    op->window = b->m->hp.windowed[b->layer] ? b->m->hp.window : 0;
 }
 
 static void gate(struct builder *b, uint32_t width) {
     push(b, BNT_OP_GATE, BNT_BUF_GATE, width, BNT_BUF_GATE, width)->in2 = BNT_BUF_UP;
 }
 
-static void add(struct builder *b, enum bnt_buffer in, uint32_t width) {
-    push(b, BNT_OP_ADD, in, width, BNT_BUF_X, width);
+/* What a branch has computed joins the residual stream. */
+static void join(struct builder *b, const float *post_norm, const char *tensor) {
+    const struct bnt_hparams *hp = &b->m->hp;
+    if (post_norm) norm(b, BNT_BUF_BRANCH, post_norm, tensor, hp->n_embd, 1, BNT_BUF_BRANCH);
+    scale(b, BNT_BUF_BRANCH, hp->n_embd, hp->branch_scale);
+    push(b, BNT_OP_ADD, BNT_BUF_BRANCH, hp->n_embd, BNT_BUF_X, hp->n_embd);
+}
+
+static void queries_keys_values(struct builder *b, const struct bnt_layer *l, uint32_t q,
+                                uint32_t kv) {
+    const uint32_t n = b->m->hp.n_embd;
+    norm(b, BNT_BUF_X, l->attn_norm, "attn_norm.weight", n, 1, BNT_BUF_NORM);
+    if (b->m->norms_in) {
+        linear_normed(b, BNT_BUF_NORM, n, l->q_norm_in, "attn_q_norm_in.weight", l->wq, BNT_BUF_Q);
+        linear_normed(b, BNT_BUF_NORM, n, l->k_norm_in, "attn_k_norm_in.weight", l->wk, BNT_BUF_K);
+        linear_normed(b, BNT_BUF_NORM, n, l->v_norm_in, "attn_v_norm_in.weight", l->wv, BNT_BUF_V);
+    } else {
+        linears(b, BNT_BUF_NORM, n, 3, (const uint32_t[]){l->wq, l->wk, l->wv},
+                (const enum bnt_buffer[]){BNT_BUF_Q, BNT_BUF_K, BNT_BUF_V});
+    }
+    bias(b, BNT_BUF_Q, q, l->bq, "attn_q.bias");
+    bias(b, BNT_BUF_K, kv, l->bk, "attn_k.bias");
+    bias(b, BNT_BUF_V, kv, l->bv, "attn_v.bias");
 }
 
 static void layer(struct builder *b) {
     const struct bnt_hparams *hp = &b->m->hp;
     const struct bnt_layer *l = &b->m->layers[b->layer];
+    const bool in = b->m->norms_in;
     uint32_t q = hp->n_head * hp->head_dim, kv = hp->n_head_kv * hp->head_dim;
 
-    norm(b, BNT_BUF_X, l->attn_norm, "attn_norm.weight", hp->n_embd, 1, BNT_BUF_NORM);
-    linears(b, BNT_BUF_NORM, hp->n_embd, 3, (const uint32_t[]){l->wq, l->wk, l->wv},
-            (const enum bnt_buffer[]){BNT_BUF_Q, BNT_BUF_K, BNT_BUF_V});
+    queries_keys_values(b, l, q, kv);
     if (l->q_norm) norm(b, BNT_BUF_Q, l->q_norm, "attn_q_norm.weight", q, hp->n_head, BNT_BUF_Q);
     if (l->k_norm)
         norm(b, BNT_BUF_K, l->k_norm, "attn_k_norm.weight", kv, hp->n_head_kv, BNT_BUF_K);
@@ -143,23 +187,32 @@ static void layer(struct builder *b) {
     attention(b, q);
     enum bnt_buffer branch = BNT_BUF_ATTN;
     if (l->attn_sub_norm) {
-        norm(b, branch, l->attn_sub_norm, "attn_sub_norm.weight", q, 1, BNT_BUF_NORM);
+        norm(b, branch, l->attn_sub_norm,
+             in ? "attn_output_norm_in.weight" : "attn_sub_norm.weight", q, 1, BNT_BUF_NORM);
         branch = BNT_BUF_NORM;
     }
     linear(b, branch, q, l->wo, BNT_BUF_BRANCH);
-    add(b, BNT_BUF_BRANCH, hp->n_embd);
+    join(b, l->post_attn_norm, "post_attention_norm.weight");
 
     norm(b, BNT_BUF_X, l->ffn_norm, "ffn_norm.weight", hp->n_embd, 1, BNT_BUF_NORM);
-    linears(b, BNT_BUF_NORM, hp->n_embd, 2, (const uint32_t[]){l->gate, l->up},
-            (const enum bnt_buffer[]){BNT_BUF_GATE, BNT_BUF_UP});
+    if (in) {
+        linear_normed(b, BNT_BUF_NORM, hp->n_embd, l->gate_norm_in, "ffn_gate_norm_in.weight",
+                      l->gate, BNT_BUF_GATE);
+        linear_normed(b, BNT_BUF_NORM, hp->n_embd, l->up_norm_in, "ffn_up_norm_in.weight", l->up,
+                      BNT_BUF_UP);
+    } else {
+        linears(b, BNT_BUF_NORM, hp->n_embd, 2, (const uint32_t[]){l->gate, l->up},
+                (const enum bnt_buffer[]){BNT_BUF_GATE, BNT_BUF_UP});
+    }
     gate(b, hp->n_ff);
     branch = BNT_BUF_GATE;
     if (l->ffn_sub_norm) {
-        norm(b, branch, l->ffn_sub_norm, "ffn_sub_norm.weight", hp->n_ff, 1, BNT_BUF_NORM);
+        norm(b, branch, l->ffn_sub_norm, in ? "ffn_down_norm_in.weight" : "ffn_sub_norm.weight",
+             hp->n_ff, 1, BNT_BUF_NORM);
         branch = BNT_BUF_NORM;
     }
     linear(b, branch, hp->n_ff, l->down, BNT_BUF_BRANCH);
-    add(b, BNT_BUF_BRANCH, hp->n_embd);
+    join(b, l->post_ffn_norm, "post_ffw_norm.weight");
 }
 
 static bool by_token(const struct bnt_op *op) {
@@ -225,16 +278,19 @@ int bnt_plan_build(struct bnt_plan *plan, const struct bnt_model *m, struct bnt_
     uint32_t *w = plan->width;
     w[BNT_BUF_X] = w[BNT_BUF_BRANCH] = w[BNT_BUF_WANTED] = hp->n_embd;
     w[BNT_BUF_NORM] = widest > q ? widest : q;
+    w[BNT_BUF_INPUT] = m->norms_in ? hp->n_embd : 0;
     w[BNT_BUF_Q] = w[BNT_BUF_ATTN] = q;
     w[BNT_BUF_K] = w[BNT_BUF_V] = kv;
     w[BNT_BUF_GATE] = w[BNT_BUF_UP] = hp->n_ff;
     w[BNT_BUF_LOGITS] = hp->n_vocab;
 
     use_matrix(&b, push(&b, BNT_OP_EMBED, BNT_BUF_NONE, 0, BNT_BUF_X, hp->n_embd), m->embedding);
+    scale(&b, BNT_BUF_X, hp->n_embd, hp->embd_scale);
     for (b.layer = 0; b.layer < hp->n_layer; b.layer++) layer(&b);
     b.on_wanted = true;
     push(&b, BNT_OP_SELECT, BNT_BUF_X, hp->n_embd, BNT_BUF_WANTED, hp->n_embd);
     norm(&b, BNT_BUF_WANTED, m->output_norm, "output_norm.weight", hp->n_embd, 1, BNT_BUF_NORM);
+    scale(&b, BNT_BUF_NORM, hp->n_embd, hp->head_scale);
     linear(&b, BNT_BUF_NORM, hp->n_embd, m->head, BNT_BUF_LOGITS);
     if (b.status == BNT_OK) b.status = check(plan, err);
     if (b.status != BNT_OK) {

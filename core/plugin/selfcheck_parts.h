@@ -74,5 +74,6 @@ int check_vector(struct check *c);
 int check_attention(struct check *c);
 int check_search(struct check *c);
 int check_measure(struct check *c);
+int check_gelu(struct check *c);
 
 #endif

@@ -68,8 +68,9 @@ static void gate_values(struct check *c, float *g, uint64_t n) {
 }
 
 static int check_gate(struct check *c, uint32_t kind, uint64_t n, uint64_t lo, bool in_place) {
-    check_begin(c, "%s, [%llu, %llu)%s", kind == BNT_GATE_SILU ? "silu" : "relu2",
-                (unsigned long long)lo, (unsigned long long)n, in_place ? ", in place" : "");
+    static const char *const names[] = {"silu", "relu2", "gelu"};
+    check_begin(c, "%s, [%llu, %llu)%s", names[kind], (unsigned long long)lo, (unsigned long long)n,
+                in_place ? ", in place" : "");
     float *g = check_take(c, n * 4, 4, 0), *u = check_take(c, n * 4, 4, 0);
     float *y[2] = {check_take(c, n * 4 + 32, 4, CHECK_FILL),
                    check_take(c, n * 4 + 32, 4, CHECK_FILL)};
@@ -81,10 +82,21 @@ static int check_gate(struct check *c, uint32_t kind, uint64_t n, uint64_t lo, b
     }
     for (int i = 0; i < 2; i++) {
         if (in_place) memcpy(y[i], g, n * 4);
-        (i ? c->judge : c->k)->gate(&(bnt_gate_args){lo, n, in_place ? y[i] : g, u, y[i], kind, 0});
+        const bnt_kernels *k = i ? c->judge : c->k;
+        (kind == BNT_GATE_GELU ? k->gate_gelu : k->gate)(
+            &(bnt_gate_args){lo, n, in_place ? y[i] : g, u, y[i], kind, 0});
     }
-    int status = check_f32(c, "gate", y[0], y[1], n + 8, n + 8);
-    return status == BNT_OK ? check_end(c, "gate") : status;
+    const char *slot = kind == BNT_GATE_GELU ? "gate_gelu" : "gate";
+    int status = check_f32(c, slot, y[0], y[1], n + 8, n + 8);
+    return status == BNT_OK ? check_end(c, slot) : status;
+}
+
+int check_gelu(struct check *c) {
+    static const uint64_t sizes[] = {1, 7, 16, 17, 100, 2048};
+    int status = BNT_OK;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && status == BNT_OK; i++)
+        status = check_gate(c, BNT_GATE_GELU, sizes[i], sizes[i] / 3, i % 2);
+    return status;
 }
 
 static int check_add(struct check *c, uint64_t n, uint64_t lo, enum check_values kind) {

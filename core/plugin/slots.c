@@ -41,6 +41,7 @@ const struct bnt_slot bnt_slots[] = {
     SLOT(BNT_SEARCH, i8_unpack, true),
     SLOT(BNT_SEARCH, i8_gemv, true),
     SLOT(BNT_MEASURE, peak, true),
+    SLOT(BNT_GELU, gate_gelu, false),
 };
 const size_t bnt_slot_count = sizeof bnt_slots / sizeof *bnt_slots;
 
@@ -50,8 +51,8 @@ _Static_assert(sizeof bnt_slots / sizeof *bnt_slots ==
                "bnt_slots and bnt_kernels differ");
 
 const char *bnt_group_name(enum bnt_group g) {
-    static const char *const names[] = {"ternary",   "dense",  "vector",
-                                        "attention", "search", "measure"};
+    static const char *const names[BNT_GROUPS] = {"ternary", "dense",   "vector", "attention",
+                                                  "search",  "measure", "gelu"};
     return names[g];
 }
 
@@ -95,7 +96,7 @@ int bnt_slots_complete(bnt_kernels *out, const bnt_kernels *plugin, const bnt_ke
     for (int g = 0; g < BNT_GROUPS; g++) {
         char lack[80];
         if (!first_lack[g]) {
-            whole += g < BNT_SEARCH; /* the optional ones alone would be no backend */
+            whole += g < BNT_SEARCH; /* the others alone would be no backend */
             continue;
         }
         snprintf(lack, sizeof lack, "%s lacks %s", bnt_group_name((enum bnt_group)g),

@@ -20,6 +20,7 @@ enum bnt_group {
     BNT_ATTENTION,
     BNT_SEARCH,
     BNT_MEASURE,
+    BNT_GELU,
     BNT_GROUPS
 };
 

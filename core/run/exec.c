@@ -15,17 +15,10 @@
 #include "run/exec_state.h"
 
 enum {
-    ATTN_TOKENS = 32,  /* query tokens per work item of attention in prefill */
     CHAIN_TOKENS = 12, /* tokens of a chain that a thread takes at a time */
     FEW_TOKENS = 8,    /* up to so many, a product is bound by memory */
     SHARED_ROWS = 64,  /* rows of a product that a thread takes at a time, at least */
 };
-
-/* Calls are counted where they are made: receipts report what ran. */
-#define SLOT_INDEX(slot)                                                                           \
-    ((offsetof(bnt_kernels, slot) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void (*)(void)))
-#define COUNT(e, thread, slot, times) ((e)->calls[thread].n[SLOT_INDEX(slot)] += (times))
-#define CALL(e, thread, slot, args) (COUNT(e, thread, slot, 1), (e)->k->slot(args))
 
 /* ---- one operation, slice i of n threads ---------------------------------------------------- */
 
@@ -45,7 +38,7 @@ static void embed_ternary(struct bnt_exec *e, const struct bnt_weight *w, uint64
                                  .packed = w->w,
                                  .trits = trits,
                                  .scales = block ? scales : NULL};
-    CALL(e, i, ternary_unpack, &a);
+    BNT_CALL(e, i, ternary_unpack, &a);
     for (uint64_t c = 0; c < cols; c++)
         out[c] = (float)trits[c] * (block ? scales[c / block] : w->scale);
 }
@@ -63,7 +56,7 @@ static void embed(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint6
         struct bnt_weight_row r = bnt_weight_row(w, row, e->embed_row + i * w->row_room);
         bnt_dense_unpack_args a = {
             .shape = r.shape, .row_lo = r.at, .row_hi = r.at + 1, .w = r.w, .out = out};
-        CALL(e, i, dense_unpack, &a);
+        BNT_CALL(e, i, dense_unpack, &a);
     }
 }
 
@@ -84,7 +77,7 @@ static void norm(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64
                           .eps = e->m->hp.norm_eps,
                           .y = e->buffer[op->out],
                           .ldy = op->width / op->heads};
-    CALL(e, i, rmsnorm, &a);
+    BNT_CALL(e, i, rmsnorm, &a);
 }
 
 static void quantize(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
@@ -95,7 +88,7 @@ static void quantize(struct bnt_exec *e, const struct bnt_op *op, unsigned i, ui
                                .x = e->buffer[op->in],
                                .ldx = op->in_width,
                                .acts = e->acts};
-    CALL(e, i, act_quantize, &a);
+    BNT_CALL(e, i, act_quantize, &a);
 }
 
 static bool searches(const struct bnt_exec *e, const struct bnt_op *op) {
@@ -105,8 +98,8 @@ static bool searches(const struct bnt_exec *e, const struct bnt_op *op) {
 /* In the head's place: only the largest logits. */
 static void search(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
     uint64_t exact = bnt_search_run(e->search, e->buffer[op->in], e->top_k, e->pool, i, n);
-    COUNT(e, i, i8_gemv, 1);
-    COUNT(e, i, dense_gemm, exact);
+    BNT_COUNT(e, i, i8_gemv, 1);
+    BNT_COUNT(e, i, dense_gemm, exact);
 }
 
 static void linear_rows(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
@@ -125,7 +118,7 @@ static void linear_rows(struct bnt_exec *e, const struct bnt_op *op, unsigned i,
                                    .tok_hi = tokens,
                                    .y = e->buffer[op->out],
                                    .ldy = op->width};
-        CALL(e, i, ternary_gemm, &a);
+        BNT_CALL(e, i, ternary_gemm, &a);
     } else {
         bnt_dense_gemm_args a = {.shape = w->dshape,
                                  .w = w->w,
@@ -136,7 +129,7 @@ static void linear_rows(struct bnt_exec *e, const struct bnt_op *op, unsigned i,
                                  .tok_hi = tokens,
                                  .y = e->buffer[op->out],
                                  .ldy = op->width};
-        CALL(e, i, dense_gemm, &a);
+        BNT_CALL(e, i, dense_gemm, &a);
     }
 }
 
@@ -146,10 +139,6 @@ static void linear(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsi
     linear_rows(e, op, i, lo, hi);
 }
 
-static uint32_t take(struct bnt_exec *e, const struct bnt_op *op) {
-    return atomic_fetch_add_explicit(&e->tickets[op - e->plan.ops], 1, memory_order_relaxed);
-}
-
 /* The same by whoever is free, a few rows at a time: a thread that is held up leaves more to
  * the others. For few tokens this was no faster than slices, which are long streams through memory.
  */
@@ -157,7 +146,7 @@ static void linear_shared(struct bnt_exec *e, const struct bnt_op *op, unsigned 
     uint64_t least = e->weights->w[op->matrix].step;
     uint64_t step = (SHARED_ROWS + least - 1) / least * least;
     uint64_t steps = (op->width + step - 1) / step;
-    for (uint64_t k = take(e, op); k < steps; k = take(e, op)) {
+    for (uint64_t k = bnt_exec_take(e, op); k < steps; k = bnt_exec_take(e, op)) {
         uint64_t lo = k * step;
         linear_rows(e, op, i, lo, lo + step < op->width ? lo + step : op->width);
     }
@@ -174,9 +163,9 @@ static void rope(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64
                        .head_dim = hp->head_dim,
                        .n_rot = hp->n_rot,
                        .style = hp->rope_style,
-                       .cos = e->cos,
-                       .sin = e->sin};
-    CALL(e, i, rope, &a);
+                       .cos = e->cos[op->set],
+                       .sin = e->sin[op->set]};
+    BNT_CALL(e, i, rope, &a);
 }
 
 static void kv_store(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
@@ -190,88 +179,7 @@ static void kv_store(struct bnt_exec *e, const struct bnt_op *op, unsigned i, ui
                            .v = e->buffer[op->in2],
                            .ldkv = op->in_width,
                            .kv = e->cache + op->layer * e->layer_bytes};
-    CALL(e, i, kv_store, &a);
-}
-
-static uint64_t chunks_upto(uint64_t pos) {
-    return pos / BNT_ATTN_CHUNK + 1;
-}
-
-/* One token: (KV head, chunk) items are shared out, then the partials of each head are merged. */
-static void attention_one(struct bnt_exec *e, const struct bnt_op *op, const bnt_attn_args *all,
-                          unsigned i, unsigned n) {
-    uint32_t group = all->heads / e->kv.heads, item;
-    uint64_t lo, hi;
-    while ((item = take(e, op)) < e->kv.heads * all->chunks) {
-        bnt_attn_args a = *all;
-        a.head_lo = item / (uint32_t)all->chunks * group;
-        a.head_hi = a.head_lo + group;
-        a.chunk_lo = item % all->chunks;
-        a.chunk_hi = a.chunk_lo + 1;
-        a.y = NULL;
-        CALL(e, i, attn_chunk, &a);
-    }
-    bnt_pool_barrier(e->pool);
-    bnt_slice(all->heads, 1, i, n, &lo, &hi);
-    bnt_attn_args a = *all;
-    a.head_lo = (uint32_t)lo;
-    a.head_hi = (uint32_t)hi;
-    if (lo < hi) CALL(e, i, attn_merge, &a);
-}
-
-/* The composition that defines the optional slot `attn`, token by token in scratch of our own. */
-static void attention_composed(struct bnt_exec *e, const bnt_attn_args *block, unsigned i) {
-    for (uint64_t t = block->tok_lo; t < block->tok_hi; t++) {
-        bnt_attn_args a = *block;
-        a.q += t * a.ldq;
-        a.y += t * a.ldy;
-        a.pos += t;
-        a.tok_lo = 0;
-        a.tok_hi = 1;
-        a.chunks = a.chunk_hi = chunks_upto(a.pos);
-        a.part = e->part + (i + 1) * e->part_floats;
-        CALL(e, i, attn_chunk, &a);
-        CALL(e, i, attn_merge, &a);
-    }
-}
-
-static void attention(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
-    const struct bnt_hparams *hp = &e->m->hp;
-    bnt_attn_args all = {.shape = e->kv,
-                         .kv = e->cache + op->layer * e->layer_bytes,
-                         .q = e->buffer[op->in],
-                         .ldq = op->in_width,
-                         .heads = op->heads,
-                         .scale = hp->attn_scale,
-                         .pos = e->pos,
-                         .tok_hi = e->n,
-                         .head_hi = op->heads,
-                         .chunks = chunks_upto(e->pos + e->n - 1),
-                         .part = e->part,
-                         .y = e->buffer[op->out],
-                         .ldy = op->width};
-    all.chunk_hi = all.chunks;
-    if (e->n == 1) {
-        attention_one(e, op, &all, i, n);
-        return;
-    }
-    /* Late tokens see more keys, so items are taken from the end, longest first. */
-    uint32_t group = op->heads / e->kv.heads, item;
-    uint32_t blocks = (e->n + ATTN_TOKENS - 1) / ATTN_TOKENS, items = blocks * e->kv.heads;
-    while ((item = take(e, op)) < items) {
-        uint32_t block = blocks - 1 - item / e->kv.heads;
-        bnt_attn_args a = all;
-        a.head_lo = item % e->kv.heads * group;
-        a.head_hi = a.head_lo + group;
-        a.tok_lo = (uint64_t)block * ATTN_TOKENS;
-        a.tok_hi = a.tok_lo + ATTN_TOKENS < e->n ? a.tok_lo + ATTN_TOKENS : e->n;
-        if (e->k->attn) {
-            a.part = NULL;
-            CALL(e, i, attn, &a);
-        } else {
-            attention_composed(e, &a, i);
-        }
-    }
+    BNT_CALL(e, i, kv_store, &a);
 }
 
 static void gate(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
@@ -282,7 +190,10 @@ static void gate(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64
                        .u = e->buffer[op->in2],
                        .y = e->buffer[op->out],
                        .kind = e->m->hp.gate};
-    CALL(e, i, gate, &a);
+    if (a.kind == BNT_GATE_GELU)
+        BNT_CALL(e, i, gate_gelu, &a);
+    else
+        BNT_CALL(e, i, gate, &a);
 }
 
 static void add(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo, uint64_t hi) {
@@ -290,7 +201,21 @@ static void add(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_
                       .hi = hi * op->width,
                       .x = e->buffer[op->in],
                       .y = e->buffer[op->out]};
-    CALL(e, i, add, &a);
+    BNT_CALL(e, i, add, &a);
+}
+
+static void bias(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
+                 uint64_t hi) {
+    for (uint64_t t = lo; t < hi; t++) {
+        bnt_add_args a = {.hi = op->width, .x = op->gain, .y = e->buffer[op->out] + t * op->width};
+        BNT_CALL(e, i, add, &a);
+    }
+}
+
+/* No slot: one product a value, which no kernel could do otherwise. */
+static void scale(struct bnt_exec *e, const struct bnt_op *op, uint64_t lo, uint64_t hi) {
+    float *y = e->buffer[op->out], factor = op->factor;
+    for (uint64_t k = lo * op->width; k < hi * op->width; k++) y[k] = y[k] * factor;
 }
 
 /* Tokens [lo, hi) of an operation that takes each by itself. */
@@ -306,6 +231,8 @@ static void tokens(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint
     case BNT_OP_KV_STORE: kv_store(e, op, i, lo, hi); break;
     case BNT_OP_GATE: gate(e, op, i, lo, hi); break;
     case BNT_OP_ADD: add(e, op, i, lo, hi); break;
+    case BNT_OP_BIAS: bias(e, op, i, lo, hi); break;
+    case BNT_OP_SCALE: scale(e, op, lo, hi); break;
     case BNT_OP_LINEAR:
     case BNT_OP_ATTENTION:
     case BNT_OP_COUNT: break;
@@ -316,7 +243,7 @@ void bnt_exec_slice(struct bnt_exec *e, uint32_t k, unsigned i, unsigned n) {
     const struct bnt_op *op = &e->plan.ops[k];
     uint64_t lo, hi;
     if (op->kind == BNT_OP_ATTENTION) {
-        attention(e, op, i, n);
+        bnt_exec_attend(e, op, i, n);
     } else if (op->kind == BNT_OP_LINEAR) {
         if (searches(e, op))
             search(e, op, i, n);
@@ -331,7 +258,7 @@ void bnt_exec_slice(struct bnt_exec *e, uint32_t k, unsigned i, unsigned n) {
 /* A chain of operations, a few tokens through all of them at a time. */
 static void chain(struct bnt_exec *e, const struct bnt_op *first, unsigned i) {
     uint64_t count = tokens_of(e, first), lo;
-    while ((lo = (uint64_t)take(e, first) * CHAIN_TOKENS) < count) {
+    while ((lo = (uint64_t)bnt_exec_take(e, first) * CHAIN_TOKENS) < count) {
         uint64_t end = lo + CHAIN_TOKENS < count ? lo + CHAIN_TOKENS : count;
         for (uint64_t t = lo; t < end; t++)
             for (uint32_t k = 0; k < first->chain; k++) tokens(e, first + k, i, t, t + 1);
@@ -358,7 +285,7 @@ static void walk(void *arg, unsigned i, unsigned n) {
         if (op->on_wanted && e->wanted == 0) break; /* the head and what leads to it come last */
         if (op->wait) bnt_pool_barrier(e->pool);
         if (op->kind == BNT_OP_ATTENTION)
-            attention(e, op, i, n);
+            bnt_exec_attend(e, op, i, n);
         else if (op->kind != BNT_OP_LINEAR)
             chain(e, op, i);
         else if (searches(e, op))
@@ -379,8 +306,9 @@ static void prepare(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t
     e->top_k = 0;
     for (uint32_t k = 0; k < e->plan.n_ops; k++)
         atomic_store_explicit(&e->tickets[k], 0, memory_order_relaxed);
-    bnt_rope_table(e->cos, e->sin, e->freq, e->m->hp.n_rot,
-                   bnt_rope_magnitude(&e->m->hp.rope_scaling), pos, n);
+    for (unsigned set = 0; set < e->sets; set++)
+        bnt_rope_table(e->cos[set], e->sin[set], e->freq[set], e->m->hp.n_rot,
+                       bnt_rope_magnitude(&e->m->hp.rope_scaling), pos, n);
 }
 
 void bnt_exec_run(struct bnt_exec *e, const int32_t *ids, uint32_t n, uint64_t pos,
@@ -480,9 +408,11 @@ static void carve_all(struct bnt_exec *e, uint64_t acts, struct carver *c) {
                              (uint64_t)e->plan.width[b] * sizeof(float));
     }
     e->acts = carve(c, 1, acts);
-    e->cos = carve(c, n_batch * (hp->n_rot / 2), sizeof(float));
-    e->sin = carve(c, n_batch * (hp->n_rot / 2), sizeof(float));
-    e->freq = carve(c, hp->n_rot / 2, sizeof(double));
+    for (unsigned set = 0; set < e->sets; set++) {
+        e->cos[set] = carve(c, n_batch * (hp->n_rot / 2), sizeof(float));
+        e->sin[set] = carve(c, n_batch * (hp->n_rot / 2), sizeof(float));
+        e->freq[set] = carve(c, hp->n_rot / 2, sizeof(double));
+    }
     const struct bnt_weight *embedding = &e->weights->w[e->m->embedding];
     if (embedding->ternary) { /* a row each, per thread */
         e->embed_trits = carve(c, parts, hp->n_embd);
@@ -504,7 +434,7 @@ static int allocate(struct bnt_exec *e, struct bnt_err *err) {
     if (e->k->kv_layout(&e->kv, &layout) != BNT_SUPPORTED)
         return bnt_fail(err, BNT_E_BACKEND, "the backend cannot hold a KV cache of %u x %u values",
                         e->kv.heads, e->kv.head_dim);
-    e->part_floats = chunks_upto(e->options.n_ctx) * hp->n_head * (hp->head_dim + 2u);
+    e->part_floats = bnt_exec_chunks(e->options.n_ctx) * hp->n_head * (hp->head_dim + 2u);
     int status = acts_bytes(e, &acts, err);
     if (status != BNT_OK) return status;
     measure.overflow =
@@ -532,6 +462,7 @@ int bnt_exec_open(struct bnt_exec **out, const struct bnt_model *m, const struct
     e->k = k;
     e->pool = pool;
     e->options = *options;
+    e->sets = m->hp.window ? BNT_ROPE_SETS : 1;
     int status = bnt_plan_build(&e->plan, m, err);
     if (status == BNT_OK) status = allocate(e, err);
     if (status == BNT_OK && options->head && options->head->exact)
@@ -540,8 +471,8 @@ int bnt_exec_open(struct bnt_exec **out, const struct bnt_model *m, const struct
         bnt_exec_close(e);
         return status;
     }
-    bnt_rope_frequencies(e->freq, m->hp.n_rot, m->hp.rope_base, &m->hp.rope_scaling,
-                         m->rope_factors);
+    for (unsigned set = 0; set < e->sets; set++)
+        bnt_model_frequencies(m, (enum bnt_rope_set)set, options->n_ctx, e->freq[set]);
     *out = e;
     return BNT_OK;
 }
@@ -566,7 +497,7 @@ const float *bnt_exec_logits(const struct bnt_exec *e) {
 }
 
 const float *bnt_exec_hidden(const struct bnt_exec *e) {
-    return e->buffer[BNT_BUF_NORM]; /* nothing writes it after the output norm */
+    return e->buffer[BNT_BUF_NORM]; /* the head's input is the last that is written to it */
 }
 
 uint64_t bnt_exec_bytes(const struct bnt_exec *e) {

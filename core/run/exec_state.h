@@ -32,9 +32,10 @@ struct bnt_exec {
     void *acts;                   /* quantized activations, large enough for every shape */
     uint8_t *cache;               /* [n_layer] KV objects, layer_bytes apart */
     uint64_t layer_bytes;
-    float *cos, *sin;     /* [n_batch][n_rot / 2] */
-    double *freq;         /* [n_rot / 2] */
-    float *part;          /* attention partials, see attention() */
+    unsigned sets;                                  /* of rotary frequencies (model.h) */
+    float *cos[BNT_ROPE_SETS], *sin[BNT_ROPE_SETS]; /* [n_batch][n_rot / 2] */
+    double *freq[BNT_ROPE_SETS];                    /* [n_rot / 2] */
+    float *part;                                    /* attention partials, see attention() */
     uint64_t part_floats; /* per thread and for the shared ones: one token's */
     int8_t *embed_trits;  /* [threads + 1][n_embd] each, for a ternary embedding */
     float *embed_scales;
@@ -50,5 +51,24 @@ struct bnt_exec {
     uint64_t pos;
     uint32_t top_k; /* 0: full logits */
 };
+
+/* Calls are counted where they are made: receipts report what ran. */
+#define BNT_SLOT_INDEX(slot)                                                                       \
+    ((offsetof(bnt_kernels, slot) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void (*)(void)))
+#define BNT_COUNT(e, thread, slot, times) ((e)->calls[thread].n[BNT_SLOT_INDEX(slot)] += (times))
+#define BNT_CALL(e, thread, slot, args) (BNT_COUNT(e, thread, slot, 1), (e)->k->slot(args))
+
+/* The next piece of work of an operation. */
+static inline uint32_t bnt_exec_take(struct bnt_exec *e, const struct bnt_op *op) {
+    return atomic_fetch_add_explicit(&e->tickets[op - e->plan.ops], 1, memory_order_relaxed);
+}
+
+/* Chunks of attention that positions 0 .. pos lie in. */
+static inline uint64_t bnt_exec_chunks(uint64_t pos) {
+    return pos / BNT_ATTN_CHUNK + 1;
+}
+
+/* attend.c: the operation ATTENTION, part of thread i of n. */
+void bnt_exec_attend(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n);
 
 #endif

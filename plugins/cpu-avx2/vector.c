@@ -80,6 +80,13 @@ INLINE __m256 silu8(__m256 x) {
     return _mm256_div_ps(x, _mm256_add_ps(_mm256_set1_ps(1.0f), e));
 }
 
+INLINE __m256 gelu8(__m256 x) {
+    __m256 u = _mm256_fmadd_ps(_mm256_mul_ps(x, x), _mm256_set1_ps(BNT_GELU_C3),
+                               _mm256_set1_ps(BNT_GELU_C1));
+    __m256 e = exp8(_mm256_xor_ps(_mm256_mul_ps(x, u), _mm256_set1_ps(-0.0f)));
+    return _mm256_div_ps(x, _mm256_add_ps(_mm256_set1_ps(1.0f), e));
+}
+
 INLINE __m256 relu2_8(__m256 x) {
     __m256 m = _mm256_max_ps(_mm256_setzero_ps(), x); /* in this order a NaN stays one */
     return _mm256_mul_ps(m, m);
@@ -98,6 +105,14 @@ void gate(const bnt_gate_args *a) {
         gate_slice(a, 1);
     else
         gate_slice(a, 0);
+}
+
+void gate_gelu(const bnt_gate_args *a) {
+    for (uint64_t i = a->lo; i < a->hi; i += HALF) {
+        uint64_t n = a->hi - i;
+        __m256 g = load_first(a->g + i, n), u = load_first(a->u + i, n);
+        store_first(a->y + i, n, _mm256_mul_ps(gelu8(g), u));
+    }
 }
 
 void add(const bnt_add_args *a) {

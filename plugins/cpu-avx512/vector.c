@@ -75,6 +75,13 @@ INLINE __m512 silu16(__m512 x) {
     return _mm512_div_ps(x, _mm512_add_ps(one, e));
 }
 
+INLINE __m512 gelu16(__m512 x) {
+    __m512 u = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(BNT_GELU_C3),
+                               _mm512_set1_ps(BNT_GELU_C1));
+    __m512 e = exp16(_mm512_xor_ps(_mm512_mul_ps(x, u), _mm512_set1_ps(-0.0f)));
+    return _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1.0f), e));
+}
+
 INLINE __m512 relu2_16(__m512 x) {
     __m512 m = _mm512_max_ps(_mm512_setzero_ps(), x); /* in this order a NaN stays */
     return _mm512_mul_ps(m, m);
@@ -86,6 +93,14 @@ void gate(const bnt_gate_args *a) {
         __m512 g = _mm512_maskz_loadu_ps(m, a->g + i), u = _mm512_maskz_loadu_ps(m, a->u + i);
         __m512 act = a->kind == BNT_GATE_RELU2 ? relu2_16(g) : silu16(g);
         _mm512_mask_storeu_ps(a->y + i, m, _mm512_mul_ps(act, u));
+    }
+}
+
+void gate_gelu(const bnt_gate_args *a) {
+    for (uint64_t i = a->lo; i < a->hi; i += LANES) {
+        __mmask16 m = first_lanes(a->hi - i);
+        __m512 g = _mm512_maskz_loadu_ps(m, a->g + i), u = _mm512_maskz_loadu_ps(m, a->u + i);
+        _mm512_mask_storeu_ps(a->y + i, m, _mm512_mul_ps(gelu16(g), u));
     }
 }
 

@@ -40,6 +40,7 @@ void dense_gemm(const bnt_dense_gemm_args *a);
 void rmsnorm(const bnt_rmsnorm_args *a);
 void rope(const bnt_rope_args *a);
 void gate(const bnt_gate_args *a);
+void gate_gelu(const bnt_gate_args *a);
 void add(const bnt_add_args *a);
 
 int32_t kv_layout(const bnt_kv_shape *shape, bnt_layout *out);

@@ -96,6 +96,11 @@ INLINE float32x4_t silu4(float32x4_t x) {
     return vdivq_f32(x, vaddq_f32(vdupq_n_f32(1.0f), exp4(vnegq_f32(x))));
 }
 
+INLINE float32x4_t gelu4(float32x4_t x) {
+    float32x4_t u = vfmaq_f32(vdupq_n_f32(BNT_GELU_C1), vmulq_f32(x, x), vdupq_n_f32(BNT_GELU_C3));
+    return vdivq_f32(x, vaddq_f32(vdupq_n_f32(1.0f), exp4(vnegq_f32(vmulq_f32(x, u)))));
+}
+
 /* fmax makes +0 of -0 and +0, and a NaN stays one: both as clause 9 wants. */
 INLINE float32x4_t relu2_4(float32x4_t x) {
     float32x4_t m = vmaxq_f32(x, vdupq_n_f32(0.0f));
@@ -116,6 +121,13 @@ void gate(const bnt_gate_args *a) {
         for (; i + 4 <= a->hi; i += 4)
             vst1q_f32(a->y + i, vmulq_f32(silu4(vld1q_f32(a->g + i)), vld1q_f32(a->u + i)));
     for (; i < a->hi; i++) a->y[i] = act1(a->kind, a->g[i]) * a->u[i];
+}
+
+void gate_gelu(const bnt_gate_args *a) {
+    uint64_t i = a->lo;
+    for (; i + 4 <= a->hi; i += 4)
+        vst1q_f32(a->y + i, vmulq_f32(gelu4(vld1q_f32(a->g + i)), vld1q_f32(a->u + i)));
+    for (; i < a->hi; i++) a->y[i] = bnt_gelu(a->g[i]) * a->u[i];
 }
 
 void add(const bnt_add_args *a) {

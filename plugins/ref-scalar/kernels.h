@@ -39,6 +39,7 @@ void KERNEL(dense_gemm)(const bnt_dense_gemm_args *a);
 void KERNEL(rmsnorm)(const bnt_rmsnorm_args *a);
 void KERNEL(rope)(const bnt_rope_args *a);
 void KERNEL(gate)(const bnt_gate_args *a);
+void KERNEL(gate_gelu)(const bnt_gate_args *a);
 void KERNEL(add)(const bnt_add_args *a);
 
 int32_t KERNEL(kv_layout)(const bnt_kv_shape *shape, bnt_layout *out);

@@ -32,4 +32,5 @@ const bnt_kernels KERNEL(table) = {
     .i8_unpack = KERNEL(i8_unpack),
     .i8_gemv = KERNEL(i8_gemv),
     .peak = KERNEL(peak),
+    .gate_gelu = KERNEL(gate_gelu),
 };

@@ -49,6 +49,10 @@ void KERNEL(gate)(const bnt_gate_args *a) {
         for (uint64_t i = a->lo; i < a->hi; i++) a->y[i] = silu(a->g[i]) * a->u[i];
 }
 
+void KERNEL(gate_gelu)(const bnt_gate_args *a) {
+    for (uint64_t i = a->lo; i < a->hi; i++) a->y[i] = bnt_gelu(a->g[i]) * a->u[i];
+}
+
 void KERNEL(add)(const bnt_add_args *a) {
     for (uint64_t i = a->lo; i < a->hi; i++) a->y[i] = a->y[i] + a->x[i];
 }

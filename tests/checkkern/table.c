@@ -43,6 +43,7 @@ const struct ck_test ck_tests[] = {
     TEST(i8_unpack, i8, i8),
     TEST(i8_gemv, i8, i8),
     TEST(peak, peak, peak),
+    TEST(gate_gelu, gate_gelu, gate),
 };
 const size_t ck_test_count = CK_COUNT(ck_tests);
 

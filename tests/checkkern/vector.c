@@ -181,7 +181,7 @@ static void gate_edges(float *g, uint64_t n, uint32_t kind) {
     }
 }
 
-enum ck_outcome ck_run_gate(struct ck_ctx *ctx) {
+static enum ck_outcome run_gate(struct ck_ctx *ctx, bool gelu) {
     const struct ck_case *c = ctx->c;
     uint64_t n = c->cols;
     float *g = rows(ctx, 1, n, n, c->x), *u = rows(ctx, 1, n, n, c->w);
@@ -189,7 +189,7 @@ enum ck_outcome ck_run_gate(struct ck_ctx *ctx) {
     if (c->x == CK_WIDE || c->x == CK_HUGE || c->x == CK_LARGEST) gate_edges(g, n, c->style);
     float *want = ck_buffer("the judge's y", n * 4, 4, CK_CANARY, CK_AT_END);
     bnt_gate_args a = {0, n, g, u, want, c->style, 0};
-    ctx->judge->gate(&a);
+    (gelu ? ctx->judge->gate_gelu : ctx->judge->gate)(&a);
     for (int round = 0; round < CK_ROUNDS + 2; round++) { /* the last two on g and on u */
         enum ck_place place = ck_place_of(round & 1);
         struct ck_grid y = round < 2 ? ck_grid_of("y", want, n, n, 4, place)
@@ -207,12 +207,23 @@ enum ck_outcome ck_run_gate(struct ck_ctx *ctx) {
                    round == 2   ? ", y on g"
                    : round == 3 ? ", y on u"
                                 : "");
-            CK_CALL(ctx, gate, &a);
+            if (gelu)
+                CK_CALL(ctx, gate_gelu, &a);
+            else
+                CK_CALL(ctx, gate, &a);
             ck_grid_take(&y, 0, 1, a.lo, a.hi);
             ck_grid_compare(ctx, &y);
         }
     }
     return CK_PASSED;
+}
+
+enum ck_outcome ck_run_gate(struct ck_ctx *ctx) {
+    return run_gate(ctx, false);
+}
+
+enum ck_outcome ck_run_gate_gelu(struct ck_ctx *ctx) {
+    return run_gate(ctx, true);
 }
 
 enum ck_outcome ck_run_add(struct ck_ctx *ctx) {
@@ -238,8 +249,9 @@ enum ck_outcome ck_run_add(struct ck_ctx *ctx) {
     return CK_PASSED;
 }
 
-void ck_plan_gate(struct ck_cases *list, struct ck_rng *r, bool long_run) {
-    for (uint32_t kind = 0; kind < 2; kind++) {
+static void plan_gates(struct ck_cases *list, struct ck_rng *r, bool long_run, uint32_t lo,
+                       uint32_t hi) {
+    for (uint32_t kind = lo; kind < hi; kind++) {
         for (int x = 0; x < CK_KINDS; x++)
             for (int w = 0; w < CK_KINDS; w++)
                 if (w != CK_LARGEST && w != CK_HUGE) /* products stay numbers */
@@ -258,6 +270,14 @@ void ck_plan_gate(struct ck_cases *list, struct ck_rng *r, bool long_run) {
     }
 }
 
+void ck_plan_gate(struct ck_cases *list, struct ck_rng *r, bool long_run) {
+    plan_gates(list, r, long_run, BNT_GATE_SILU, BNT_GATE_RELU2 + 1);
+}
+
+void ck_plan_gate_gelu(struct ck_cases *list, struct ck_rng *r, bool long_run) {
+    plan_gates(list, r, long_run, BNT_GATE_GELU, BNT_GATE_GELU + 1);
+}
+
 void ck_plan_add(struct ck_cases *list, struct ck_rng *r, bool long_run) {
     for (int x = 0; x < CK_KINDS; x++)
         for (int w = 0; w < CK_KINDS; w++)
@@ -272,8 +292,9 @@ void ck_plan_add(struct ck_cases *list, struct ck_rng *r, bool long_run) {
 }
 
 char *ck_describe_gate(const struct ck_case *c, char *dst, size_t size) {
-    snprintf(dst, size, "%s n=%llu g=%s u=%s", c->style == BNT_GATE_RELU2 ? "relu2" : "silu",
-             (ck_ull)c->cols, ck_kind_name(c->x), ck_kind_name(c->w));
+    static const char *const names[] = {"silu", "relu2", "gelu"};
+    snprintf(dst, size, "%s n=%llu g=%s u=%s", names[c->style], (ck_ull)c->cols, ck_kind_name(c->x),
+             ck_kind_name(c->w));
     return dst;
 }
 

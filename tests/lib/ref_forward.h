@@ -44,13 +44,27 @@
     X(REF_NO_YARN_FACTOR, 24, "YaRN's factor read as 1 for the frequencies")                       \
     X(REF_YARN_LINEAR, 25, "YaRN's factor taken for all frequencies")                              \
     X(REF_NO_YARN_MAGNITUDE, 26, "YaRN's magnitude read as 1")                                     \
-    X(REF_OTHER_BLOCK_SCALE, 27, "the scale of the next block")
+    X(REF_OTHER_BLOCK_SCALE, 27, "the scale of the next block")                                    \
+    X(REF_NO_ATTN_FACTOR, 28, "rope.scaling.attn_factor ignored")                                  \
+    X(REF_NO_ATTN_SCALE, 29, "attention.scale ignored")                                            \
+    X(REF_NO_Q_BIAS, 30, "no bias of the queries")                                                 \
+    X(REF_NO_K_BIAS, 31, "no bias of the keys")                                                    \
+    X(REF_NO_V_BIAS, 32, "no bias of the values")                                                  \
+    X(REF_NO_EMBD_SCALE, 33, "the embedding not scaled")                                           \
+    X(REF_NO_BRANCH_SCALE, 34, "what branches add not scaled")                                     \
+    X(REF_NO_LOGIT_SCALE, 35, "logits not divided")                                                \
+    X(REF_OTHER_LONGROPE, 36, "the other set of longrope factors")                                 \
+    X(REF_NO_NORMS_IN, 37, "no norm before each projection")                                       \
+    X(REF_ONE_NORM_IN, 38, "the norm before q taken for k and v, too")                             \
+    X(REF_NO_POST_NORMS, 39, "no norm of what branches add")                                       \
+    X(REF_NO_WINDOW, 40, "layers with a window see all positions")                                 \
+    X(REF_WINDOW_OFF, 41, "windows one position too long")                                         \
+    X(REF_ONE_ROPE_BASE, 42, "layers with a window rotate like the others")                        \
+    X(REF_GELU_SIGMOID, 43, "GELU by the sigmoid of 1.702 x")
 
-enum ref_mutation {
-#define X(name, bit, text) name = 1 << bit,
-    REF_MUTATIONS(X)
+#define X(name, bit, text) static const uint64_t name = UINT64_C(1) << (bit);
+REF_MUTATIONS(X)
 #undef X
-};
 
 struct ref_model; /* opaque */
 
@@ -60,7 +74,7 @@ void ref_close(struct ref_model *m);
 size_t ref_vocab(const struct ref_model *m);
 
 /* logits[n][vocab] for tokens[n] from position 0; mutations are REF_* joined by |. */
-void ref_forward(const struct ref_model *m, const int32_t *tokens, size_t n, unsigned mutations,
+void ref_forward(const struct ref_model *m, const int32_t *tokens, size_t n, uint64_t mutations,
                  double *logits);
 
 /* sqrt(sum (a - b)^2 / sum b^2); infinite when a is not finite. */

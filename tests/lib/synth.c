@@ -274,8 +274,12 @@ bool synth_preset(struct synth *s, const char *like) {
     return false;
 }
 
+static bool is(const struct synth *s, const char *arch) {
+    return strcmp(s->arch, arch) == 0;
+}
+
 static bool has_qk_norms(const struct synth *s) {
-    return strcmp(s->arch, "qwen3") == 0;
+    return is(s, "qwen3") || is(s, "gemma3");
 }
 
 static bool has_sub_norms(const struct synth *s) {
@@ -288,9 +292,10 @@ static bool fits(uint32_t type, uint64_t cols, uint64_t rows) {
 }
 
 const char *synth_fault(const struct synth *s) {
-    static const char *const archs[] = {"bitnet-b1.58", "bitnet-25", "bitnet", "llama", "qwen3"};
+    static const char *const archs[] = {"bitnet-b1.58", "bitnet-25", "bitnet",  "llama",
+                                        "qwen2",        "qwen3",     "minicpm", "gemma3"};
     bool known = false;
-    for (size_t i = 0; i < 5; i++) known |= strcmp(s->arch, archs[i]) == 0;
+    for (size_t i = 0; i < sizeof archs / sizeof archs[0]; i++) known |= is(s, archs[i]);
     if (!known) return "unknown architecture";
     if (!s->blocks || !s->embd || !s->ff || !s->heads || !s->kv_heads || !s->head_dim || !s->ctx)
         return "a dimension is zero";
@@ -302,7 +307,11 @@ const char *synth_fault(const struct synth *s) {
         (s->embd % 32 || s->ff % 32 || s->heads * s->head_dim % 32 ||
          s->kv_heads * s->head_dim % 4))
         return "I2_S layouts and structure want widths that are multiples of 32";
-    if (s->rope_linear > 0 && s->yarn_factor > 0) return "two kinds of rope scaling";
+    if ((s->rope_linear > 0) + (s->yarn_factor > 0) + (s->longrope_context > 0) > 1)
+        return "two kinds of rope scaling";
+    if (s->norms_in && !has_qk_norms(s)) return "norms before projections are of qwen3 and gemma3";
+    if (s->window && !is(s, "gemma3")) return "windows are of gemma3";
+    if (s->longrope_context && !is(s, "minicpm")) return "longrope is of minicpm";
     if (!fits(s->embd_type, s->embd, s->vocab)) return "embd does not fit the embedding type";
     if (s->untied && !fits(s->output_type, s->embd, s->vocab))
         return "embd does not fit output.weight";
@@ -366,6 +375,12 @@ static void add_rope_keys(struct gw *w, const struct synth *s) {
     char name[96];
     arch_f32(w, s, "rope.freq_base", s->rope_base);
     arch_u32(w, s, "rope.dimension_count", s->n_rot ? s->n_rot : s->head_dim);
+    if (s->rope_attn_factor > 0) arch_f32(w, s, "rope.scaling.attn_factor", s->rope_attn_factor);
+    if (s->longrope_context) {
+        snprintf(name, sizeof name, "%s.rope.scaling.type", s->arch);
+        gw_key_str(w, name, "longrope");
+        arch_u32(w, s, "rope.scaling.original_context_length", s->longrope_context);
+    }
     if (s->rope_linear == 0 && s->yarn_factor == 0) return;
     const bool yarn = s->yarn_factor > 0;
     snprintf(name, sizeof name, "%s.rope.scaling.type", s->arch);
@@ -375,6 +390,24 @@ static void add_rope_keys(struct gw *w, const struct synth *s) {
     if (s->yarn_context) arch_u32(w, s, "rope.scaling.original_context_length", s->yarn_context);
     if (s->yarn_beta_fast > 0) arch_f32(w, s, "rope.scaling.yarn_beta_fast", s->yarn_beta_fast);
     if (s->yarn_beta_slow > 0) arch_f32(w, s, "rope.scaling.yarn_beta_slow", s->yarn_beta_slow);
+}
+
+/* Keys of single architectures. */
+static void add_graph_keys(struct gw *w, const struct synth *s) {
+    char name[96];
+    if (is(s, "minicpm")) {
+        arch_f32(w, s, "embedding_scale", s->embd_scale > 0 ? s->embd_scale : 5);
+        arch_f32(w, s, "residual_scale", s->branch_scale > 0 ? s->branch_scale : 0.5f);
+        arch_f32(w, s, "logit_scale", s->logit_scale > 0 ? s->logit_scale : 3);
+    }
+    if (s->window) arch_u32(w, s, "attention.sliding_window", s->window);
+    if (s->window_period) arch_u32(w, s, "attention.sliding_window_pattern", s->window_period);
+    if (s->window_rope_base > 0) arch_f32(w, s, "rope.freq_base_swa", s->window_rope_base);
+    if (s->attn_scale > 0) arch_f32(w, s, "attention.scale", s->attn_scale);
+    if (s->activation) {
+        snprintf(name, sizeof name, "%s.hidden_activation", s->arch);
+        gw_key_str(w, name, s->activation);
+    }
 }
 
 static void add_keys(struct gw *w, const struct synth *s, const struct vocab *v) {
@@ -395,6 +428,7 @@ static void add_keys(struct gw *w, const struct synth *s, const struct vocab *v)
     }
     arch_f32(w, s, "attention.layer_norm_rms_epsilon", s->eps);
     add_rope_keys(w, s);
+    add_graph_keys(w, s);
     arch_u32(w, s, "vocab_size", s->vocab);
     gw_key_str(w, "tokenizer.ggml.model", "gpt2");
     gw_key_str(w, "tokenizer.ggml.pre", "llama-bpe");
@@ -407,6 +441,52 @@ static void add_keys(struct gw *w, const struct synth *s, const struct vocab *v)
     if (s->chat_template) gw_key_str(w, "tokenizer.chat_template", s->chat_template);
 }
 
+static void add_bias(struct gw *w, const struct synth *s, uint32_t block, const char *part,
+                     uint64_t n) {
+    char name[64];
+    snprintf(name, sizeof name, "blk.%u.%s.bias", (unsigned)block, part);
+    if (is(s, "qwen2")) add(w, s, name, T_F32, n, 0, 0.7f, 0);
+}
+
+/* The norm of one projection's input: binary16, as such files have it. */
+static void add_norm_in(struct gw *w, const struct synth *s, uint32_t block, const char *part,
+                        uint64_t n) {
+    char name[64];
+    snprintf(name, sizeof name, "blk.%u.%s_norm_in.weight", (unsigned)block, part);
+    if (s->norms_in) add(w, s, name, T_F16, n, 0, 0.3f, 1.0f);
+}
+
+static void add_block(struct gw *w, const struct synth *s, uint32_t b) {
+    const uint64_t embd = s->embd, ff = s->ff, q = (uint64_t)s->heads * s->head_dim,
+                   kv = (uint64_t)s->kv_heads * s->head_dim;
+    const bool post = is(s, "gemma3");
+    add_norm(w, s, b, "attn_norm", embd);
+    add_norm_in(w, s, b, "attn_q", embd);
+    add_linear(w, s, b, "attn_q", embd, q, 1.5f);
+    add_bias(w, s, b, "attn_q", q);
+    add_norm_in(w, s, b, "attn_k", embd);
+    add_linear(w, s, b, "attn_k", embd, kv, 1.5f);
+    add_bias(w, s, b, "attn_k", kv);
+    add_norm_in(w, s, b, "attn_v", embd);
+    add_linear(w, s, b, "attn_v", embd, kv, 1);
+    add_bias(w, s, b, "attn_v", kv);
+    if (has_qk_norms(s)) add_norm(w, s, b, "attn_q_norm", s->head_dim);
+    if (has_qk_norms(s)) add_norm(w, s, b, "attn_k_norm", s->head_dim);
+    if (has_sub_norms(s)) add_norm(w, s, b, "attn_sub_norm", q);
+    add_norm_in(w, s, b, "attn_output", q);
+    add_linear(w, s, b, "attn_output", q, embd, 0.5f);
+    if (post) add_norm(w, s, b, "post_attention_norm", embd);
+    add_norm(w, s, b, "ffn_norm", embd);
+    add_norm_in(w, s, b, "ffn_gate", embd);
+    add_linear(w, s, b, "ffn_gate", embd, ff, 1);
+    add_norm_in(w, s, b, "ffn_up", embd);
+    add_linear(w, s, b, "ffn_up", embd, ff, 1);
+    if (has_sub_norms(s)) add_norm(w, s, b, "ffn_sub_norm", ff);
+    add_norm_in(w, s, b, "ffn_down", ff);
+    add_linear(w, s, b, "ffn_down", ff, embd, 0.5f);
+    if (post) add_norm(w, s, b, "post_ffw_norm", embd);
+}
+
 static struct gw *build(const struct synth *s) {
     struct gw *w = gw_new(s->version, s->alignment);
     struct vocab *v = vocab_new(s->vocab, s->seed);
@@ -414,33 +494,23 @@ static struct gw *build(const struct synth *s) {
     if (s->bad_key) add_bad_key(w, s);
     if (s->more_keys) s->more_keys(w, s->more_keys_arg);
     vocab_free(v);
-    const uint64_t embd = s->embd, ff = s->ff, q = (uint64_t)s->heads * s->head_dim,
-                   kv = (uint64_t)s->kv_heads * s->head_dim;
+    const uint64_t embd = s->embd;
     /* Logits then have a standard deviation near 2.5, whatever the width. */
     const float embd_scale = 2.5f / sqrtf((float)embd);
     add(w, s, "token_embd.weight", s->embd_type, embd, s->vocab,
         embd_scale / deviation(s->embd_type), 0);
-    for (uint32_t b = 0; b < s->blocks; b++) {
-        add_norm(w, s, b, "attn_norm", embd);
-        add_linear(w, s, b, "attn_q", embd, q, 1.5f);
-        add_linear(w, s, b, "attn_k", embd, kv, 1.5f);
-        add_linear(w, s, b, "attn_v", embd, kv, 1);
-        if (has_qk_norms(s)) add_norm(w, s, b, "attn_q_norm", s->head_dim);
-        if (has_qk_norms(s)) add_norm(w, s, b, "attn_k_norm", s->head_dim);
-        if (has_sub_norms(s)) add_norm(w, s, b, "attn_sub_norm", q);
-        add_linear(w, s, b, "attn_output", q, embd, 0.5f);
-        add_norm(w, s, b, "ffn_norm", embd);
-        add_linear(w, s, b, "ffn_gate", embd, ff, 1);
-        add_linear(w, s, b, "ffn_up", embd, ff, 1);
-        if (has_sub_norms(s)) add_norm(w, s, b, "ffn_sub_norm", ff);
-        add_linear(w, s, b, "ffn_down", ff, embd, 0.5f);
-    }
+    for (uint32_t b = 0; b < s->blocks; b++) add_block(w, s, b);
     add(w, s, "output_norm.weight", T_F32, embd, 0, 0.1f, 1);
     if (s->untied)
         add(w, s, "output.weight", s->output_type, embd, s->vocab,
             embd_scale / deviation(s->output_type), 0);
     if (s->rope_freqs)
         add(w, s, "rope_freqs.weight", T_F32, (s->n_rot ? s->n_rot : s->head_dim) / 2, 0, 0.5f, 3);
+    if (s->longrope_context) {
+        const uint64_t n = (s->n_rot ? s->n_rot : s->head_dim) / 2;
+        add(w, s, "rope_factors_long.weight", T_F32, n, 0, 0.1f, 0.6f);
+        add(w, s, "rope_factors_short.weight", T_F32, n, 0, 0.3f, 1.7f);
+    }
     if (s->extra) add(w, s, s->extra, T_F32, embd, 0, 1, 0);
     return w;
 }

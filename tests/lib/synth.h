@@ -19,7 +19,8 @@
 struct gw;
 
 struct synth {
-    const char *arch; /* "bitnet-b1.58", "bitnet-25", "bitnet", "llama", "qwen3" */
+    const char *arch; /* "bitnet-b1.58", "bitnet-25", "bitnet", "llama", "qwen2", "qwen3",
+                         "minicpm", "gemma3" */
     uint32_t type;    /* of the linear layers, T_* */
     uint32_t embd_type;
     bool untied;
@@ -40,7 +41,17 @@ struct synth {
     float yarn_factor;  /* the same with YaRN; 0: no such keys. Of the next, too: */
     uint32_t yarn_context;
     float yarn_beta_fast, yarn_beta_slow;
-    bool rope_freqs; /* rope_freqs.weight, divisors of the frequencies */
+    bool rope_freqs;           /* rope_freqs.weight, divisors of the frequencies */
+    float rope_attn_factor;    /* rope.scaling.attn_factor; 0: no such key. The same of the next: */
+    float attn_scale;          /* attention.scale */
+    const char *activation;    /* hidden_activation */
+    bool norms_in;             /* qwen3, gemma3: *_norm_in before each projection */
+    uint32_t window;           /* gemma3: attention.sliding_window */
+    uint32_t window_period;    /* ... and its pattern; 0: no such key */
+    float window_rope_base;    /* rope.freq_base_swa */
+    uint32_t longrope_context; /* minicpm: longrope, with this original context */
+    /* minicpm: of the embedding, of what branches add, a divisor of logits; 0: 5, 0.5 and 3. */
+    float embd_scale, branch_scale, logit_scale;
     /* What a wrong file has: for tests of refusal. */
     const char *omit;                                 /* this tensor is left out */
     const char *omit_key;                             /* and this <arch>. key */

@@ -2,5 +2,6 @@
 #include "hostile.h"
 
 TABLE()
-NOTE("abi=1.0;name=mismatch-name;needs=;priority=90");
+NOTE("abi=" BNT_STR(BNT_ABI_MAJOR) "." BNT_STR(
+    BNT_ABI_MINOR) ";name=mismatch-name;needs=;priority=90");
 DESCRIPTOR(sizeof(bnt_plugin), BNT_ABI_MAJOR, BNT_ABI_MINOR, 90, "other", "1", "", kernels);

@@ -1,4 +1,4 @@
 /* no-symbol.c - a note, but no constant. */
 #include "hostile.h"
 
-NOTE("abi=1.0;name=no-symbol;needs=;priority=90");
+NOTE("abi=" BNT_STR(BNT_ABI_MAJOR) "." BNT_STR(BNT_ABI_MINOR) ";name=no-symbol;needs=;priority=90");

@@ -192,6 +192,16 @@ ok 'a receipt that says no layout is of layout a' grep -qE '^ok +replay' "$tmp/o
 ok 'whatever the weights tell' grep -qE '^differs +replay +step 0' "$tmp/old-c"
 rm -f "$tmp"/i2s-*.gguf
 
+# ---- a context whose size chooses what is computed ----
+"$build/bitnet-synth" --arch minicpm --longrope-context 64 -o "$key" >/dev/null 2>&1
+for context in 64 200; do
+    "$bitnet" -m "$key" -p abc -n 4 --ignore-eos -c $context --receipt="$tmp/c$context.json" >/dev/null
+    exits "a receipt of $context positions" 0 '' "$bitnet" verify "$tmp/c$context.json"
+done
+ok 'short and long contexts differ' sh -c "! cmp -s \"$tmp/c64.json\" \"$tmp/c200.json\""
+sed 's/"context":200/"context":64/' "$tmp/c200.json" >"$tmp/c.json"
+exits 'one as if it were the other' 10 'replay: step' "$bitnet" verify "$tmp/c.json"
+
 # ---- what is no receipt, and where none can be ----
 exits 'no receipt' 2 'which receipt' "$bitnet" verify
 exits 'a missing receipt' 3 'No such file' "$bitnet" verify "$tmp/none.json"

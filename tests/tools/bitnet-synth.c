@@ -19,7 +19,7 @@ static const char usage[] =
     "usage: bitnet-synth [options] -o FILE\n"
     "  --like tiny|2b4t|bonsai-1.7b  start from this shape (default tiny; options after it\n"
     "                          change it)\n"
-    "  --arch NAME             bitnet-b1.58 bitnet-25 bitnet llama qwen3\n"
+    "  --arch NAME             bitnet-b1.58 bitnet-25 bitnet llama qwen2 qwen3 minicpm gemma3\n"
     "  --type T                linear layers: I2_S TQ1_0 TQ2_0 Q1_0 Q2_0 PQ2_0 PTQ1_0 IQ1_BN\n"
     "                          IQ2_BN F32 F16 BF16 Q8_0 Q6_K\n"
     "  --embd-type T           token embeddings: the same\n"
@@ -36,6 +36,9 @@ static const char usage[] =
     "  --rope-linear X         positions divided by X\n"
     "  --yarn-factor X --yarn-context N --yarn-beta-fast X --yarn-beta-slow X\n"
     "  --rope-freqs            rope_freqs.weight\n"
+    "  --norms-in              qwen3, gemma3: a norm before each projection\n"
+    "  --window N --window-period N  gemma3: layers that see N positions\n"
+    "  --longrope-context N    minicpm: longrope, with this original context\n"
     "  --chat-template TEXT    tokenizer.chat_template\n"
     "  --key NAME=T:VALUE      besides, this key, of type T: u (u32), f (f32), b (bool), s "
     "(text);\n"
@@ -73,6 +76,10 @@ enum {
     YARN_BETA_FAST,
     YARN_BETA_SLOW,
     ROPE_FREQS,
+    NORMS_IN,
+    WINDOW,
+    WINDOW_PERIOD,
+    LONGROPE_CONTEXT,
     KEY,
     OMIT_KEY,
     ALIGN,
@@ -109,6 +116,10 @@ static const struct option options[] = {{"like", 1, NULL, LIKE},
                                         {"yarn-beta-fast", 1, NULL, YARN_BETA_FAST},
                                         {"yarn-beta-slow", 1, NULL, YARN_BETA_SLOW},
                                         {"rope-freqs", 0, NULL, ROPE_FREQS},
+                                        {"norms-in", 0, NULL, NORMS_IN},
+                                        {"window", 1, NULL, WINDOW},
+                                        {"window-period", 1, NULL, WINDOW_PERIOD},
+                                        {"longrope-context", 1, NULL, LONGROPE_CONTEXT},
                                         {"key", 1, NULL, KEY},
                                         {"omit-key", 1, NULL, OMIT_KEY},
                                         {"align", 1, NULL, ALIGN},
@@ -221,6 +232,10 @@ static void apply(struct synth *s, int c, const char *arg) {
     case YARN_BETA_FAST: s->yarn_beta_fast = real(arg); break;
     case YARN_BETA_SLOW: s->yarn_beta_slow = real(arg); break;
     case ROPE_FREQS: s->rope_freqs = true; break;
+    case NORMS_IN: s->norms_in = true; break;
+    case WINDOW: s->window = number32(arg); break;
+    case WINDOW_PERIOD: s->window_period = number32(arg); break;
+    case LONGROPE_CONTEXT: s->longrope_context = number32(arg); break;
     case KEY:
         if (more.n == 8) bad("too many keys:", arg);
         more.text[more.n++] = arg;

@@ -214,7 +214,7 @@ AT(bnt_attn_args, part, 104);
 AT(bnt_attn_args, y, 112);
 AT(bnt_attn_args, ldy, 120);
 
-SIZE(bnt_kernels, 224);
+SIZE(bnt_kernels, 232);
 AT(bnt_kernels, struct_size, 0);
 AT(bnt_kernels, reserved, 4);
 AT(bnt_kernels, variant, 8);
@@ -244,6 +244,7 @@ AT(bnt_kernels, i8_pack, 192);
 AT(bnt_kernels, i8_unpack, 200);
 AT(bnt_kernels, i8_gemv, 208);
 AT(bnt_kernels, peak, 216);
+AT(bnt_kernels, gate_gelu, 224);
 SIZE(bnt_i8_shape, 16);
 SIZE(bnt_i8_pack_args, 48);
 SIZE(bnt_i8_unpack_args, 48);

@@ -329,6 +329,12 @@ START_TEST(judge_vector) {
             near("gate", act * (double)u[i], (double)y[i], fabs(act * (double)u[i]), 5.0);
         }
     }
+    judge->gate_gelu(&(bnt_gate_args){0, N, x, u, y, BNT_GATE_GELU, 0});
+    for (int i = 0; i < N; i++) {
+        double g = (double)x[i], z = sqrt(2 / acos(-1.0)) * (g + 0.044715 * g * g * g);
+        double act = g / (1 + exp(-2 * z)); /* g (1 + tanh z) / 2, without its cancellation */
+        near("gate_gelu", act * (double)u[i], (double)y[i], fabs(act * (double)u[i]), 20.0);
+    }
     for (uint32_t style = 0; style < 2; style++) {
         float c[16], s[16];
         for (int i = 0; i < 16; i++) c[i] = cosf((float)i), s[i] = sinf((float)i);

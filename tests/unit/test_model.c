@@ -257,7 +257,7 @@ END_TEST
 /* ---- keys ------------------------------------------------------------------------------------ */
 
 START_TEST(architectures_we_do_not_run) {
-    static const char *const archs[] = {"gpt2", "qwen2", "bitnet-b1.5", "Llama"};
+    static const char *const archs[] = {"gpt2", "qwen35", "bitnet-b1.5", "Llama"};
     for (size_t i = 0; i < 4; i++) {
         struct synth s = tiny(archs[i]);
         expect_refused(&s, BNT_E_UNSUPPORTED, archs[i]);

@@ -187,6 +187,29 @@ START_TEST(binary16_instruction) {
 END_TEST
 #endif
 
+/* Exactly x or 0 far from 0, odd parts that differ by x, and no more than rounding between. */
+START_TEST(gelu) {
+    double worst = 0;
+    for (uint32_t u = 0x2f800000u; u < 0x41a00000u; u += 997) { /* 2^-32 .. 20 */
+        float x = bnt_f32_from_bits(u);
+        for (int sign = 0; sign < 2; sign++, x = -x) {
+            double d = (double)x, z = sqrt(2 / acos(-1.0)) * (d + 0.044715 * d * d * d);
+            double want = d / (1 + exp(-2 * z)), got = (double)bnt_gelu(x);
+            if (fabs(want) < 1e-35) continue;
+            worst = fmax(worst, fabs(got - want) / (fabs(want) * (1 + fabs(2 * z))));
+        }
+    }
+    ck_assert_double_le(worst, 3e-7); /* exp multiplies the rounding of its argument by it */
+    same_bits("gelu", 0, 0.0f, bnt_gelu(0.0f));
+    same_bits("gelu", -0.0f, -0.0f, bnt_gelu(-0.0f));
+    same_bits("gelu", 30, 30.0f, bnt_gelu(30.0f));
+    same_bits("gelu", -30, -0.0f, bnt_gelu(-30.0f));
+    same_bits("gelu", 3e38f, 3e38f, bnt_gelu(3e38f));
+    same_bits("gelu", -3e38f, -0.0f, bnt_gelu(-3e38f));
+    same_bits("gelu", NAN, NAN, bnt_gelu(NAN));
+}
+END_TEST
+
 START_TEST(exponential) {
     double worst = 0;
     float at = 0;
@@ -228,6 +251,7 @@ int main(void) {
     tcase_add_test(tc, binary16_instruction);
 #endif
     tcase_add_test(tc, exponential);
+    tcase_add_test(tc, gelu);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

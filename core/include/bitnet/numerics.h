@@ -32,6 +32,10 @@
 #define BNT_EXP_C1 1.0f
 #define BNT_EXP_C0 1.0f
 
+/* gelu, clause 9: 2 sqrt(2 / pi), and 0.044715 times that. */
+#define BNT_GELU_C1 0x1.988454p+0f
+#define BNT_GELU_C3 0x1.2444f2p-4f
+
 static inline uint32_t bnt_f32_bits(float f) {
     uint32_t u;
     memcpy(&u, &f, sizeof u);
@@ -101,6 +105,12 @@ static inline float bnt_exp(float x) {
     uint32_t high = bnt_mask(x > BNT_EXP_MAX), nan = bnt_mask(x != x);
     y &= bnt_mask(x >= BNT_EXP_MIN) & ~high;
     return bnt_f32_from_bits(y | (high & 0x7f800000u) | (nan & bnt_f32_bits(x)));
+}
+
+/* gelu(x) by its tanh form, clause 9: x (1 + tanh z) / 2 = x / (1 + exp(-2 z)). NaN gives NaN. */
+static inline float bnt_gelu(float x) {
+    float w = x * bnt_fma(x * x, BNT_GELU_C3, BNT_GELU_C1);
+    return x / (1.0f + bnt_exp(-w));
 }
 
 /* binary16 to binary32, exact; NaN comes out quiet. The exponent is moved by a multiplication,

@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define BNT_ABI_MAJOR 1 /* another major is refused */
-#define BNT_ABI_MINOR 0 /* a plugin may be older or newer: slots are found by struct_size */
+#define BNT_ABI_MINOR 1 /* a plugin may be older or newer: slots are found by struct_size */
 
 /* True when the struct *p is large enough to have `member` and it is not NULL. */
 #define BNT_HAS(p, member)                                                                         \
@@ -49,9 +49,10 @@ enum {
     BNT_TYPE_BF16 = 30,
 };
 
-enum { BNT_ROPE_NORM = 0, BNT_ROPE_NEOX = 1 };  /* pairs (2i, 2i+1), or (i, i + n_rot/2) */
-enum { BNT_GATE_SILU = 0, BNT_GATE_RELU2 = 1 }; /* clause 9 */
-enum { BNT_PEAK_INT8 = 0, BNT_PEAK_F32 = 1 };   /* int8 products, summed; fused binary32 */
+enum { BNT_ROPE_NORM = 0, BNT_ROPE_NEOX = 1 }; /* pairs (2i, 2i+1), or (i, i + n_rot/2) */
+/* Clause 9; GELU comes to the slot gate_gelu alone. */
+enum { BNT_GATE_SILU = 0, BNT_GATE_RELU2 = 1, BNT_GATE_GELU = 2 };
+enum { BNT_PEAK_INT8 = 0, BNT_PEAK_F32 = 1 }; /* int8 products, summed; fused binary32 */
 
 /* ---- what the core tells the plugin ------------------------------------------------------- */
 
@@ -366,6 +367,9 @@ typedef struct bnt_kernels {
 
     /* group measure, optional: without it no peak is known beside which a result can be stated */
     void (*peak)(const bnt_peak_args *);
+
+    /* group gelu, since 1.1: the gate of kind BNT_GATE_GELU */
+    void (*gate_gelu)(const bnt_gate_args *);
 } bnt_kernels;
 
 /* ---- what a plugin exports ---------------------------------------------------------------- */

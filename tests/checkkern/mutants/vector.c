@@ -94,6 +94,20 @@ static void gate(const bnt_gate_args *a) {
     }
 }
 
+static void gate_gelu(const bnt_gate_args *a) {
+    for (uint64_t i = a->lo; i < a->hi; i++) {
+        float x = a->g[i];
+#if defined(MUTANT_gelu_sigmoid)
+        float act = x / (1.0f + bnt_exp(-(1.702f * x)));
+#elif defined(MUTANT_gelu_no_fma)
+        float act = x / (1.0f + bnt_exp(-(x * (x * x * BNT_GELU_C3 + BNT_GELU_C1))));
+#else
+        float act = bnt_gelu(x);
+#endif
+        a->y[i] = act * a->u[i];
+    }
+}
+
 static void add(const bnt_add_args *a) {
     uint64_t lo = a->lo, hi = a->hi;
 #if defined(MUTANT_add_first)
@@ -110,4 +124,5 @@ static void add(const bnt_add_args *a) {
     }
 }
 
-PLUGIN(own.rmsnorm = rmsnorm; own.rope = rope; own.gate = gate; own.add = add)
+PLUGIN(own.rmsnorm = rmsnorm; own.rope = rope; own.gate = gate; own.add = add;
+       own.gate_gelu = gate_gelu)
