@@ -4,7 +4,8 @@
 The pre-tokenizer is the one GGUF files call `llama-bpe`, pieces are written in GPT-2's byte
 alphabet, so that any engine that reads `tokenizer.ggml.model = gpt2`, `tokenizer.ggml.pre =
 llama-bpe` reads this vocabulary from the model's metadata alone. Ids: 256 bytes (in the byte
-alphabet's order), then one token per merge, then the three control tokens.
+alphabet's order), then one token per merge, then the control tokens. A digit is a token of its
+own: a sum is learnt by its columns.
 """
 import argparse
 import collections
@@ -19,7 +20,13 @@ PRE = regex.compile(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
     r"\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-CONTROL = ["<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"]
+CONTROL = [
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+]
 
 
 def byte_alphabet():
@@ -44,7 +51,7 @@ def spell(text):
 
 def train(words, size):
     """Merges for a vocabulary of `size`, most frequent pair first; words: {piece: count}."""
-    seqs = [(list(spell(w)), n) for w, n in words.items()]
+    seqs = [(list(spell(w)), n) for w, n in words.items() if not regex.search(r"\p{N}", w)]
     pairs, where = collections.Counter(), collections.defaultdict(set)
     for i, (s, n) in enumerate(seqs):
         for p in zip(s, s[1:]):
@@ -77,12 +84,13 @@ def train(words, size):
 
 
 class Tokenizer:
-    def __init__(self, merges):
+    def __init__(self, merges, control=CONTROL):
         self.merges = [tuple(m) for m in merges]
-        self.tokens = ALPHABET + [a + b for a, b in self.merges] + CONTROL
+        self.tokens = ALPHABET + [a + b for a, b in self.merges] + list(control)
         self.ids = {t: i for i, t in enumerate(self.tokens)}
         self.rank = {m: i for i, m in enumerate(self.merges)}
-        self.bos, self.eos, self.eot = (self.ids[c] for c in CONTROL)
+        named = (self.ids.get(c) for c in CONTROL)  # an older file has fewer
+        self.bos, self.eos, self.header, self.header_end, self.eot = named
         self.byte = {c: b for b, c in enumerate(ALPHABET)}
         self.cache = {}
 
@@ -114,21 +122,30 @@ class Tokenizer:
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--corpus", default="build/corpus")
-    ap.add_argument("--size", type=int, default=4096)
-    ap.add_argument("--out", default="build/corpus/vocabulary.json")
+    ap.add_argument("--size", type=int, default=5120)
+    ap.add_argument("--answer-weight", type=int, default=10)
     args = ap.parse_args()
     start, words = time.time(), collections.Counter()
     for name in sorted(glob.glob(os.path.join(args.corpus, "*.txt"))):
         if not os.path.basename(name).startswith("heldout"):
             with open(name) as f:
                 words.update(m.group() for m in PRE.finditer(f.read().replace("\f\n\n", "")))
+    # An answer is seen as often as it is asked for; its words are few but weigh as much as prose.
+    with open(os.path.join(args.corpus, "facts.json")) as f:
+        facts = json.load(f)
+    answers = [" " + w for row in facts["countries"] + facts["opposites"] for w in row]
+    answers += [" " + row[0] for row in facts["elements"]]
+    answers += [w for row in facts["nouns"] for w in (" " + row[0], row[2])]
+    for text in answers:
+        for m in PRE.finditer(text):
+            words[m.group()] += args.answer_weight
     merges = train(words, args.size)
-    with open(args.out, "w") as f:
+    with open(os.path.join(args.corpus, "vocabulary.json"), "w") as f:
         json.dump({"merges": merges}, f)
     tok = Tokenizer(merges)
     assert (
-        tok.decode(tok.encode("The king said, \"Na\u00efve \u2603 42!\"\n\n"))
-        == "The king said, \"Na\u00efve \u2603 42!\"\n\n"
+        tok.decode(tok.encode('The king said, "Na\u00efve \u2603 42!"\n\n'))
+        == 'The king said, "Na\u00efve \u2603 42!"\n\n'
     )
     print("%d pieces, %d words seen, %.0f s" % (len(tok.tokens), len(words), time.time() - start))
     print(" ".join(tok.tokens[-60:]))

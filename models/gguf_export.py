@@ -14,9 +14,16 @@ import numpy as np
 import torch
 
 from bpe import Tokenizer
-from train import row_groups, ternary, views
+from model import row_groups, ternary, views
 
 ALIGN = 32
+# LLaMA-3's turns: data.py's turns() lays training conversations out like this.
+TEMPLATE = (
+    "{% for message in messages %}{% if loop.first %}{{ bos_token }}{% endif %}"
+    "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + message['content'] | trim"
+    " + '<|eot_id|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
+)
 F32, F16, I2_S = 0, 1, 36
 U32, I32, FLOAT, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
 
@@ -79,6 +86,7 @@ def metadata(c, tok):
         ("tokenizer.ggml.eos_token_id", U32, tok.eos),
         ("tokenizer.ggml.eot_token_id", U32, tok.eot),
         ("tokenizer.ggml.add_bos_token", BOOL, True),
+        ("tokenizer.chat_template", STRING, TEMPLATE),
     ]
 
 

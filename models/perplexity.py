@@ -111,8 +111,9 @@ class Model:
         self.heads, self.kv_heads = key("attention.head_count"), key("attention.head_count_kv")
         self.head_dim, self.context = key("embedding_length") // self.heads, key("context_length")
         self.base, self.t = key("rope.freq_base"), g.tensors
-        self.tok = Tokenizer([m.split(" ") for m in g.meta["tokenizer.ggml.merges"]])
-        assert self.tok.tokens == g.meta["tokenizer.ggml.tokens"]
+        merges, tokens = g.meta["tokenizer.ggml.merges"], g.meta["tokenizer.ggml.tokens"]
+        self.tok = Tokenizer([m.split(" ") for m in merges], tokens[256 + len(merges) :])
+        assert self.tok.tokens == tokens
         assert self.tok.bos == g.meta["tokenizer.ggml.bos_token_id"]
 
     def norm(self, x, name):

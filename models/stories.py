@@ -1,0 +1,370 @@
+#!/usr/bin/python3
+"""Short stories for the demo model to learn from, written by a grammar of our own.
+
+A story has a hero, a friend and a plot, and its slots (names, pronouns, things, places) are drawn
+once, so that who wants what stays true from the first sentence to the last: that is what a small
+model can learn of coherence. The one idea: a line is text in which [this|that] is a choice, {slot}
+a fact of this story, and a leading ? means that the line may be missing. Nothing here knows of
+tokens or of files.
+"""
+import random
+import re
+import zlib
+
+GIRLS = """Anna Lucy Mary Emma Rose Lily Jane Ellen Kate Sally Molly Grace Clara Nora Ruth Ida Betty
+Polly Susan Alma Dora Hattie Maud Tilly""".split()
+BOYS = """Tom Jack Ben Sam Will Peter Henry George Hugh Ned Oscar Max Robin Simon Walter Felix Luke
+Martin Oliver Arthur Hans Teddy Joe Paul""".split()
+PETS = """Rusty Pip Bramble Dot Patch Hazel Nib Tuck Poppy Fern Button Clover Socks Ginger Moss Tansy
+Whisker Snow Penny Berry Thistle Acorn Misty Willow""".split()
+# kind: home, what it likes to eat, how it moves
+ANIMALS = {
+    "fox": ("den", "berries", "ran"),
+    "rabbit": ("burrow", "clover", "hopped"),
+    "mouse": ("hole", "cheese", "scurried"),
+    "bear": ("cave", "honey", "walked"),
+    "squirrel": ("tree", "nuts", "ran"),
+    "hedgehog": ("nest", "apples", "walked"),
+    "duck": ("nest", "bread", "waddled"),
+    "frog": ("pond", "flies", "hopped"),
+    "cat": ("house", "fish", "crept"),
+    "dog": ("kennel", "bones", "ran"),
+    "owl": ("tree", "seeds", "flew"),
+    "goat": ("barn", "grass", "trotted"),
+    "crow": ("nest", "corn", "flew"),
+    "turtle": ("pond", "leaves", "crawled"),
+    "pony": ("stable", "carrots", "trotted"),
+    "lamb": ("fold", "grass", "trotted"),
+    "beaver": ("lodge", "roots", "swam"),
+    "sparrow": ("nest", "crumbs", "flew"),
+}
+PEOPLE = {
+    "girl": ("house", "cake", "walked"),
+    "boy": ("house", "pie", "walked"),
+    "shepherd": ("hut", "bread", "walked"),
+    "miller": ("mill", "bread", "walked"),
+    "princess": ("castle", "cake", "walked"),
+    "prince": ("castle", "cake", "rode"),
+    "fisherman": ("hut", "fish", "walked"),
+    "tailor": ("shop", "soup", "walked"),
+    "farmer": ("farm", "pie", "walked"),
+    "baker": ("bakery", "bread", "walked"),
+}
+FEMALE, MALE = {"girl", "princess"}, {"boy", "prince", "shepherd", "miller", "fisherman", "tailor"}
+NATURE = (
+    "little|small|young|kind|brave|clever|shy|merry|quiet|gentle|curious|cheerful|lively|careful"
+)
+LOOKS = "red|blue|green|yellow|white|brown|golden|silver|old|new|round|shiny"
+THINGS = "ball|kite|hat|drum|basket|lantern|boat|bell|ring|key|cup|scarf|whistle|book|spoon|button"
+PLACES = "wood|meadow|village|valley|garden|orchard|hill|town"
+HIDING = [
+    "under a bush",
+    "behind the door",
+    "beside the well",
+    "under the old oak tree",
+    "in the tall grass",
+    "near the bridge",
+    "behind the barn",
+    "behind the house",
+    "by the stream",
+    "on the wall",
+    "at the gate",
+    "among the flowers",
+]
+
+OPENINGS = [
+    "[Once upon a time|Once|Long ago|A long time ago], there [was|lived] {a_hero} [named|called] {h}.",
+    "[Once upon a time there was|There was once|Once there was|There once lived] {a_hero} "
+    "[named|called|whose name was] {h}.",
+    "In a [small|quiet|green|far-away] {place} there lived {a_hero} [named|called] {h}.",
+    "{h} was {a_hero} who lived in [a|an old|a little] {home} near the {place}.",
+    "[One day|One morning|One fine day|One {season} morning], {a_hero} named {h} [went out of|left] {his} {home}.",
+    "Not far from the {place} stood a {home}, and in it lived {a_hero} [named|called] {h}.",
+]
+ABOUT = [
+    "?{He} lived [in a {home} near the {place}|with {his} [mother|grandmother|family] in a {home}|"
+    "all alone in a [little|tiny|warm] {home}].",
+    "?{He} was very [kind|brave|clever|patient|cheerful], and everybody [liked|loved] {him}.",
+    "?What {h} liked best [of all|in the world] was {food}.",
+    "?{His} best friend was {a_friend} [named|called] {f}.",
+    "?Every [day|morning|evening] {he} [sang a song|looked out at the {place}|{went} to the {place} and back].",
+]
+ENDINGS = [
+    "[And so|So] {h} and {f} [lived happily ever after|were good friends from that day on|"
+    "never forgot that day|remained friends for ever].",
+    "[From that day on|After that|Ever since], {h} and {f} were the best of friends.",
+    "That [night|evening], {h} [slept well|fell asleep with a smile|was too happy to sleep].",
+    "{h} went home to {his} {home}, [tired but happy|and {he} was very happy|with a glad heart].",
+    "And that was [the best day of {his} life|a day that {h} always remembered|the end of {his} adventure].",
+]
+
+PLOTS = {
+    "lost": [
+        "{h} had a {look} {thing} that {he} loved [very much|more than anything|dearly].",
+        "?It was a gift from {his} [grandmother|grandfather|mother|father].",
+        "[One day|One morning|But one day] the {thing} was [gone|lost|nowhere to be found].",
+        '"Oh no!" [said|cried] {h}. "Where is my {thing}?"',
+        "{He} looked {hide1}, but it was not there. Then {he} looked {hide2}, but it was not there either.",
+        "?{h} sat down and began to cry.",
+        '[Just then|Soon|After a while] {f} the {friend} came by. "Why are you [so sad|crying]?" asked {f}.',
+        '"I have lost my {look} {thing}," said {h}.',
+        '"[Do not cry|Do not worry|Cheer up]," said {f}. "I will help you [look for it|to find it]."',
+        "They looked together [all day|all morning|everywhere]. At last {f} looked {hide3}.",
+        '"[Here it is|I have found it|Look]!" [cried|called|said] {f}. There was the {look} {thing}.',
+        "{h} was so happy that {he} [danced|jumped for joy|laughed aloud].",
+        '"Thank you, {f}," {he} said. "You are a true friend."',
+    ],
+    "hurt": [
+        "One [cold|rainy|windy|warm] day {h} was walking in the {place} when {he} heard a [small|weak|sad] voice.",
+        '"Help! Help!" cried the voice. It was {a_friend}, and {f_he} had hurt {f_his} {limb}.',
+        '"What is your name?" asked {h}. "My name is {f}," said the {friend}.',
+        "{h} [took|carried] {f} home to {his} {home} and washed the {limb} with [warm|clean] water.",
+        "?{He} gave {f} some {food} to eat and a [soft|warm] bed to sleep in.",
+        "After [three days|a week|some days] the {limb} was well again. {f} thanked {h} and went away.",
+        "[Then winter came|Some time later a great storm came|One night there was a fire], and {h} was in trouble.",
+        "{He} [called for help|was cold and afraid|did not know what to do].",
+        "[Suddenly|Then|All at once] there was a knock at the door. It was {f} the {friend}!",
+        '"You helped me once," said {f}. "Now I will help you."',
+        "{f} led {h} to a [safe|warm|dry] place, and there they stayed until the morning.",
+        '"A small kindness is never [lost|forgotten]," said {h}.',
+    ],
+    "race": [
+        "Near by lived {a_friend} [named|called] {f}, who was very proud.",
+        '"I am the fastest in the whole {place}," {f} said [every day|to everyone].',
+        '[At last|One day] {h} said, "Let us run a race to the {mark} and back."',
+        '{f} laughed. "You? You are much too slow!" But {f_he} agreed to the race.',
+        'All the animals of the {place} came to [see|watch]. The owl called, "One, two, three, go!"',
+        "{f} was soon far ahead. Then {f_he} saw some [berries|flowers|soft grass] by the road and stopped.",
+        '"There is plenty of time," {f_he} thought, and {f_he} [fell asleep|sat down to rest|lay down in the sun].',
+        "{h} did not stop. {He} went on and on, step by step, [though {he} was tired|and {he} never looked back].",
+        "When {f} woke up, it was too late. {h} was already at the end, and everyone was cheering.",
+        '"How did you do it?" asked {f}. "I only kept going," said {h}.',
+        "{f} was ashamed, and [{f_he} never boasted again|from that day on {f_he} was not so proud].",
+    ],
+    "garden": [
+        "One day in spring {h} found a [small|tiny|strange] seed {hide1}.",
+        '"I will plant it," said {h}, "and see what it will be."',
+        "{He} dug a hole in the garden, put the seed in and covered it with earth.",
+        "Every morning {he} gave it water, and every evening {he} looked at it, but nothing grew.",
+        '{f} the {friend} laughed. "Nothing will ever come of it," said {f}.',
+        'But {h} was patient. "[Good things take time|We must wait]," {he} said.',
+        "One day a [little|tiny] green leaf came out of the earth. Then there were two leaves, and then three.",
+        "It grew and grew, until it was [as tall as {h}|as high as the {home}].",
+        "In summer there was a [great|beautiful] {look} flower at the top, and in autumn there was [a pumpkin|an apple].",
+        "It was so big that {h} could not carry it alone. {f} came to help, and together they took it home.",
+        "They made a [pie|soup] of it, and there was enough for all the neighbours.",
+        '"I was wrong," said {f}. "Next year I will plant a seed too."',
+    ],
+    "trick": [
+        "One day {h} found some {food} and sat down {hide1} to eat.",
+        "A hungry [wolf|fox] saw {him} from far away. He came near and said, [in a soft voice|very politely]:",
+        '"Good day, {h}. What a fine voice you have! Will you not sing me a song?"',
+        "{h} was [clever|wise] and knew what the thief wanted.",
+        '"[Gladly|With pleasure]," said {h}, "but first shut your eyes, for I am shy."',
+        "The thief shut his eyes. Then {h} took the {food} and {went} away as fast as {he} could.",
+        "When the thief opened his eyes, there was nothing left but [a stone|dust|an empty place].",
+        "{h} met {a_friend} named {f} on the way and told {f_him} everything.",
+        "{f} laughed until the tears came. They shared the {food} and ate together {hide2}.",
+        '"[He who flatters you wants something|Sweet words may hide a hungry mouth]," said {h}.',
+    ],
+    "dark": [
+        "{h} was afraid of only one thing, and that was [the dark|thunder|deep water].",
+        "[When night came|Every evening] {he} [lit a candle|hid under the blanket|stayed close to {his} mother].",
+        "One [night|evening] {he} heard somebody crying outside. It was {his} friend {f} the {friend}.",
+        '"[I have lost my way|I cannot find my home|I am lost]," called {f}. "Please help me, {h}!"',
+        "{h} looked at the black sky and {his} heart beat fast. But {he} thought of {f}, who was all alone.",
+        'So {he} took a lantern, opened the door and {went} out. "[I am coming|Wait for me], {f}!" {he} called.',
+        "?The wind blew and the trees made strange noises, but {h} did not turn back.",
+        "{He} found {f} {hide1}, cold and wet. {f} was so glad that {f_he} [wept|laughed and cried at once].",
+        "Together they [{went} home|walked back] by the light of the lantern.",
+        '"Were you not afraid?" asked {f}. "[Yes|I was]," said {h}, "but I was more afraid for you."',
+        "After that {h} [was never afraid of the dark again|slept without a candle|knew that {he} was brave].",
+    ],
+    "quarrel": [
+        "{h} had a friend, {a_friend} named {f}. They [played together|met] every day {hide1}.",
+        'One day they found a {look} {thing}. "It is mine!" said {h}. "No, it is mine!" said {f}. "I saw it first!"',
+        "They pulled and pulled, and crack! The {thing} broke in two.",
+        '"Now look what you have done!" they both cried, and they went home angry.',
+        "The next day {h} sat alone in {his} {home}. It was [very quiet|not fun to play alone].",
+        "{He} thought of {f}, and {he} was sorry. So {he} took the broken {thing} and mended it with [glue|string].",
+        'Then {he} {went} to {f} and said, "I am sorry. You may have the {thing}."',
+        '"I am sorry too," said {f}. "Let us [share it|keep it together]: one day it is yours, and one day it is mine."',
+        "So they did, and they never quarrelled about it again.",
+    ],
+    "journey": [
+        "One [day|morning] {h} heard that {his} grandmother was ill. She lived far away, beyond the {mark}.",
+        '"I will bring her some {food}," said {h}, and {he} put it in a {look} basket and set out.',
+        "Soon {he} came to a [wide|deep] river. There was no bridge, and {h} could not cross.",
+        'There sat {a_friend}. "Good morning," said the {friend}. "My name is {f}. Where are you going?"',
+        '"To my grandmother, who is ill," said {h}. "But how can I cross the river?"',
+        '"I know a place where the water is low," said {f}. "Come with me and I will show you."',
+        "So they crossed the river together. Then they came to a dark wood.",
+        "?{h} was a little afraid, but {f} sang a merry song and the wood did not seem so dark.",
+        "In the evening they saw a light. It was the house of the grandmother.",
+        "She was so glad to see {h} that she sat up in bed and smiled. They all ate {food} and drank warm milk.",
+        '"I feel better already," said the grandmother. "The best medicine is a visit."',
+    ],
+    "birthday": [
+        "It was {h}'s birthday, but nobody said a word about it.",
+        "{He} {went} to see {f} the {friend}, but {f} was not at home. {He} looked {hide1}, but nobody was there.",
+        '"They have all forgotten me," thought {h}, and {he} [sighed|felt very sad|went slowly home].',
+        "?It began to rain, and {h} got wet.",
+        "When {he} came home, the {home} was dark. {He} opened the door very slowly.",
+        '"Surprise!" cried many voices at once. There were {f} and all {his} friends!',
+        "There was a big cake with candles, and there was {food} on every plate.",
+        '{f} gave {h} a {look} {thing}. "We made it for you," said {f}. "That is why we were not at home."',
+        "{h} blew out the candles and made a wish. [Then they danced and sang until night|They played until the moon rose].",
+        '"I thought that you had forgotten," said {h}. "We could never forget you," said {f}.',
+    ],
+    "king": [
+        'In those days there was a king who loved riddles. He said, "Whoever can answer my riddle shall have a bag of gold."',
+        "Many came to the castle, but nobody knew the answer, and they all went home again.",
+        "{h} was poor, but {he} was not afraid. {He} {went} to the castle and [stood|bowed] before the king.",
+        '"Here is my riddle," said the king. "[{riddle}]"',
+        '{h} thought for a long time. Then {he} smiled and said, "{Answer}."',
+        '"That is right!" cried the king. "How did you know?" "I used my eyes and ears," said {h}.',
+        "The king gave {him} the bag of gold. {h} thanked him and went home.",
+        "On the way {he} met {a_friend} named {f}, who was hungry and cold. {h} gave {f_him} half of the gold.",
+        '"Why do you give me so much?" asked {f}. "Because I have enough," said {h}.',
+    ],
+    "winter": [
+        "All summer long {h} gathered {food} and carried it home to {his} {home}.",
+        "{f} the {friend} did not work at all. {f_He} sang and played in the sun.",
+        '"Come and play with me," called {f}. "Winter is far away!" "Not so far as you think," said {h}.',
+        "Then the leaves fell, the wind blew cold, and the first snow came.",
+        "{h} sat in the warm {home} and had enough to eat. But {f} had nothing.",
+        "One evening there was a knock at the door. {f} stood there in the snow, hungry and cold.",
+        '"Please give me something to eat," said {f}. "I was foolish. I should have worked as you did."',
+        '{h} had a kind heart. "Come in," {he} said. "There is {food} enough for two."',
+        "They sat by the fire, and {f} sang all {f_his} songs, and the winter did not seem long.",
+        'When spring came, {f} was the first to work. "Now I know," said {f}, "that [there is a time to sing and a time to work|'
+        'a good friend is worth more than a summer of play]."',
+    ],
+    "wish": [
+        "One day {h} caught a [golden|little silver] fish in the river.",
+        '"Let me go," said the fish, "and I will give you [one wish|whatever you wish for]."',
+        "{h} was so surprised that {he} nearly fell into the water. {He} thought of {many}.",
+        '"I wish for nothing," said {h}. "But my friend {f} the {friend} is ill. Please make {f_him} well."',
+        'The fish looked at {him} for a long time. "Nobody has ever wished for that," it said.',
+        "Then it swam away, and the water [shone|was still] again.",
+        "{h} ran home as fast as {he} could. There was {f}, standing at the door, well and happy.",
+        '"I feel so well today!" said {f}. "What happened?" {h} only smiled and said nothing.',
+        "The next morning there was a {look} {thing} at the door, and {h} knew [who had brought it|that it came from the fish].",
+    ],
+}
+RIDDLES = [
+    ("What has hands but cannot hold?", "A clock"),
+    ("What has teeth but cannot bite?", "A comb"),
+    ("What runs but has no legs?", "A river"),
+    ("What has an eye but cannot see?", "A needle"),
+    ("What grows when it eats and dies when it drinks?", "A fire"),
+    ("What follows you all day and is gone at night?", "A shadow"),
+    ("What can you catch but not throw?", "A cold"),
+    ("What has a neck but no head?", "A bottle"),
+    ("What falls but is never hurt?", "Snow"),
+    ("What goes up and never comes down?", "Your age"),
+]
+CHOICE = re.compile(r"\[([^\[\]]*)\]")
+
+
+def expand(rng, text, slots):
+    """Choices from the innermost outwards, then the slots."""
+    while True:
+        text, n = CHOICE.subn(lambda m: rng.choice(m.group(1).split("|")), text)
+        if not n:
+            text = text.format(**slots)
+            return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", text)
+
+
+def article(words):
+    return ("an " if words[0] in "aeiou" else "a ") + words
+
+
+def cast(rng, kind=None):
+    """The slots of a story; kind: what the hero is to be."""
+    animal = rng.random() < 0.65 if kind is None else kind in ANIMALS
+    kind = kind or rng.choice(sorted(ANIMALS if animal else PEOPLE))
+    home, food, went = (ANIMALS if animal else PEOPLE)[kind]
+    she = kind in FEMALE or (kind not in MALE and rng.random() < 0.5)
+    h = rng.choice(PETS if animal and rng.random() < 0.7 else GIRLS if she else BOYS)
+    friend = rng.choice([k for k in sorted(ANIMALS) if k != kind])
+    f_she = rng.random() < 0.5
+    f = rng.choice(
+        [n for n in (PETS if rng.random() < 0.7 else GIRLS if f_she else BOYS) if n != h]
+    )
+    hide1, hide2, hide3 = rng.sample(HIDING, 3)
+    nature = rng.choice(NATURE.split("|"))
+    riddle, answer = rng.choice(RIDDLES)
+    return {
+        "h": h,
+        "hero": kind,
+        "a_hero": article(nature + " " + kind),
+        "home": home,
+        "food": food,
+        "went": went,
+        "he": "she" if she else "he",
+        "He": "She" if she else "He",
+        "him": "her" if she else "him",
+        "his": "her" if she else "his",
+        "His": "Her" if she else "His",
+        "f": f,
+        "friend": friend,
+        "a_friend": article(friend),
+        "f_he": "she" if f_she else "he",
+        "f_He": "She" if f_she else "He",
+        "f_him": "her" if f_she else "him",
+        "f_his": "her" if f_she else "his",
+        "look": rng.choice(LOOKS.split("|")),
+        "thing": rng.choice(THINGS.split("|")),
+        "place": rng.choice(PLACES.split("|")),
+        "hide1": hide1,
+        "hide2": hide2,
+        "hide3": hide3,
+        "limb": "wing"
+        if friend in ("duck", "owl", "crow", "sparrow")
+        else rng.choice(["leg", "foot"]),
+        "mark": rng.choice(["old oak", "mill", "bridge", "great rock", "river", "church"]),
+        "season": rng.choice(["spring", "summer", "autumn", "winter"]),
+        "riddle": riddle,
+        "Answer": answer,
+        "many": rng.choice(["gold and silver", "a castle", "fine clothes", "a ship", "a feast"]),
+    }
+
+
+def story(rng, kind=None):
+    """One story as text: paragraphs with an empty line between them."""
+    slots = cast(rng, kind)
+    plot = PLOTS[rng.choice(sorted(PLOTS))]
+    opening = rng.choice(OPENINGS)
+    about = [line for line in ABOUT if "{home}" not in line or "{home}" not in opening]
+    lines = [opening] + rng.sample(about, len(about)) + ["\n"] + plot + [rng.choice(ENDINGS)]
+    out, since = "", 0
+    for line in lines:
+        if line.startswith("?"):
+            if rng.random() < 0.5:
+                continue
+            line = line[1:]
+        if line == "\n" or (since >= 3 and rng.random() < 0.4):
+            out, since = out.rstrip() + "\n\n", 0
+        if line != "\n":
+            out, since = out + expand(rng, line, slots) + " ", since + 1
+    return out.strip()
+
+
+def is_held_out(text):
+    """Every fiftieth story is never trained on."""
+    return zlib.crc32(text.encode()) % 50 == 0
+
+
+def main():
+    """Prints held-out stories, one after the other: the text of models/heldout-stories.txt."""
+    rng, out = random.Random(20261128), []
+    while sum(map(len, out)) < 40000:
+        text = story(rng)
+        if is_held_out(text):
+            out.append(text)
+    print("\n\n".join(out))
+
+
+if __name__ == "__main__":
+    main()
