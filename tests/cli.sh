@@ -152,6 +152,14 @@ printf 'a\377\000b\n' >"$tmp/bytes"
 "$bitnet" tokenize -m "$model" --ids --no-bos --file "$tmp/bytes" >"$tmp/ids"
 "$bitnet" tokenize -m "$model" --decode --file "$tmp/ids" >"$tmp/decoded"
 ok 'bytes that are no text come back' cmp "$tmp/bytes" "$tmp/decoded"
+exits 'two BOS' 0 'text begins with BOS, and another' "$bitnet" tokenize -m "$model" --parse-special '<|begin_of_text|>Hello'
+equal 'two BOS are one line' "$(wc -l <"$tmp/stderr")" 1
+exits 'two BOS of a run' 0 'text begins with BOS, and another' "$bitnet" -m "$model" -n 1 --parse-special -p '<|begin_of_text|>Hello'
+for alone in '--no-bos --parse-special' ''; do
+    # shellcheck disable=SC2086 # two options, or none
+    "$bitnet" tokenize -m "$model" $alone '<|begin_of_text|>Hello' >/dev/null 2>"$tmp/stderr"
+    equal "one BOS is no matter (${alone:-as text})" "$(cat "$tmp/stderr")" ''
+done
 ok 'tokenize as JSON tells the time' sh -c "\"$bitnet\" tokenize -m \"$model\" --json 'some words' |
     grep -qE '\"timings\":\\{\"open_seconds\":[0-9.e-]+,\"encode_seconds\":[0-9.e-]+'"
 ok 'inspect as JSON' sh -c "\"$bitnet\" inspect --json \"$model\" | grep -q '\"runnable\":true'"

@@ -56,6 +56,7 @@ static int open_parts(struct bnt_tokenizer *t, const struct bnt_gguf *g, struct 
         info->merges = t->bpe.count;
     }
     t->spm = (struct bnt_spm){&t->vocab, kind->scored ? NULL : &t->bpe, info->unk};
+    bnt_notes_take(t);
     return bnt_specials_init(&t->specials, &t->vocab, err);
 }
 

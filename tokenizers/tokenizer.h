@@ -67,10 +67,16 @@ int bnt_tokenizer_open(struct bnt_tokenizer **out, const struct bnt_gguf *g, str
 void bnt_tokenizer_close(struct bnt_tokenizer *t);
 const struct bnt_tokenizer_info *bnt_tokenizer_info(const struct bnt_tokenizer *t);
 
+/* What the file states and its vocabulary contradicts: line i, for whoever opened the file to show;
+ * NULL behind the last. */
+const char *bnt_tokenizer_note(const struct bnt_tokenizer *t, size_t i);
+
 /* Replaces *list (zero-initialised by the caller, freed by bnt_token_list_free). */
 int bnt_tokenizer_encode(const struct bnt_tokenizer *t, const char *text, size_t len,
                          unsigned flags, struct bnt_token_list *list, struct bnt_err *err);
 void bnt_token_list_free(struct bnt_token_list *list);
+/* The list begins with two BOS: the text's own, and the one that was put before it. */
+bool bnt_tokenizer_two_bos(const struct bnt_tokenizer *t, const struct bnt_token_list *list);
 
 /* The vocabulary's text of a token, as in the file ("Ġworld", "<0x0A>"). */
 struct bnt_str bnt_tokenizer_piece(const struct bnt_tokenizer *t, int32_t id);

@@ -72,6 +72,9 @@ json_t *cmd_json_ids(const int32_t *ids, size_t n);
 /* The layout of I2_S tensors, as bnt_engine_info has it; null without. */
 json_t *cmd_json_i2s(const char *layout, const char *known, double margin);
 
+/* What a tokenizer notes of its file or, if there is one, of a list of tokens: lines on stderr. */
+void cmd_show_notes(const struct bnt_tokenizer *t, const struct bnt_token_list *list);
+
 /* --debug-tokens: index, id, piece, byte span and type of the first n tokens, on stderr. */
 void cmd_debug_tokens(const struct bnt_tokenizer *t, const struct bnt_token_list *list, size_t n);
 

@@ -74,6 +74,7 @@ int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct
     if (status == BNT_OK) say_i2s_layout(args, bnt_engine_info(*out));
     if (status == BNT_OK && bnt_engine_info(*out)->backend_warning[0])
         fprintf(stderr, "bitnet: %s\n", bnt_engine_info(*out)->backend_warning);
+    if (status == BNT_OK) cmd_show_notes(bnt_engine_tokenizer(*out), NULL);
     return status;
 }
 
@@ -230,6 +231,15 @@ json_t *cmd_json_ids(const int32_t *ids, size_t n) {
 }
 
 /* ---- tokens --------------------------------------------------------------------------------- */
+
+void cmd_show_notes(const struct bnt_tokenizer *t, const struct bnt_token_list *list) {
+    const char *note;
+    if (list && bnt_tokenizer_two_bos(t, list))
+        fprintf(stderr, "bitnet: the text begins with BOS, and another is put before it (--no-bos "
+                        "leaves it out)\n");
+    for (size_t i = 0; !list && (note = bnt_tokenizer_note(t, i)); i++)
+        fprintf(stderr, "bitnet: %s\n", note);
+}
 
 void cmd_debug_tokens(const struct bnt_tokenizer *t, const struct bnt_token_list *list, size_t n) {
     static const char *const types[] = {"?",    "normal", "unknown", "control",

@@ -193,7 +193,10 @@ int cmd_inspect(const struct cmd_args *args, struct bnt_err *err) {
     if (status != BNT_OK) return status;
     status = cmd_open_gguf(&g, args->operand ? args->operand : cmd_model_path(args), args, err);
     if (status != BNT_OK) return status;
-    if (bnt_tokenizer_open(&t, g, &tokenizer_err) != BNT_OK) why_not = tokenizer_err.text;
+    if (bnt_tokenizer_open(&t, g, &tokenizer_err) != BNT_OK)
+        why_not = tokenizer_err.text;
+    else
+        cmd_show_notes(t, NULL);
     if (bnt_model_open(&m, g, &model_err) != BNT_OK ||
         bnt_i2s_find(m, args->i2s_layout, &model_err) != BNT_OK)
         why_not = model_err.text;

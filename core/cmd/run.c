@@ -121,6 +121,7 @@ static int encode_prompt(const struct cmd_args *args, const struct bnt_tokenizer
                (args->parse_special ? (unsigned)BNT_ENCODE_PARSE_SPECIAL : 0u);
     int status = bnt_encode_prompt(t, p->text, p->len, p->flags, &p->list, err);
     if (status != BNT_OK) return status;
+    cmd_show_notes(t, &p->list);
     if (args->verbose_prompt) cmd_debug_tokens(t, &p->list, p->list.count);
     if (args->debug_tokens) cmd_debug_tokens(t, &p->list, args->debug_tokens);
     return BNT_OK;

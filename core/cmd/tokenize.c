@@ -120,6 +120,7 @@ int cmd_tokenize(const struct cmd_args *args, struct bnt_err *err) {
         (status = bnt_tokenizer_open(&t, g, err)) != BNT_OK)
         goto out;
     spent.open = bnt_now() - start;
+    cmd_show_notes(t, NULL);
     if (args->decode) {
         char *z = realloc(text, len + 1);
         if (!z) {
@@ -139,6 +140,7 @@ int cmd_tokenize(const struct cmd_args *args, struct bnt_err *err) {
                              &list, err);
     spent.encode = bnt_now() - start;
     if (status != BNT_OK) goto out;
+    cmd_show_notes(t, &list);
     if (args->debug_tokens) cmd_debug_tokens(t, &list, args->debug_tokens);
     status = print_list(args, t, &list, &spent, err);
 out:

@@ -2,7 +2,7 @@
 # our own objects' calls to it (--wrap); what other libraries allocate for themselves is left alone.
 
 TORTURE_BIN   := $(BUILD)/tests/torture
-TORTURE_CALLS := malloc calloc realloc aligned_alloc strdup free mmap munmap pthread_create
+TORTURE_CALLS := malloc calloc realloc reallocarray aligned_alloc strdup free mmap munmap pthread_create
 TORTURE_OBJ   := $(BUILD)/obj/tests/torture/torture.o $(BUILD)/obj/tests/torture/wrap.o
 
 .PHONY: torture

@@ -18,6 +18,7 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
 void *__real_aligned_alloc(size_t align, size_t size);
 char *__real_strdup(const char *s);
 void __real_free(void *p);
@@ -27,6 +28,7 @@ int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*fn)(voi
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
 void *__wrap_aligned_alloc(size_t align, size_t size);
 char *__wrap_strdup(const char *s);
 void __wrap_free(void *p);
@@ -107,6 +109,12 @@ char *__wrap_strdup(const char *s) {
 void *__wrap_realloc(void *p, size_t size) {
     if (FAILS("realloc")) return NULL;
     void *q = __real_realloc(p, size);
+    return p ? q : count(q);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size) {
+    if (FAILS("reallocarray")) return NULL;
+    void *q = __real_reallocarray(p, n, size);
     return p ? q : count(q);
 }
 

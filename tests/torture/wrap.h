@@ -1,8 +1,8 @@
 /*
  * wrap.h - allocations that fail on demand, and a count of those not given back.
  *
- * The linker's --wrap sends every malloc, calloc, realloc, aligned_alloc, strdup, free, mmap,
- * munmap and pthread_create of our own objects here. Other libraries call their own.
+ * The linker's --wrap sends every malloc, calloc, realloc, reallocarray, aligned_alloc, strdup,
+ * free, mmap, munmap and pthread_create of our own objects here. Other libraries call their own.
  */
 #ifndef TORTURE_WRAP_H
 #define TORTURE_WRAP_H

@@ -1,5 +1,6 @@
 /* test_tokenizer_vocab.c - vocabularies as they are found: without some bytes, with merges over
- * SentencePiece's spelling, with pieces that hold newlines and spaces. */
+ * SentencePiece's spelling, with pieces that hold newlines and spaces, in files that contradict
+ * them. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,123 @@ START_TEST(gemma_keeps_every_byte) {
 }
 END_TEST
 
+/* ---- notes ------------------------------------------------------------------------------------
+ */
+
+/* The notes of a toy with further keys, each in a line. */
+static const char *notes(struct toy *toy, const char *key, int is_bool, uint32_t value) {
+    static char out[1024];
+    struct bnt_tokenizer *t = NULL;
+    struct bnt_gguf *g = NULL;
+    struct bnt_err err = {0};
+    struct gw *w = toy_gguf(toy);
+    const char *note;
+    size_t size, n = 0;
+    uint8_t *data;
+    if (key && is_bool) gw_key_bool(w, key, (int)value);
+    if (key && !is_bool) gw_key_u32(w, key, value);
+    data = gw_memory(w, &size);
+    ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, &err), BNT_OK);
+    ck_assert_msg(bnt_tokenizer_open(&t, g, &err) == BNT_OK, "%s", err.text);
+    out[0] = 0;
+    for (size_t i = 0; (note = bnt_tokenizer_note(t, i)); i++)
+        n += (size_t)snprintf(out + n, sizeof out - n, "%s\n", note);
+    bnt_tokenizer_close(t);
+    bnt_gguf_close(g);
+    free(data);
+    gw_free(w);
+    toy_free(toy);
+    return out;
+}
+
+START_TEST(notes_a_bos_that_is_contradicted) {
+    static const char key[] = "tokenizer.ggml.bos_token_id", add[] = "tokenizer.ggml.add_bos_token";
+    struct toy *toy = toy_bpe("llama-bpe");
+    const uint32_t plain = (uint32_t)toy_find(toy, "whole"), usual = plain + 1;
+    const char *said = notes(toy, key, 0, plain);
+    ck_assert_ptr_nonnull(strstr(said, "BOS as 276 ('whole'), but the vocabulary has 277"));
+    ck_assert_ptr_nonnull(strstr(said, "a piece of plain text"));
+    ck_assert_str_eq(notes(toy_bpe("llama-bpe"), key, 0, usual), "");
+    ck_assert_str_eq(notes(toy_bpe("llama-bpe"), NULL, 0, 0), "");
+    ck_assert_str_eq(notes(toy_spm(), NULL, 0, 0), "");
+    ck_assert_str_eq(notes(toy_gemma(), NULL, 0, 0), "");
+    ck_assert_ptr_nonnull(strstr(notes(toy_gemma(), add, 1, 0), "used to one"));
+    ck_assert_ptr_nonnull(strstr(notes(toy_spm(), key, 0, 2), "BOS as 2 ('</s>')"));
+    toy = toy_bpe("gpt-2"); /* Falcon's: BOS is a text, but is not put anywhere */
+    rename_token(toy, toy_find(toy, "<|begin_of_text|>"), "<|padding|>");
+    ck_assert_str_eq(notes(toy, key, 0, plain), "");
+}
+END_TEST
+
+/* 280,147 merges are LLaMA-3's; here they are mostly one and the same. */
+START_TEST(notes_a_pre_tokenizer_that_is_contradicted) {
+    enum { MERGES = 280147 };
+    static const char *merges[MERGES];
+    static const char *const stated[] = {"gpt-2", "llama-bpe", "smaug-bpe", "qwen2"};
+    for (size_t i = 0; i < MERGES; i++) merges[i] = "t h";
+    for (size_t i = 0; i < sizeof stated / sizeof stated[0]; i++) {
+        struct toy *toy = toy_bpe(stated[i]);
+        struct bnt_tokenizer *t = NULL;
+        struct bnt_gguf *g = NULL;
+        struct bnt_err err = {0};
+        const char *note;
+        struct gw *w;
+        uint8_t *data;
+        size_t size;
+        char *swap = toy->tokens[0]; /* "!" is the first token there */
+        toy->tokens[0] = toy->tokens['!'];
+        toy->tokens['!'] = swap;
+        toy->no_merges = 1;
+        w = toy_gguf(toy);
+        gw_key_strings(w, "tokenizer.ggml.merges", merges, MERGES);
+        data = gw_memory(w, &size);
+        ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, &err), BNT_OK);
+        ck_assert_msg(bnt_tokenizer_open(&t, g, &err) == BNT_OK, "%s", err.text);
+        note = bnt_tokenizer_note(t, 0);
+        if (i == 0 || i == 3) {
+            ck_assert_ptr_nonnull(note);
+            ck_assert_ptr_nonnull(strstr(note, stated[i]));
+            ck_assert_ptr_nonnull(strstr(note, "LLaMA-3's"));
+            ck_assert_ptr_null(bnt_tokenizer_note(t, 1));
+        } else {
+            ck_assert_ptr_null(note);
+        }
+        ck_assert_str_eq(bnt_tokenizer_info(t)->pre, stated[i]); /* obeyed all the same */
+        bnt_tokenizer_close(t);
+        bnt_gguf_close(g);
+        free(data);
+        gw_free(w);
+        toy_free(toy);
+    }
+}
+END_TEST
+
+START_TEST(sees_two_bos) {
+    struct bnt_tokenizer *t = open_toy(toy_bpe("llama-bpe"));
+    static const struct {
+        const char *text;
+        unsigned flags;
+        bool two;
+    } cases[] = {
+        {"<|begin_of_text|>a", BNT_ENCODE_BOS | BNT_ENCODE_PARSE_SPECIAL, true},
+        {"<|begin_of_text|>a", BNT_ENCODE_PARSE_SPECIAL, false},
+        {"<|begin_of_text|><|begin_of_text|>a", BNT_ENCODE_PARSE_SPECIAL, false}, /* as written */
+        {"<|begin_of_text|>a", BNT_ENCODE_BOS, false},
+        {"a", BNT_ENCODE_BOS, false},
+        {"", BNT_ENCODE_BOS, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bnt_token_list l = {0};
+        ck_assert_int_eq(
+            bnt_tokenizer_encode(t, cases[i].text, strlen(cases[i].text), cases[i].flags, &l, NULL),
+            BNT_OK);
+        ck_assert_int_eq(bnt_tokenizer_two_bos(t, &l), cases[i].two);
+        bnt_token_list_free(&l);
+    }
+    bnt_tokenizer_close(t);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("tokenizer, vocabularies");
     TCase *tc = tcase_create("all");
@@ -198,6 +316,9 @@ int main(void) {
     tcase_add_test(tc, gemma4_runs_of_newlines);
     tcase_add_test(tc, gemma_by_score);
     tcase_add_test(tc, gemma_keeps_every_byte);
+    tcase_add_test(tc, notes_a_bos_that_is_contradicted);
+    tcase_add_test(tc, notes_a_pre_tokenizer_that_is_contradicted);
+    tcase_add_test(tc, sees_two_bos);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
