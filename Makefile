@@ -22,7 +22,7 @@ run = $(if $(filter 1,$(V)),,@printf '  %-4s %s\n' $(1) $(2);)
 
 # ---- flags ------------------------------------------------------------------------------------
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
-LIBS := hwloc jansson libcrypto libutf8proc
+LIBS := hwloc jansson libcrypto libutf8proc libcurl
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wvla -Wno-overlength-strings $(if $(WERROR),-Werror)
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2

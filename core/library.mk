@@ -1,11 +1,11 @@
 # library.mk - builds and installs the public library: libbitnet.so, libbitnet.a, headers, bitnet.pc.
 # Included by the Makefile. The library is the engine without the command, the receipts and the
-# proofs; both forms show only what bitnet.h and status.h declare with BNT_API.
+# proofs and the hub; both forms show only what bitnet.h and status.h declare with BNT_API.
 
 SONAME      := libbitnet.so.0
 LIB_SHARED  := $(BUILD)/lib/$(SONAME)
 LIB_STATIC  := $(BUILD)/lib/libbitnet.a
-PUBLIC_OBJ   = $(filter-out $(BUILD)/obj/receipts/% $(BUILD)/obj/core/parity/%,$(LIB_OBJ)) $(PATHS_INSTALLED)
+PUBLIC_OBJ   = $(filter-out $(BUILD)/obj/receipts/% $(BUILD)/obj/core/parity/% $(BUILD)/obj/core/hub/%,$(LIB_OBJ)) $(PATHS_INSTALLED)
 PUBLIC_LIBS  = $(shell $(PKG_CONFIG) --libs hwloc libcrypto libutf8proc) -ldl -lpthread -lm
 OBJCOPY     ?= $(shell $(CC) -print-prog-name=objcopy)
 

@@ -19,6 +19,7 @@ build hwloc libhwloc-dev cores_and_memory_of_the_machine
 build jansson libjansson-dev JSON
 build libcrypto libssl-dev SHA-256
 build libutf8proc libutf8proc-dev Unicode_classes
+build libcurl libcurl4-openssl-dev models_from_a_hub
 build libedit libedit-dev line_editing_in_bitnet_chat
 test check check unit_tests
 test !node nodejs reads_the_reference_vocabularies

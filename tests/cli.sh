@@ -26,7 +26,7 @@ exits 'two prompts' 2 'both give a prompt' "$bitnet" -p a -f b
 exits 'bad environment' 2 "BITNET_THREADS: 'many'" env BITNET_THREADS=many "$bitnet" -m "$model" -p a
 exits 'version' 0 '' "$bitnet" --version
 ok 'version names ABI and numerics' grep -q 'ABI 1.1, numerics 1' "$tmp/stdout"
-for command in run chat tokenize inspect backends bench perplexity verify parity; do
+for command in run chat tokenize inspect backends bench perplexity verify parity pull models; do
     exits "$command --help" 0 '' "$bitnet" $command --help
     ok "$command --help lists options" grep -q -- '--json' "$tmp/stdout"
 done

@@ -30,7 +30,7 @@ run-tests: all library test-plugins evex $(UNIT_BIN) $(CHECKKERN) $(TORTURE_BIN)
 	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" $(FIRST_TOKEN) \
 	    "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" "tests/cli.sh $(BUILD)" "tests/outputs.sh $(BUILD)" "tests/chat.sh $(BUILD)" \
 	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
-	    "tests/receipts/check.sh $(BUILD)" "tests/receipts/provenance.sh $(BUILD) $(MODEL)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" \
+	    "tests/receipts/check.sh $(BUILD)" "tests/receipts/provenance.sh $(BUILD) $(MODEL)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" "tests/hub/check.sh $(BUILD)" \
 	    "tests/workflows/check.sh $(BUILD)" $(BASELINES_TEST) "tests/papers.sh $(BUILD)" \
 	    "$(CHECKKERN) $(PLUGIN_FILES)" $(EVEX_FILES:%="$(CHECKKERN) %")
 
@@ -50,7 +50,7 @@ LONG_TARGETS := run-tests check-kernels-long check-mutations vocabulary-files to
                 check-kernels-arm64 check-digests
 .PHONY: check-long
 check-long:
-	+@V=0 tests/run.sh $(LONG_TARGETS:%="$(MAKE) --no-print-directory V=0 %") \
+	+@V=0 tests/run.sh "tests/hub/check.sh $(BUILD) 200" $(LONG_TARGETS:%="$(MAKE) --no-print-directory V=0 %") \
 	    "scripts/ci-sanitize.sh asan" "scripts/ci-sanitize.sh tsan"
 
 # Tests know where the build lies.

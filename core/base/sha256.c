@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,9 +17,20 @@ static void give_up(struct bnt_sha256 *h) {
     h->ctx = NULL;
 }
 
-void bnt_sha256_begin(struct bnt_sha256 *h) {
+static void begin(struct bnt_sha256 *h, const EVP_MD *md) {
     h->ctx = EVP_MD_CTX_new();
-    if (h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) != 1) give_up(h);
+    if (h->ctx && EVP_DigestInit_ex(h->ctx, md, NULL) != 1) give_up(h);
+}
+
+void bnt_sha256_begin(struct bnt_sha256 *h) {
+    begin(h, EVP_sha256());
+}
+
+void bnt_git_blob_begin(struct bnt_sha256 *h, uint64_t bytes) {
+    char head[32];
+    int n = snprintf(head, sizeof head, "blob %" PRIu64, bytes);
+    begin(h, EVP_sha1());
+    bnt_sha256_add(h, head, (size_t)n + 1); /* its NUL counts */
 }
 
 void bnt_sha256_add(struct bnt_sha256 *h, const void *data, size_t size) {
@@ -30,12 +43,13 @@ int bnt_sha256_end(struct bnt_sha256 *h, char hex[65], struct bnt_err *err) {
     unsigned len = 0;
     if (h->ctx && EVP_DigestFinal_ex(h->ctx, md, &len) != 1) len = 0;
     give_up(h);
-    if (len != 32) return bnt_fail(err, BNT_E_UNSUPPORTED, "libcrypto cannot do SHA-256");
-    for (unsigned i = 0; i < 32; i++) {
+    if (len != 32 && len != 20)
+        return bnt_fail(err, BNT_E_UNSUPPORTED, "libcrypto cannot do SHA-256 or SHA-1");
+    for (unsigned i = 0; i < len; i++) {
         hex[2 * i] = digit[md[i] >> 4];
         hex[2 * i + 1] = digit[md[i] & 15];
     }
-    hex[64] = '\0';
+    hex[2 * len] = '\0';
     return BNT_OK;
 }
 

@@ -32,11 +32,15 @@ struct option_row {
     (CMD_RUN | CMD_CHAT | CMD_TOKENIZE | CMD_INSPECT | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY |   \
      CMD_PARITY)
 #define COMPUTES (CMD_RUN | CMD_CHAT | CMD_BENCH | CMD_PERPLEXITY | CMD_VERIFY | CMD_PARITY)
-#define EVERY (MODELS | CMD_BACKENDS)
+#define EVERY (MODELS | CMD_BACKENDS | CMD_PULL | CMD_MODELS)
 
 static const struct option_row table[] = {
     {"model", 'm', MODELS, TEXT, F(model), 0, 0, "FILE",
-     "GGUF file (default: the model in models/)"},
+     "GGUF file, or ORG/NAME[/FILE][@REV] on the hub (default: the model in models/)"},
+    {"offline", 0, MODELS | CMD_PULL, FLAG, F(offline), 0, 0, NULL,
+     "never ask the hub; so does HF_HUB_OFFLINE=1"},
+    {"remove", 0, CMD_MODELS, TEXT, F(remove), 0, 0, "NAME",
+     "take ORG/NAME or ORG/NAME/FILE out of the cache"},
     {"ignore-key", 0, MODELS & ~CMD_VERIFY, KEY, F(ignore_keys), 0, 0, "NAME",
      "as if the file had no such key; may be given 16 times"},
     {"prompt", 'p', CMD_RUN, TEXT, F(prompt), 0, 0, "TEXT",
@@ -342,7 +346,7 @@ int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
         return bnt_fail(err, BNT_E_USAGE, "one word too many: '%s'",
                         bnt_printable(shown, sizeof shown, argv[optind], strlen(argv[optind])));
     }
-    if (args->operand && !(command & (CMD_TOKENIZE | CMD_INSPECT | CMD_VERIFY))) {
+    if (args->operand && !(command & (CMD_TOKENIZE | CMD_INSPECT | CMD_VERIFY | CMD_PULL))) {
         char shown[64];
         return bnt_fail(err, BNT_E_USAGE, "what is '%s'? A prompt is given by -p",
                         bnt_printable(shown, sizeof shown, args->operand, strlen(args->operand)));

@@ -20,6 +20,8 @@ enum cmd_id {
     CMD_VERIFY = 64,
     CMD_PARITY = 128,
     CMD_CHAT = 256,
+    CMD_PULL = 512,
+    CMD_MODELS = 1024,
 };
 
 enum { MAX_STOPS = 16, MAX_IGNORED = 16, MAX_LIST = 16 };
@@ -34,6 +36,7 @@ struct cmd_args {
     enum cmd_id command;
     const char *model, *prompt, *file, *receipt;
     const char *system, *chat_template, *i2s_layout;
+    const char *remove;
     const char *backend, *plugin_dir, *against, *prompt_set, *output;
     const char *stops[MAX_STOPS];
     unsigned n_stops;
@@ -45,6 +48,7 @@ struct cmd_args {
     uint32_t top_k;
     uint64_t seed, chaos;
     bool temp_given, truncation_given, seed_given, chaos_given, bind_none;
+    bool offline;
     bool json, csv, kernels, ids, decode, no_bos, parse_special, verbose_prompt, echo, ignore_eos,
         help, all;
     bool force, full_logits, fast, locate, lockstep, free_run, first_only;

@@ -25,7 +25,12 @@ int cmd_bench(const struct cmd_args *args, struct bnt_err *err);
 int cmd_perplexity(const struct cmd_args *args, struct bnt_err *err);
 int cmd_parity(const struct cmd_args *args, struct bnt_err *err);
 int cmd_verify(const struct cmd_args *args, struct bnt_err *err);
+int cmd_pull(const struct cmd_args *args, struct bnt_err *err);
+int cmd_models(const struct cmd_args *args, struct bnt_err *err);
 
+/* A model that is named by its place on the hub becomes the path of its file, which is brought
+ * first if the cache has none. */
+int cmd_resolve_model(struct cmd_args *args, struct bnt_err *err);
 /* args->model, or the model in models/. */
 const char *cmd_model_path(const struct cmd_args *args);
 

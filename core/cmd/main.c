@@ -37,6 +37,10 @@ static const struct command commands[] = {
      "check a receipt, and compute its run again"},
     {"parity", CMD_PARITY, cmd_parity, "bitnet parity [-m MODEL] --backend=NAME [options]",
      "prove a backend's bits against the judge's, and write a receipt"},
+    {"pull", CMD_PULL, cmd_pull, "bitnet pull ORG/NAME[/FILE][@REVISION] [options]",
+     "bring a model from the hub"},
+    {"models", CMD_MODELS, cmd_models, "bitnet models [options]",
+     "list the models that were brought, or remove one"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -116,7 +120,9 @@ static int dispatch(int argc, char **argv, struct bnt_err *err) {
         print_help(c);
         return cmd_flush(err);
     }
-    if ((status = cmd_check_stdout(&args, err)) != BNT_OK) return status;
+    if ((status = cmd_resolve_model(&args, err)) != BNT_OK ||
+        (status = cmd_check_stdout(&args, err)) != BNT_OK)
+        return status;
     watch_model(&args, c->id);
     return c->run(&args, err);
 }

@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct bnt_err err = {0};
     if (size < 1) return 0;
     const int n = split(room, words, data + 1, size - 1, data[0] & 1);
-    const enum cmd_id command = (enum cmd_id)(1 << (data[0] >> 1) % 9);
+    const enum cmd_id command = (enum cmd_id)(1 << (data[0] >> 1) % 11);
     if (cmd_parse(&args, command, n, words, &err) == BNT_OK)
         look(&args);
     else if (!err.text[0] || err.status != BNT_E_USAGE)
