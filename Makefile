@@ -144,7 +144,7 @@ install: $(BUILD)/bitnet-installed $(BUILD)/bitnet-checkkern-installed plugins i
 	install -m 755 $(BUILD)/bitnet-installed $(INSTALL_ROOT)/bin/bitnet
 	install -m 755 $(BUILD)/bitnet-checkkern-installed $(INSTALL_ROOT)/bin/bitnet-checkkern
 	install -m 755 $(filter-out %/ref-scalar.so,$(PLUGIN_FILES)) $(INSTALL_ROOT)/lib/bitnet/plugins
-	install -m 644 core/include/bitnet/plugin.h core/include/bitnet/numerics.h $(INSTALL_ROOT)/include/bitnet
+	install -m 644 $(addprefix core/include/bitnet/,plugin.h numerics.h dense.h) $(INSTALL_ROOT)/include/bitnet
 	sed -e 's,@PREFIX@,$(PREFIX),g' -e 's,@VERSION@,$(VERSION),g' plugins/bitnet-plugin.pc.in \
 	    >$(INSTALL_ROOT)/lib/pkgconfig/bitnet-plugin.pc
 	install -m 644 $(MODEL) $(INSTALL_ROOT)/share/bitnet

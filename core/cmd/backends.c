@@ -6,7 +6,24 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "file/types.h"
 #include "machine/cpu.h"
+#include "run/rows.h"
+
+/* Dense types that a backend does not know, each after a blank; their number. */
+static unsigned expanded_types(const struct bnt_backend *b, char *out, size_t size) {
+    const struct bnt_type_info *t;
+    unsigned count = 0;
+    size_t used = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; (t = bnt_type_at(i)); i++) {
+        if (t->kind != BNT_KIND_DENSE || !bnt_rows_expand(&b->kernels, t->id)) continue;
+        int n = snprintf(out + used, size - used, " %s", t->name);
+        if (n > 0 && (size_t)n < size - used) used += (size_t)n;
+        count++;
+    }
+    return count;
+}
 
 static void show_text(const struct bnt_backends *b, const struct bnt_topology_info *top) {
     printf("CPU      %s: %u cores, %u hardware threads\n", bnt_cpu_model(), top->cores, top->pus);
@@ -22,6 +39,9 @@ static void show_text(const struct bnt_backends *b, const struct bnt_topology_in
             printf("  %-16s       kernels %s, version %s%s%s\n", "", usable->variant,
                    usable->version, usable->by_judge[0] ? ", by ref-scalar: " : "",
                    usable->by_judge);
+        char types[200];
+        if (usable && expanded_types(usable, types, sizeof types))
+            printf("  %-16s       rows of these types become F32 first:%s\n", "", types);
     }
 }
 
@@ -35,13 +55,16 @@ static json_t *as_json(const struct bnt_backends *b, const struct bnt_topology_i
                       cmd_json_text(c->path, strlen(c->path)), "priority", c->priority, "verdict",
                       bnt_verdict_name(c->verdict), "reason",
                       cmd_json_text(c->reason, strlen(c->reason)), "chosen", (int)c->chosen);
-        if (o && usable)
-            json_object_set_new(o, "kernels",
-                                json_pack("{s:s, s:s, s:s, s:s, s:i, s:i}", "variant",
-                                          usable->variant, "version", usable->version, "sha256",
-                                          usable->sha256, "by_judge", usable->by_judge, "abi_major",
-                                          (int)usable->abi_major, "abi_minor",
-                                          (int)usable->abi_minor));
+        char types[200];
+        if (o && usable) {
+            expanded_types(usable, types, sizeof types);
+            json_object_set_new(
+                o, "kernels",
+                json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "variant", usable->variant,
+                          "version", usable->version, "sha256", usable->sha256, "by_judge",
+                          usable->by_judge, "types_as_f32", types[0] ? types + 1 : "", "abi_major",
+                          (int)usable->abi_major, "abi_minor", (int)usable->abi_minor));
+        }
         json_array_append_new(candidates, o);
     }
     const char *note = bnt_backends_note(b);

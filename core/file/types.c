@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/checked.h"
+#include "bitnet/dense.h"
 #include "file/trits.h"
 
 /* What to do about a type that we do not compute with. */
@@ -18,8 +19,8 @@
 #define NO_WEIGHTS "weights are not stored in it; the file is damaged, or no language model"
 #define GENERATED "it is tied to kernels generated for one model; use the model's I2_S file instead"
 
-#define DENSE(id, name, block, bytes)                                                              \
-    { id, name, BNT_KIND_DENSE, block, bytes, 0, 0, NULL, NULL }
+#define DENSE(name, id, block, bytes, reader)                                                      \
+    {id, #name, BNT_KIND_DENSE, block, bytes, 0, 0, NULL, NULL},
 #define TERNARY(id, name, block, bytes, row, trits)                                                \
     { id, name, BNT_KIND_TERNARY, block, bytes, row, 0, trits, NULL }
 #define NAME_ONLY(id, name, instead)                                                               \
@@ -31,13 +32,9 @@
 #define VARIANT(n, id) (0x10000 * (n) + (id))
 
 static const struct bnt_type_info table[] = {
-    DENSE(BNT_F32, "F32", 1, 4),
-    DENSE(BNT_F16, "F16", 1, 2),
-    DENSE(BNT_BF16, "BF16", 1, 2),
-    DENSE(8, "Q8_0", 32, 34),
-    DENSE(14, "Q6_K", 256, 210),
+    BNT_DENSE_TYPES(DENSE)
 
-    TERNARY(BNT_TQ1_0, "TQ1_0", 256, 54, 0, bnt_trits_tq1_0),
+        TERNARY(BNT_TQ1_0, "TQ1_0", 256, 54, 0, bnt_trits_tq1_0),
     TERNARY(BNT_TQ2_0, "TQ2_0", 256, 66, 0, bnt_trits_tq2_0),
     {BNT_I2_S, "I2_S", BNT_KIND_TERNARY, 128, 32, 0, 32, NULL, NULL},
     TERNARY(41, "Q1_0", 128, 18, 0, bnt_trits_q1_0),
@@ -56,27 +53,17 @@ static const struct bnt_type_info table[] = {
     SIZED(VARIANT(1, 142), "IQ2_TN", 256, 66, 0, REMOVED ", to IQ2_BN or TQ2_0"),
     SIZED(VARIANT(1, 143), "IQ1_TN", 64, 13, 2, REMOVED ", to IQ1_BN or TQ1_0"),
 
-    /* ggml */
-    SIZED(2, "Q4_0", 32, 18, 0, QUANTIZE),
-    SIZED(3, "Q4_1", 32, 20, 0, QUANTIZE),
+    /* ggml, what is left of it */
     NAME_ONLY(4, "Q4_2", REMOVED),
     NAME_ONLY(5, "Q4_3", REMOVED),
-    SIZED(6, "Q5_0", 32, 22, 0, QUANTIZE),
-    SIZED(7, "Q5_1", 32, 24, 0, QUANTIZE),
     SIZED(9, "Q8_1", 32, 36, 0, NO_WEIGHTS),
-    SIZED(10, "Q2_K", 256, 84, 0, QUANTIZE),
-    SIZED(11, "Q3_K", 256, 110, 0, QUANTIZE),
-    SIZED(12, "Q4_K", 256, 144, 0, QUANTIZE),
-    SIZED(13, "Q5_K", 256, 176, 0, QUANTIZE),
     SIZED(15, "Q8_K", 256, 292, 0, NO_WEIGHTS),
     SIZED(16, "IQ2_XXS", 256, 66, 0, QUANTIZE),
     SIZED(17, "IQ2_XS", 256, 74, 0, QUANTIZE),
     SIZED(18, "IQ3_XXS", 256, 98, 0, QUANTIZE),
     SIZED(19, "IQ1_S", 256, 50, 0, QUANTIZE),
-    SIZED(20, "IQ4_NL", 32, 18, 0, QUANTIZE),
     SIZED(21, "IQ3_S", 256, 110, 0, QUANTIZE),
     SIZED(22, "IQ2_S", 256, 82, 0, QUANTIZE),
-    SIZED(23, "IQ4_XS", 256, 136, 0, QUANTIZE),
     SIZED(24, "I8", 1, 1, 0, NO_WEIGHTS),
     SIZED(25, "I16", 1, 2, 0, NO_WEIGHTS),
     SIZED(26, "I32", 1, 4, 0, NO_WEIGHTS),

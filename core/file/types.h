@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Ids of the file format that the program's code mentions; the table has all that are known.
+/* Ids of the file format that the program's code mentions; the table has all that are known, those
+ * of dense types from the list in bitnet/dense.h, which has their readers.
  *
  * Programs gave some ids to several layouts. The one we call by the file's id has it here, too; any
  * other is that id plus a multiple of 65536, which no file may hold (gguf_variants.c). */

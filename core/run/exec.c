@@ -13,6 +13,7 @@
 #include "base/checked.h"
 #include "model/rope.h"
 #include "run/exec_state.h"
+#include "run/rows.h"
 
 enum {
     CHAIN_TOKENS = 12, /* tokens of a chain that a thread takes at a time */
@@ -120,16 +121,15 @@ static void linear_rows(struct bnt_exec *e, const struct bnt_op *op, unsigned i,
                                    .ldy = op->width};
         BNT_CALL(e, i, ternary_gemm, &a);
     } else {
-        bnt_dense_gemm_args a = {.shape = w->dshape,
-                                 .w = w->w,
-                                 .x = e->buffer[op->in],
+        bnt_dense_gemm_args a = {.x = e->buffer[op->in],
                                  .ldx = op->in_width,
                                  .row_lo = lo,
                                  .row_hi = hi,
                                  .tok_hi = tokens,
                                  .y = e->buffer[op->out],
                                  .ldy = op->width};
-        BNT_CALL(e, i, dense_gemm, &a);
+        float *scratch = e->row_scratch + i * e->row_scratch_floats;
+        BNT_COUNT(e, i, dense_gemm, bnt_rows_product(w, e->k, a, scratch));
     }
 }
 
@@ -420,6 +420,8 @@ static void carve_all(struct bnt_exec *e, uint64_t acts, struct carver *c) {
     } else {
         e->embed_row = carve(c, parts, embedding->row_room);
     }
+    e->row_scratch_floats = bnt_rows_scratch(e->weights->w, e->m->n_matrices);
+    e->row_scratch = carve(c, parts, e->row_scratch_floats * sizeof(float));
     e->tickets = carve(c, e->plan.n_ops, sizeof *e->tickets);
     e->part = carve(c, parts, e->part_floats * sizeof(float));
     e->calls = carve(c, bnt_pool_threads(e->pool), sizeof *e->calls);

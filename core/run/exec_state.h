@@ -39,7 +39,9 @@ struct bnt_exec {
     uint64_t part_floats; /* per thread and for the shared ones: one token's */
     int8_t *embed_trits;  /* [threads + 1][n_embd] each, for a ternary embedding */
     float *embed_scales;
-    uint8_t *embed_row;           /* [threads + 1][its row_room], for a dense one */
+    uint8_t *embed_row; /* [threads + 1][its row_room], for a dense one */
+    float *row_scratch; /* [threads + 1][row_scratch_floats]: rows.h */
+    uint64_t row_scratch_floats;
     _Atomic uint32_t *tickets;    /* [n_ops]: the next piece of work of each */
     struct bnt_exec_calls *calls; /* [threads] */
     bnt_kv_shape kv;

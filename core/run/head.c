@@ -20,6 +20,7 @@
 
 #include "base/checked.h"
 #include "machine/share.h"
+#include "run/rows.h"
 
 enum {
     MIN_ROWS = 4096,      /* below, the full product is as fast */
@@ -119,11 +120,7 @@ static void copy_rows(struct build_job *job, uint64_t lo, uint64_t hi, unsigned 
     uint64_t cols = h->shape.cols;
     for (uint64_t r = lo; r < hi; r += job->chunk) {
         uint64_t end = hi - r < job->chunk ? hi : r + job->chunk;
-        h->k->dense_unpack(&(bnt_dense_unpack_args){.shape = h->exact->dshape,
-                                                    .row_lo = r,
-                                                    .row_hi = end,
-                                                    .w = h->exact->w,
-                                                    .out = job->rows[i]});
+        bnt_rows_unpack(h->exact, h->k, r, end, job->rows[i]);
         for (uint64_t k = r; k < end; k++)
             copy_row(h, k, job->rows[i] + (k - r) * cols, job->q[i] + (k - r) * cols);
         h->k->i8_pack(&(bnt_i8_pack_args){

@@ -13,6 +13,7 @@
 #include "base/checked.h"
 #include "machine/share.h"
 #include "model/i2s_layout.h"
+#include "run/rows.h"
 
 enum {
     TRIT_BUFFER = 1 << 19, /* bytes of trits at a time and thread, at least one row */
@@ -174,19 +175,20 @@ static int lay_out(struct pack_job *job, struct bnt_share_item *items, uint64_t 
         const struct bnt_matrix *mat = &job->m->matrices[k];
         struct bnt_weight *w = &job->out->w[k];
         bnt_layout layout = {0};
-        int32_t answer;
+        bool can;
         w->ternary = mat->ternary;
         if (mat->ternary) {
             bool halves = mat->src.block && bnt_ternary_f16_scales(&mat->src);
             w->tshape = (bnt_ternary_shape){mat->rows, mat->cols, mat->src.block,
                                             halves ? BNT_TYPE_F16 : BNT_TYPE_F32};
             w->scale = mat->src.scale * mat->extra_scale;
-            answer = job->k->ternary_layout(&w->tshape, &layout);
+            can = job->k->ternary_layout(&w->tshape, &layout) == BNT_SUPPORTED;
         } else {
             w->dshape = (bnt_dense_shape){mat->rows, mat->cols, mat->dense_type, 0};
-            answer = job->k->dense_layout(&w->dshape, &layout);
+            w->bytes = mat->bytes;
+            can = bnt_rows_lay_out(w, job->k, &layout);
         }
-        if (answer != BNT_SUPPORTED)
+        if (!can)
             return bnt_fail(
                 err, BNT_E_BACKEND,
                 "the backend cannot hold tensor '%s' (%s, %llu x %llu, block %u)", mat->name,
@@ -195,11 +197,8 @@ static int lay_out(struct pack_job *job, struct bnt_share_item *items, uint64_t 
         w->step = layout.step ? layout.step : 1;
         w->bytes = layout.bytes ? layout.bytes : mat->bytes;
         if (layout.bytes == 0 && !mat->ternary) {
-            bnt_dense_shape row = {1, mat->cols, mat->dense_type, 0};
             w->w = mat->data;
             w->file = job->m->gguf;
-            if (job->k->dense_layout(&row, &layout) == BNT_SUPPORTED && layout.bytes == 0)
-                w->row_room = (mat->bytes / mat->rows + 63) / 64 * 64;
             continue;
         }
         uint64_t align = layout.align > 64 ? layout.align : 64;
@@ -266,14 +265,6 @@ out:
     free(items);
     if (status != BNT_OK) bnt_weights_free(out);
     return status;
-}
-
-struct bnt_weight_row bnt_weight_row(const struct bnt_weight *w, uint64_t row, void *room) {
-    if (w->row_room == 0) return (struct bnt_weight_row){w->dshape, w->w, row};
-    bnt_dense_shape shape = {1, w->dshape.cols, w->dshape.type, 0};
-    uint64_t bytes = w->bytes / w->dshape.rows;
-    bnt_gguf_copy(w->file, (const uint8_t *)w->w + row * bytes, bytes, room);
-    return (struct bnt_weight_row){shape, room, 0};
 }
 
 void bnt_weights_free(struct bnt_weights *weights) {

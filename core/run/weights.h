@@ -3,7 +3,8 @@
  *
  * Ternary matrices are decoded from the file's format to trits and packed by the backend into one
  * arena, in the order they are used; dense ones stay in the file's mapping unless the backend packs
- * them. Knows formats (types.h) and slots, not what they compute.
+ * them, and their rows are taken through rows.h. Knows formats (types.h) and slots, not what they
+ * compute.
  */
 #ifndef BNT_RUN_WEIGHTS_H
 #define BNT_RUN_WEIGHTS_H
@@ -26,14 +27,9 @@ struct bnt_weight {
     uint64_t bytes;              /* of that */
     uint32_t step;               /* rows that slices should be multiples of */
     const struct bnt_gguf *file; /* whose bytes w are; NULL: packed */
-    uint64_t row_room;           /* bytes that bnt_weight_row copies to, a multiple of 64; or 0 */
-};
-
-/* A row of a dense matrix, as dense kernels take it. */
-struct bnt_weight_row {
-    bnt_dense_shape shape;
-    const void *w;
-    uint64_t at; /* of this row */
+    uint64_t row_room;           /* bytes that bnt_weight_row needs, a multiple of 64; or 0 */
+    uint32_t file_type;          /* dense: as the file has it; dshape.type is what kernels take */
+    bool expands;                /* ... where they are not the same: rows.h */
 };
 
 struct bnt_weights {
@@ -67,9 +63,5 @@ int bnt_weights_scan(struct bnt_model *m, const char *i2s_layout, struct bnt_loa
 int bnt_weights_load(struct bnt_weights *out, const struct bnt_model *m, const bnt_kernels *k,
                      struct bnt_loading *loading, struct bnt_err *err);
 void bnt_weights_free(struct bnt_weights *weights);
-
-/* For rows that are needed now and then. One that is used in place in the file is copied to `room`
- * (w->row_room bytes, aligned to 64): touched there, it would make megabytes around it resident. */
-struct bnt_weight_row bnt_weight_row(const struct bnt_weight *w, uint64_t row, void *room);
 
 #endif

@@ -67,6 +67,109 @@ static double q6_k_value(const uint8_t *data, size_t i) {
     return dec_f16(u16_at(block + 208)) * scale * (nibble + 16 * pair - 32);
 }
 
+/* Value k of 32 codes of four bits: the low halves of 16 bytes, then the high ones. */
+static int nibble(const uint8_t *codes, size_t k) {
+    return codes[k % 16] >> (k / 16 * 4) & 15;
+}
+
+/* 32 bits, the first in the lowest of the first byte. */
+static int bit(const uint8_t *bits, size_t k) {
+    return bits[k / 8] >> k % 8 & 1;
+}
+
+static double q4_0_value(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 32 * 18;
+    return dec_f16(u16_at(block)) * (nibble(block + 2, i % 32) - 8);
+}
+
+static double q4_1_value(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 32 * 20;
+    return dec_f16(u16_at(block)) * nibble(block + 4, i % 32) + dec_f16(u16_at(block + 2));
+}
+
+static double q5_0_value(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 32 * 22;
+    int code = nibble(block + 6, i % 32) + 16 * bit(block + 2, i % 32);
+    return dec_f16(u16_at(block)) * (code - 16);
+}
+
+static double q5_1_value(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 32 * 24;
+    int code = nibble(block + 8, i % 32) + 16 * bit(block + 4, i % 32);
+    return dec_f16(u16_at(block)) * code + dec_f16(u16_at(block + 2));
+}
+
+static const int iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                   1,    13,   25,  38,  53,  69,  89,  113};
+
+static double iq4_nl_value(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 32 * 18;
+    return dec_f16(u16_at(block)) * iq4_levels[nibble(block + 2, i % 32)];
+}
+
+static double iq4_xs_value(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 256 * 136;
+    size_t run = i % 256 / 32;
+    int low = block[4 + run / 2] >> (run % 2 ? 4 : 0) & 15;
+    int high = u16_at(block + 2) >> 2 * run & 3;
+    return dec_f16(u16_at(block)) * (low + 16 * high - 32) *
+           iq4_levels[nibble(block + 8 + 16 * run, i % 32)];
+}
+
+/* Of each 128 codes of two bits, a byte has those of four values 32 apart. */
+static int two_bits(const uint8_t *codes, size_t in) {
+    return codes[in / 128 * 32 + in % 32] >> (in % 128 / 32 * 2) & 3;
+}
+
+static double q2_k_value(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 256 * 84;
+    int both = block[i % 256 / 16];
+    return dec_f16(u16_at(block + 80)) * (both & 15) * two_bits(block + 16, i % 256) -
+           dec_f16(u16_at(block + 82)) * (both >> 4);
+}
+
+/* The twelve bytes are three words of four: low halves of scales 0..7 (low nibbles) and 8..15 (high
+ * ones) in the first two, and in byte k of the third the high pairs of scales k, k + 4, k + 8 and
+ * k + 12. A code whose high bit is missing is 4 less. */
+static double q3_k_value(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 256 * 110, *packed = block + 96;
+    size_t in = i % 256, run = in / 16;
+    int low = run < 8 ? packed[run] & 15 : packed[run - 8] >> 4;
+    int high = packed[8 + run % 4] >> (run / 4 * 2) & 3;
+    int code = two_bits(block + 32, in) - (block[in % 32] >> in / 32 & 1 ? 0 : 4);
+    return dec_f16(u16_at(block + 108)) * (low + 16 * high - 32) * code;
+}
+
+/* Scale (or minimum) `run` of eight: the first four have their six bits in bytes 0..3 (4..7); the
+ * others four low bits in the low (high) halves of bytes 8..11 and two high ones above the six of
+ * bytes 0..3 (4..7). */
+static int six_bits(const uint8_t *packed, size_t run, bool minimum) {
+    const uint8_t *word = packed + (minimum ? 4 : 0);
+    if (run < 4) return word[run] & 63;
+    return (packed[8 + run - 4] >> (minimum ? 4 : 0) & 15) + 16 * (word[run - 4] >> 6);
+}
+
+/* 256 codes of four bits, 64 in 32 bytes: 32 low halves, then 32 high ones. */
+static int long_nibble(const uint8_t *codes, size_t in) {
+    return codes[in / 64 * 32 + in % 32] >> (in % 64 / 32 * 4) & 15;
+}
+
+static double q4_k_value(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 256 * 144;
+    size_t in = i % 256;
+    return dec_f16(u16_at(block)) * six_bits(block + 4, in / 32, false) *
+               long_nibble(block + 16, in) -
+           dec_f16(u16_at(block + 2)) * six_bits(block + 4, in / 32, true);
+}
+
+static double q5_k_value(const uint8_t *data, size_t i) {
+    const uint8_t *block = data + i / 256 * 176;
+    size_t in = i % 256;
+    int code = long_nibble(block + 48, in) + 16 * (block[16 + in % 32] >> in / 32 & 1);
+    return dec_f16(u16_at(block)) * six_bits(block + 4, in / 32, false) * code -
+           dec_f16(u16_at(block + 2)) * six_bits(block + 4, in / 32, true);
+}
+
 /* ---- ternary --------------------------------------------------------------------------------- */
 
 /* Digit k of 5 (0 = most significant) of the number that the byte approximates from above. */
@@ -231,6 +334,16 @@ bool dec_open(struct dec_tensor *t, uint32_t type, const uint8_t *data, size_t n
     case 30: return open_dense(t, bf16_value, data);
     case 8: return open_dense(t, q8_0_value, data);
     case 14: return open_dense(t, q6_k_value, data);
+    case 2: return open_dense(t, q4_0_value, data);
+    case 3: return open_dense(t, q4_1_value, data);
+    case 6: return open_dense(t, q5_0_value, data);
+    case 7: return open_dense(t, q5_1_value, data);
+    case 10: return open_dense(t, q2_k_value, data);
+    case 11: return open_dense(t, q3_k_value, data);
+    case 12: return open_dense(t, q4_k_value, data);
+    case 13: return open_dense(t, q5_k_value, data);
+    case 20: return open_dense(t, iq4_nl_value, data);
+    case 23: return open_dense(t, iq4_xs_value, data);
     case 34: return open_ternary(t, tq1_0_code, tq1_0_scale, 256, data);
     case 35: return open_ternary(t, tq2_0_code, tq2_0_scale, 256, data);
     case 36: return open_ternary(t, i2_s_code, NULL, 0, data);

@@ -1,7 +1,7 @@
 /*
- * encode.c - tensor formats, the writing side; see encode.h.
+ * encode.c - tensor formats, the writing side: sizes, 16-bit floats, ternary types; see encode.h.
  *
- * Facts: the block layouts of the ggml project (Q8_0, Q6_K, TQ1_0, TQ2_0, Q1_0, Q2_0), of
+ * Facts: the block layouts of the ggml project (TQ1_0, TQ2_0, Q1_0, Q2_0), of
  * Microsoft's bitnet.cpp (I2_S), of PrismML (Q2_0 in blocks of 128, PQ2_0, PTQ1_0) and of
  * ik_llama.cpp (IQ1_BN, IQ2_BN). The quantizers are the simplest that are correct, not the best.
  */
@@ -15,14 +15,19 @@ static const struct {
     uint32_t type, block, bytes; /* per block */
     const char *name;
 } types[] = {
-    {T_F32, 1, 4, "F32"},          {T_F16, 1, 2, "F16"},
-    {T_BF16, 1, 2, "BF16"},        {T_Q8_0, 32, 34, "Q8_0"},
-    {T_Q6_K, 256, 210, "Q6_K"},    {T_TQ1_0, 256, 54, "TQ1_0"},
-    {T_TQ2_0, 256, 66, "TQ2_0"},   {T_I2_S, 128, 32, "I2_S"},
-    {T_Q2_0, 64, 18, "Q2_0"},      {T_Q2_0_128, 128, 34, "Q2_0/128"},
-    {T_Q1_0, 128, 18, "Q1_0"},     {T_PQ2_0, 128, 34, "PQ2_0"},
-    {T_IQ1_BN, 64, 13, "IQ1_BN"},  {T_IQ2_BN, 64, 16, "IQ2_BN"},
-    {T_PTQ1_0, 128, 28, "PTQ1_0"},
+    {T_F32, 1, 4, "F32"},           {T_F16, 1, 2, "F16"},
+    {T_BF16, 1, 2, "BF16"},         {T_Q8_0, 32, 34, "Q8_0"},
+    {T_Q6_K, 256, 210, "Q6_K"},     {T_TQ1_0, 256, 54, "TQ1_0"},
+    {T_TQ2_0, 256, 66, "TQ2_0"},    {T_I2_S, 128, 32, "I2_S"},
+    {T_Q2_0, 64, 18, "Q2_0"},       {T_Q2_0_128, 128, 34, "Q2_0/128"},
+    {T_Q1_0, 128, 18, "Q1_0"},      {T_PQ2_0, 128, 34, "PQ2_0"},
+    {T_IQ1_BN, 64, 13, "IQ1_BN"},   {T_IQ2_BN, 64, 16, "IQ2_BN"},
+    {T_PTQ1_0, 128, 28, "PTQ1_0"},  {T_Q4_0, 32, 18, "Q4_0"},
+    {T_Q4_1, 32, 20, "Q4_1"},       {T_Q5_0, 32, 22, "Q5_0"},
+    {T_Q5_1, 32, 24, "Q5_1"},       {T_IQ4_NL, 32, 18, "IQ4_NL"},
+    {T_Q2_K, 256, 84, "Q2_K"},      {T_Q3_K, 256, 110, "Q3_K"},
+    {T_Q4_K, 256, 144, "Q4_K"},     {T_Q5_K, 256, 176, "Q5_K"},
+    {T_IQ4_XS, 256, 136, "IQ4_XS"},
 };
 enum { N_TYPES = sizeof types / sizeof types[0] };
 
@@ -109,77 +114,6 @@ uint16_t enc_bf16(float x) {
 static void put16(uint8_t *out, uint16_t v) {
     out[0] = (uint8_t)v;
     out[1] = (uint8_t)(v >> 8);
-}
-
-/* ---- dense ----------------------------------------------------------------------------------- */
-
-static float amax_of(const float *x, size_t n) {
-    float amax = 0;
-    for (size_t i = 0; i < n; i++) amax = fabsf(x[i]) > amax ? fabsf(x[i]) : amax;
-    return amax;
-}
-
-/* Half away from zero, without a libm call: this runs for every embedding of a large model. */
-static int round_int(float x) {
-    return (int)(x < 0 ? x - 0.5f : x + 0.5f);
-}
-
-/* f16 d, 32 x int8. */
-static void q8_0_block(const float *x, uint8_t *out) {
-    float d = enc_f16_value(amax_of(x, 32) / 127);
-    float inv = d > 0 ? 1 / d : 0;
-    put16(out, enc_f16(d));
-    for (size_t i = 0; i < 32; i++) {
-        int q = round_int(x[i] * inv);
-        q = q > 127 ? 127 : q < -127 ? -127 : q;
-        out[2 + i] = (uint8_t)(int8_t)q;
-    }
-}
-
-/* ql[128], qh[64], int8 scales[16], f16 d; value = d * scale[i / 16] * (code - 32).
- * Each half of 128 has four quarters of 32: the quarter's low nibbles share bytes with the one two
- * further on, its high pairs of bits lie at shift 2 * quarter. */
-static void q6_k_block(const float *x, uint8_t *out) {
-    uint8_t *ql = out, *qh = out + 128, *scales = out + 192;
-    float d = enc_f16_value(amax_of(x, 256) / (31.0f * 127.0f));
-    float inv = d > 0 ? 1 / d : 0;
-    memset(out, 0, 192);
-    put16(out + 208, enc_f16(d));
-    for (size_t g = 0; g < 16; g++) {
-        int scale = (int)ceilf(amax_of(x + 16 * g, 16) * inv / 31);
-        if (scale > 127) scale = 127;
-        scales[g] = (uint8_t)scale;
-        float step = scale ? inv / (float)scale : 0;
-        for (size_t i = 16 * g; i < 16 * g + 16; i++) {
-            int q = round_int(x[i] * step);
-            q = q > 31 ? 31 : q < -32 ? -32 : q;
-            unsigned code = (unsigned)(q + 32);
-            size_t half = i / 128, quarter = i % 128 / 32, l = i % 32;
-            uint8_t *low = &ql[64 * half + 32 * (quarter & 1) + l];
-            *low = (uint8_t)(*low | (code & 15) << (quarter & 2 ? 4 : 0));
-            uint8_t *high = &qh[32 * half + l];
-            *high = (uint8_t)(*high | code >> 4 << 2 * quarter);
-        }
-    }
-}
-
-void enc_dense(uint32_t type, const float *x, size_t n, uint8_t *out) {
-    switch (type) {
-    case T_F32: memcpy(out, x, 4 * n); return;
-    case T_F16:
-        for (size_t i = 0; i < n; i++) put16(out + 2 * i, enc_f16(x[i]));
-        return;
-    case T_BF16:
-        for (size_t i = 0; i < n; i++) put16(out + 2 * i, enc_bf16(x[i]));
-        return;
-    case T_Q8_0:
-        for (size_t b = 0; b < n / 32; b++) q8_0_block(x + 32 * b, out + 34 * b);
-        return;
-    case T_Q6_K:
-        for (size_t b = 0; b < n / 256; b++) q6_k_block(x + 256 * b, out + 210 * b);
-        return;
-    default: abort();
-    }
 }
 
 /* ---- ternary --------------------------------------------------------------------------------- */

@@ -47,19 +47,35 @@ START_TEST(every_linear_type) {
 }
 END_TEST
 
+static const uint32_t dense_types[] = {T_F32,  T_F16,  T_BF16, T_Q8_0,   T_Q6_K,
+                                       T_Q4_0, T_Q4_1, T_Q5_0, T_Q5_1,   T_Q2_K,
+                                       T_Q3_K, T_Q4_K, T_Q5_K, T_IQ4_NL, T_IQ4_XS};
+enum { N_DENSE = sizeof dense_types / sizeof dense_types[0] };
+
 START_TEST(every_embedding_type) {
-    static const uint32_t types[] = {T_F32, T_F16, T_BF16, T_Q8_0, T_Q6_K};
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < N_DENSE; i++) {
         for (int untied = 0; untied < 2; untied++) {
             char what[64];
             struct synth s = graph_tiny("bitnet-b1.58", 40 + i);
-            s.embd_type = types[i];
+            s.embd_type = dense_types[i];
             s.untied = untied;
-            s.output_type = types[(i + 2) % 5];
+            s.output_type = dense_types[(i + 2) % N_DENSE];
             snprintf(what, sizeof what, "embedding %s%s%s", enc_type_name(s.embd_type),
                      untied ? ", output " : "", untied ? enc_type_name(s.output_type) : "");
             graph_check_model(&s, what, 12);
         }
+    }
+}
+END_TEST
+
+/* Whole models of one type, as quantizers write them. */
+START_TEST(every_dense_type) {
+    for (size_t i = 5; i < N_DENSE; i++) {
+        struct synth s = graph_tiny("llama", 50 + i);
+        s.type = s.embd_type = dense_types[i];
+        s.untied = true;
+        s.output_type = T_Q6_K;
+        graph_check_model(&s, enc_type_name(s.type), 16);
     }
 }
 END_TEST
@@ -264,6 +280,7 @@ int main(void) {
     tcase_add_test(tc, every_architecture);
     tcase_add_test(tc, every_linear_type);
     tcase_add_test(tc, every_embedding_type);
+    tcase_add_test(tc, every_dense_type);
     tcase_add_test(tc, every_shape);
     tcase_add_test(tc, every_extra);
     tcase_add_test(tc, the_width_of_2b4t);

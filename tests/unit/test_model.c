@@ -240,7 +240,7 @@ START_TEST(types_we_do_not_compute_with) {
         expect_type_refused(t->id, name, t->instead);
         count++;
     }
-    ck_assert_uint_gt(count, 80);
+    ck_assert_uint_gt(count, 70);
     expect_type_refused(38, "TL1", "use the model's I2_S file");
     expect_type_refused(39, "TL2", "use the model's I2_S file");
     expect_type_refused(9999, "type unknown (9999)", "docs/FORMATS.md");

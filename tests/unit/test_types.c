@@ -64,7 +64,7 @@ START_TEST(table_is_whole) {
         ck_assert(bnt_type_bytes(u->id, 1024, 1024 * 64, &b));
         ck_assert_uint_ne(a, b);
     }
-    ck_assert_uint_gt(n, 100);
+    ck_assert_uint_gt(n, 110);
     ck_assert_ptr_null(bnt_type_at(n));
     ck_assert_ptr_nonnull(bnt_type(9999)->instead);
 }
@@ -144,36 +144,6 @@ START_TEST(f16_rounds_alike) {
 }
 END_TEST
 
-/* ---- dense blocks: the tests' encoder against the tests' decoder ----------------------------- */
-
-START_TEST(dense_encoders_agree) {
-    enum { N = 4096 };
-    static float x[N];
-    static uint8_t bytes[4 * N];
-    static const struct {
-        uint32_t type;
-        double worst; /* error in units of the largest value */
-    } cases[] = {
-        {T_F32, 0}, {T_F16, 0x1p-11}, {T_BF16, 0x1p-8}, {T_Q8_0, 0.51 / 127}, {T_Q6_K, 0.018},
-    };
-    struct rng r = rng_stream(1, 3);
-    for (size_t i = 0; i < N; i++) x[i] = rng_normal(&r);
-    x[5] = 0;
-    for (size_t i = 512; i < 768; i++) x[i] = 0; /* a block of zeros */
-    for (size_t c = 0; c < 5; c++) {
-        struct dec_tensor t;
-        enc_dense(cases[c].type, x, N, bytes);
-        ck_assert(dec_open(&t, cases[c].type, bytes, N, N));
-        ck_assert_ptr_null(t.trit);
-        for (size_t i = 0; i < N; i++)
-            ck_assert_msg(fabs(t.value[i] - (double)x[i]) <= 3.47 * cases[c].worst,
-                          "%s[%zu]: %g for %g", enc_type_name(cases[c].type), i, t.value[i],
-                          (double)x[i]);
-        dec_close(&t);
-    }
-}
-END_TEST
-
 int main(void) {
     Suite *suite = suite_create("types");
     TCase *tc = tcase_create("types");
@@ -183,7 +153,6 @@ int main(void) {
     tcase_add_test(tc, sizes_are_checked);
     tcase_add_test(tc, f16_agrees);
     tcase_add_test(tc, f16_rounds_alike);
-    tcase_add_test(tc, dense_encoders_agree);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

@@ -23,6 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bitnet/dense.h" /* BNT_TYPE_*: the types of weights that reach a plugin */
 #include "bitnet/numerics.h"
 
 #ifdef __cplusplus
@@ -39,15 +40,6 @@ extern "C" {
 
 #define BNT_SUPPORTED 0      /* what a *_layout slot returns when it can */
 #define BNT_NOT_SUPPORTED -1 /* ... and when it cannot handle this type or shape */
-
-/* GGUF tensor type ids of weights that reach a plugin (the ids of the file format). */
-enum {
-    BNT_TYPE_F32 = 0,
-    BNT_TYPE_F16 = 1,
-    BNT_TYPE_Q8_0 = 8,
-    BNT_TYPE_Q6_K = 14,
-    BNT_TYPE_BF16 = 30,
-};
 
 enum { BNT_ROPE_NORM = 0, BNT_ROPE_NEOX = 1 }; /* pairs (2i, 2i+1), or (i, i + n_rot/2) */
 /* Clause 9; GELU comes to the slot gate_gelu alone. */
