@@ -24,6 +24,19 @@ exits 'seed too large' 2 "seed: '9223372036854775808' is not a value" "$bitnet" 
 exits 'stray word' 2 "what is 'hello'" "$bitnet" run hello
 exits 'two prompts' 2 'both give a prompt' "$bitnet" -p a -f b
 exits 'bad environment' 2 "BITNET_THREADS: 'many'" env BITNET_THREADS=many "$bitnet" -m "$model" -p a
+exits 'a command with two letters swapped' 2 "unknown command 'chta'; did you mean 'chat'" "$bitnet" chta
+exits 'an option with a letter too many' 2 "unknown option '--temmp'; did you mean --temp" "$bitnet" --temmp 1
+exits 'a long option with one dash' 2 "unknown option '-temp'; did you mean --temp" "$bitnet" -temp 1
+exits 'nothing near' 2 "unknown option '--frobnicate'$" "$bitnet" --frobnicate
+exits 'a model as a command' 2 "unknown command '.*tiny.gguf'; a model is given by -m" "$bitnet" "$model"
+exits 'a model as a word' 2 "what is 'x.gguf'.*-m" "$bitnet" run x.gguf
+exits 'layers of no GPU' 0 '' "$bitnet" -m "$model" -ngl 0 -p a -n 1
+exits 'layers of a GPU' 2 '-ngl: all layers are computed by the CPU' "$bitnet" -m "$model" -ngl 99 -p a
+exits 'help of a command' 0 '' "$bitnet" help run
+ok 'lists its options' grep -q -- '--stop' "$tmp/stdout"
+exits 'help of none' 2 "unknown command 'rnu'; did you mean 'run'" "$bitnet" help rnu
+exits '-v' 0 '' "$bitnet" -v
+exits 'version as a word' 0 '' "$bitnet" version
 exits 'version' 0 '' "$bitnet" --version
 ok 'version names ABI and numerics' grep -q 'ABI 1.1, numerics 1' "$tmp/stdout"
 for command in run chat tokenize inspect backends bench perplexity verify parity pull models; do
@@ -48,6 +61,10 @@ done
 exits 'empty model' 4 'the file is empty' "$bitnet" -m "$tmp/empty.gguf" -p a
 echo 'hello, this is a text file' >"$tmp/text.gguf"
 exits 'text as model' 4 'not a GGUF file' "$bitnet" -m "$tmp/text.gguf" -p a
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n' >"$tmp/pointer.gguf"
+exits 'a pointer of git-lfs' 4 'git lfs pull' "$bitnet" -m "$tmp/pointer.gguf" -p a
+echo '<!DOCTYPE html><html>' >"$tmp/page.gguf"
+exits 'a web page' 4 'a web page' "$bitnet" -m "$tmp/page.gguf" -p a
 head -c 5000 "$model" >"$tmp/cut.gguf"
 exits 'cut model' 4 'truncated|past end of file' "$bitnet" -m "$tmp/cut.gguf" -p a
 # A model that is cut while it is mapped: met by whichever thread reads the page that is gone.

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/spelling.h"
+
 enum kind { FLAG, TEXT, UINT, OPTIONAL_UINT, SEED, REAL, LIST, STOP, KEY, BIND, GREEDY };
 
 struct option_row {
@@ -297,10 +299,22 @@ static void build_getopt(enum cmd_id command, struct option *longs, char *shorts
     *shorts = '\0';
 }
 
+/* The option of the command that a wrong word is nearest to: "; did you mean --temp?", or "". */
+static const char *meant(char *room, size_t size, enum cmd_id command, const char *word) {
+    const char *names[ROWS], *name;
+    size_t n = 0;
+    for (size_t i = 0; i < ROWS; i++)
+        if (table[i].commands & command) names[n++] = table[i].name;
+    room[0] = '\0';
+    if ((name = spelling_nearest(word, names, n)) != NULL)
+        snprintf(room, size, "; did you mean --%s?", name);
+    return room;
+}
+
 /* What getopt_long could not take: `c` is its verdict, optopt the letter or row it was about (0: a
  * name that is not known, which is in `word`). */
-static int refused(int c, const char *word, struct bnt_err *err) {
-    char shown[64];
+static int refused(enum cmd_id command, int c, const char *word, struct bnt_err *err) {
+    char shown[64], hint[80];
     if (optopt >= 256)
         snprintf(shown, sizeof shown, "--%s", table[optopt - 256].name);
     else if (optopt)
@@ -308,15 +322,39 @@ static int refused(int c, const char *word, struct bnt_err *err) {
                  (unsigned)optopt & 255);
     else
         bnt_printable(shown, sizeof shown, word, strlen(word));
-    return bnt_fail(err, BNT_E_USAGE,
-                    c == ':'        ? "option '%s' needs a value"
-                    : optopt >= 256 ? "option '%s' takes no value"
-                                    : "unknown option '%s'",
-                    shown);
+    if (c == ':') return bnt_fail(err, BNT_E_USAGE, "option '%s' needs a value", shown);
+    if (optopt >= 256) return bnt_fail(err, BNT_E_USAGE, "option '%s' takes no value", shown);
+    return bnt_fail(err, BNT_E_USAGE, "unknown option '%s'%s", shown,
+                    meant(hint, sizeof hint, command, optopt ? "" : word));
 }
 
-int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
-              struct bnt_err *err) {
+/* "-temp": getopt would take it for -t with the value "emp". */
+static int check_dashes(enum cmd_id command, int argc, char **argv, struct bnt_err *err) {
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        char name[64];
+        const size_t len = strcspn(argv[i], "=");
+        if (len < 3 || len > sizeof name || argv[i][0] != '-' || argv[i][1] == '-') continue;
+        snprintf(name, sizeof name, "%.*s", (int)len - 1, argv[i] + 1);
+        if (find_row(command, name, 0))
+            return bnt_fail(err, BNT_E_USAGE, "unknown option '-%s'; did you mean --%s?", name,
+                            name);
+    }
+    return BNT_OK;
+}
+
+/* A word that is no option, for a command that takes none. */
+static int stray(const char *word, struct bnt_err *err) {
+    static const char suffix[] = ".gguf";
+    char shown[64];
+    const size_t n = strlen(word), s = sizeof suffix - 1;
+    bnt_printable(shown, sizeof shown, word, n);
+    if (n > s && strcmp(word + n - s, suffix) == 0)
+        return bnt_fail(err, BNT_E_USAGE, "what is '%s'? A model is given by -m", shown);
+    return bnt_fail(err, BNT_E_USAGE, "what is '%s'? A prompt is given by -p", shown);
+}
+
+static int parse_words(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
+                       struct bnt_err *err) {
     struct option longs[ROWS + 1];
     char shorts[2 * ROWS + 2];
     *args = (struct cmd_args){.command = command,
@@ -328,13 +366,15 @@ int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
                               .repeat_penalty = 1.0f,
                               .repeat = 5};
     int c, status = read_environment(args, err);
-    if (status != BNT_OK) return status;
+    if (status != BNT_OK || (status = check_dashes(command, argc, argv, err)) != BNT_OK)
+        return status;
     build_getopt(command, longs, shorts);
     opterr = 0;
     optind = 0; /* begin anew, wherever an earlier call stopped */
     while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         char source[64];
-        if (c == ':' || c == '?') return refused(c, argv[optind > 1 ? optind - 1 : 1], err);
+        if (c == ':' || c == '?')
+            return refused(command, c, argv[optind > 1 ? optind - 1 : 1], err);
         const struct option_row *row = c >= 256 ? &table[c - 256] : find_row(command, NULL, c);
         if (!row) return bnt_fail(err, BNT_E_USAGE, "unknown option -%c", c);
         snprintf(source, sizeof source, "--%s", row->name);
@@ -346,14 +386,22 @@ int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
         return bnt_fail(err, BNT_E_USAGE, "one word too many: '%s'",
                         bnt_printable(shown, sizeof shown, argv[optind], strlen(argv[optind])));
     }
-    if (args->operand && !(command & (CMD_TOKENIZE | CMD_INSPECT | CMD_VERIFY | CMD_PULL))) {
-        char shown[64];
-        return bnt_fail(err, BNT_E_USAGE, "what is '%s'? A prompt is given by -p",
-                        bnt_printable(shown, sizeof shown, args->operand, strlen(args->operand)));
-    }
+    if (args->operand && !(command & (CMD_TOKENIZE | CMD_INSPECT | CMD_VERIFY | CMD_PULL)))
+        return stray(args->operand, err);
     /* Who asks for a truncation wants sampling. */
     if (args->truncation_given && !args->temp_given) args->temp = 0.8f;
     return BNT_OK;
+}
+
+int cmd_parse(struct cmd_args *args, enum cmd_id command, int argc, char **argv,
+              struct bnt_err *err) {
+    char **words = calloc((size_t)argc + 1, sizeof *words);
+    int count;
+    if (!words) return bnt_fail_nomem(err, "the command line", (size_t)argc * sizeof *words);
+    int status = spelling_translate(words, &count, argc, argv, err);
+    if (status == BNT_OK) status = parse_words(args, command, count, words, err);
+    free(words);
+    return status;
 }
 
 void cmd_print_options(enum cmd_id command) {

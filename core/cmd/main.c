@@ -10,6 +10,7 @@
 
 #include "bitnet/plugin.h"
 #include "cmd/cmd.h"
+#include "cmd/spelling.h"
 
 struct command {
     const char *name;
@@ -48,8 +49,8 @@ static void print_overview(void) {
     printf("bitnet %s runs ternary (BitNet b1.58) language models on CPUs.\n\n", BNT_VERSION);
     for (size_t i = 0; i < N_COMMANDS; i++)
         printf("  bitnet %-11s %s\n", commands[i].name, commands[i].help);
-    printf("  bitnet --version    print the version\n\n"
-           "`bitnet COMMAND --help` lists a command's options. Exit statuses:\n");
+    printf("  bitnet version      print the version\n\n"
+           "`bitnet help COMMAND` lists a command's options. Exit statuses:\n");
 #define X(name, value, exit_status, text) printf("  %3d  %s\n", exit_status, text);
     BNT_STATUS_TABLE(X)
 #undef X
@@ -92,34 +93,55 @@ static void watch_model(const struct cmd_args *args, enum cmd_id command) {
     sigaction(SIGBUS, &(struct sigaction){.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO}, NULL);
 }
 
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c) {
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+/* A first word that is no command: what was it meant to be? */
+static int unknown_command(const char *word, struct bnt_err *err) {
+    const char *names[N_COMMANDS], *near;
+    char shown[48];
+    for (size_t i = 0; i < N_COMMANDS; i++) names[i] = commands[i].name;
+    bnt_printable(shown, sizeof shown, word, strlen(word));
+    if ((near = spelling_nearest(word, names, N_COMMANDS)) != NULL)
+        return bnt_fail(err, BNT_E_USAGE, "unknown command '%s'; did you mean '%s'?", shown, near);
+    if (access(word, F_OK) == 0 || strchr(word, '/') || strstr(word, ".gguf"))
+        return bnt_fail(err, BNT_E_USAGE, "unknown command '%s'; a model is given by -m", shown);
+    return bnt_fail(err, BNT_E_USAGE, "unknown command '%s'; `bitnet --help` lists them", shown);
+}
+
+static int show_help(const char *name, struct bnt_err *err) {
+    const struct command *c = name ? find_command(name) : NULL;
+    if (name && !c) return unknown_command(name, err);
+    if (c)
+        print_help(c);
+    else
+        print_overview();
+    return cmd_flush(err);
+}
+
 static int dispatch(int argc, char **argv, struct bnt_err *err) {
     struct cmd_args args;
     const struct command *c = &commands[0];
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-                     strcmp(argv[1], "help") == 0)) {
-        print_overview();
-        return cmd_flush(err);
-    }
-    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+    const char *first = argc > 1 ? argv[1] : "";
+    if (is_one_of(first, "--help", "-h", "help")) return show_help(argc > 2 ? argv[2] : NULL, err);
+    if (argc == 1 && isatty(STDIN_FILENO)) return show_help(NULL, err);
+    if (is_one_of(first, "--version", "-v", "version")) {
         printf("bitnet %s (ABI %d.%d, numerics %d)\n", BNT_VERSION, BNT_ABI_MAJOR, BNT_ABI_MINOR,
                BNT_NUMERICS_VERSION);
         return cmd_flush(err);
     }
-    if (argc > 1 && argv[1][0] != '-') {
-        if (!(c = find_command(argv[1]))) {
-            char shown[48];
-            return bnt_fail(err, BNT_E_USAGE, "unknown command '%s'; `bitnet --help` lists them",
-                            bnt_printable(shown, sizeof shown, argv[1], strlen(argv[1])));
-        }
+    if (first[0] && first[0] != '-') {
+        if (!(c = find_command(first))) return unknown_command(first, err);
         argv++;
         argc--;
+    } else {
+        for (int i = 1; i < argc; i++)
+            if (spelling_asks_for_chat(argv[i])) c = find_command("chat");
     }
     int status = cmd_parse(&args, c->id, argc, argv, err);
     if (status != BNT_OK) return status;
-    if (args.help) {
-        print_help(c);
-        return cmd_flush(err);
-    }
+    if (args.help) return show_help(c->name, err);
     if ((status = cmd_resolve_model(&args, err)) != BNT_OK ||
         (status = cmd_check_stdout(&args, err)) != BNT_OK)
         return status;

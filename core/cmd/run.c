@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
@@ -27,11 +28,23 @@ static int stream_text(void *arg, const char *text, size_t len, struct bnt_err *
     return status == BNT_OK ? cmd_flush(err) : status;
 }
 
-/* -p, or the file of -f; an empty prompt is a prompt too. */
+/* A pipe or file that the program was started with: `echo text | bitnet`. */
+static bool has_input(void) {
+    struct stat st;
+    return fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode));
+}
+
+/* -p, or the file of -f; an empty prompt is a prompt too. Without either what comes through a pipe,
+ * whose last newline is the shell's, not the text's. */
 static int read_prompt(const struct cmd_args *args, char **text, size_t *len, struct bnt_err *err) {
     if (args->prompt && args->file)
         return bnt_fail(err, BNT_E_USAGE, "-p and -f both give a prompt");
     if (args->file) return cmd_read_file(args->file, text, len, err);
+    if (!args->prompt && has_input()) {
+        int status = cmd_read_file("-", text, len, err);
+        if (status == BNT_OK && *len && (*text)[*len - 1] == '\n') --*len;
+        return status;
+    }
     *text = strdup(args->prompt ? args->prompt : "");
     if (!*text) return bnt_fail_nomem(err, "the prompt", 1);
     *len = strlen(*text);
@@ -200,7 +213,6 @@ int cmd_run(const struct cmd_args *args, struct bnt_err *err) {
     int status = read_prompt(args, &prompt.text, &prompt.len, err);
     if (status != BNT_OK) goto out;
     if ((status = cmd_open_receipt(&receipt, args, err)) != BNT_OK) goto out;
-    signal(SIGINT, on_sigint);
     if ((status = cmd_open_engine(&engine, args, err)) != BNT_OK) goto out;
     status = encode_prompt(args, bnt_engine_tokenizer(engine), &prompt, err);
     if (status != BNT_OK) goto out;
@@ -210,6 +222,9 @@ int cmd_run(const struct cmd_args *args, struct bnt_err *err) {
     if ((status = open_checks(&checks, args, engine, session, err)) != BNT_OK) goto out;
     if (args->echo && !args->json && (status = cmd_write(prompt.text, prompt.len, err)) != BNT_OK)
         goto out;
+    /* Until now Ctrl-C ended the program, as there was nothing to keep; a second one does. */
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = on_sigint, .sa_flags = (int)SA_RESETHAND},
+              NULL);
     status = generate(args, receipt, engine, session, &prompt, err);
 out:
     close_checks(&checks);

@@ -195,7 +195,9 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
     if (args->file && (status = cmd_read_file(args->file, &file, &len, err)) != BNT_OK)
         return status;
     const char *text = args->prompt ? args->prompt : file;
-    signal(SIGINT, on_sigint);
+    /* A second Ctrl-C ends it at once. */
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = on_sigint, .sa_flags = (int)SA_RESETHAND},
+              NULL);
     status = bnt_receipt_read(&receipt, args->operand, err);
     if (status == BNT_OK && text && bnt_receipt_turns(receipt))
         status = bnt_fail(err, BNT_E_USAGE,

@@ -270,6 +270,30 @@ enum { MAX_KEYS = 1 << 16, MAX_TENSORS = 1 << 17 };
  * bounds the memory that a sparse file takes. */
 enum { MAX_HEADER = 1 << 28 };
 
+/* What people have in place of a model, and what to do. */
+static const char *likely(const uint8_t *bytes, uint64_t size) {
+    static const char page[] = ": a web page; take the address of the page's download button";
+    static const char old[] = ": a format of 2023, before GGUF; convert it, or take a newer file";
+    static const struct {
+        const char *begins, *so;
+    } kinds[] = {
+        {"version https://git-lfs", ": a pointer of git-lfs; `git lfs pull` brings the file"},
+        {"<!DOCTYPE", page},
+        {"<!doctype", page},
+        {"<html", page},
+        {"PK\003\004", ": an archive such as PyTorch's checkpoints; this needs a GGUF file"},
+        {"lmgg", old},
+        {"tjgg", old},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t n = strlen(kinds[i].begins);
+        if (size >= n && memcmp(bytes, kinds[i].begins, n) == 0) return kinds[i].so;
+    }
+    if (size > 9 && memcmp(bytes + 8, "{\"", 2) == 0)
+        return ": safetensors; this needs a GGUF file";
+    return "";
+}
+
 /* Reads the header's counts. A key takes at least 13 bytes and a tensor 33, so a count that the
  * file cannot hold is refused before memory is asked for. */
 static int read_counts(struct bnt_gguf *g, struct cursor *c) {
@@ -278,8 +302,8 @@ static int read_counts(struct bnt_gguf *g, struct cursor *c) {
     if (!take_u32(c, &magic, "the magic")) return BNT_E_FORMAT;
     if (magic != 0x46554747u) /* "GGUF" */
         return bnt_fail(c->err, BNT_E_FORMAT,
-                        "not a GGUF file (it begins with %02x %02x %02x %02x)", c->bytes[0],
-                        c->bytes[1], c->bytes[2], c->bytes[3]);
+                        "not a GGUF file (it begins with %02x %02x %02x %02x)%s", c->bytes[0],
+                        c->bytes[1], c->bytes[2], c->bytes[3], likely(c->bytes, c->size));
     if (!take_u32(c, &g->version, "the version")) return BNT_E_FORMAT;
     swapped = __builtin_bswap32(g->version);
     if (swapped == 2 || swapped == 3)
