@@ -50,6 +50,7 @@ for command in $commands; do
     "$bitnet" "$command" --help
 done >"$tmp/help"
 "$bitnet" --help >>"$tmp/help"
+grep -oE '"--[a-z-]+"' core/cmd/spelling.c >>"$tmp/help" # other programs' words, which the manual lists
 "$build/bitnet-checkkern" --help >"$tmp/help-checkkern"
 for command in $commands; do
     ok "the manual has bitnet $command" grep -qxE "\.(B|BR) (\"?bitnet )?$command\"?( .*)?" docs/bitnet.1

@@ -49,7 +49,7 @@ static void print_overview(void) {
     printf("bitnet %s runs ternary (BitNet b1.58) language models on CPUs.\n\n", BNT_VERSION);
     for (size_t i = 0; i < N_COMMANDS; i++)
         printf("  bitnet %-11s %s\n", commands[i].name, commands[i].help);
-    printf("  bitnet version      print the version\n\n"
+    printf("  bitnet --version    print the version\n\n"
            "`bitnet help COMMAND` lists a command's options. Exit statuses:\n");
 #define X(name, value, exit_status, text) printf("  %3d  %s\n", exit_status, text);
     BNT_STATUS_TABLE(X)
