@@ -139,7 +139,7 @@ int bnt_selfcheck(const bnt_kernels *k, const bnt_kernels *judge, struct bnt_err
         [BNT_TERNARY] = check_ternary, [BNT_DENSE] = check_dense,
         [BNT_VECTOR] = check_vector,   [BNT_ATTENTION] = check_attention,
         [BNT_SEARCH] = check_search,   [BNT_MEASURE] = check_measure,
-        [BNT_GELU] = check_gelu,
+        [BNT_GELU] = check_gelu,       [BNT_WINDOW] = check_window,
     };
     int status = BNT_OK;
     struct check *c = calloc(1, sizeof *c);

@@ -164,3 +164,59 @@ int check_attention(struct check *c) {
     if (supported) return BNT_OK;
     return check_fail(c, "kv_layout", "it supports none of the shapes tried");
 }
+
+/* Windows of one position, within a chunk, over the border of one, and beyond the first position.
+ */
+int check_window(struct check *c) {
+    static const struct {
+        uint64_t window, pos, tokens;
+        uint32_t heads, dim;
+        enum check_values keys;
+    } cases[] = {{1, 5, 2, 1, 16, CHECK_RANDOM},       {7, 3, 9, 2, 20, CHECK_DENORMALS},
+                 {100, 200, 3, 2, 64, CHECK_RANDOM},   {300, 511, 4, 4, 80, CHECK_RANDOM},
+                 {512, 1000, 2, 2, 256, CHECK_RANDOM}, {4096, 260, 3, 3, 33, CHECK_SPIKE}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const uint64_t window = cases[i].window, pos = cases[i].pos, tokens = cases[i].tokens;
+        const uint64_t first = pos + 1 > window ? pos + 1 - window : 0;
+        const uint64_t n = (pos + tokens - first) * cases[i].dim;
+        const uint64_t ld = (uint64_t)cases[i].heads * cases[i].dim + 3, size = tokens * ld;
+        check_begin(c, "window %llu, %u heads of %u, positions %llu to %llu, keys %s",
+                    (unsigned long long)window, cases[i].heads, cases[i].dim,
+                    (unsigned long long)pos, (unsigned long long)(pos + tokens - 1),
+                    check_value_names[cases[i].keys]);
+        float *k = check_take(c, n * 4, 4, 0), *v = check_take(c, n * 4, 4, 0);
+        float *q = check_take(c, size * 4, 4, 0);
+        float *y[2] = {check_take(c, size * 4, 4, CHECK_FILL),
+                       check_take(c, size * 4, 4, CHECK_FILL)};
+        if (!k || !v || !q || !y[0] || !y[1]) return BNT_E_MISMATCH;
+        check_floats(c, k, n, cases[i].keys);
+        check_floats(c, v, n, CHECK_RANDOM);
+        check_floats(c, q, size, CHECK_RANDOM);
+        for (int side = 0; side < 2; side++) {
+            bnt_attn_window_args a = {.head_dim = cases[i].dim,
+                                      .scale = 0.125f,
+                                      .window = window,
+                                      .first = first,
+                                      .k = k,
+                                      .v = v,
+                                      .q = q,
+                                      .ldq = ld,
+                                      .pos = pos,
+                                      .tok_lo = tokens / 2,
+                                      .tok_hi = tokens,
+                                      .head_hi = cases[i].heads,
+                                      .y = y[side],
+                                      .ldy = ld};
+            const bnt_kernels *t = side ? c->judge : c->k;
+            t->attn_window(&a);
+            a.tok_lo = 0;
+            a.tok_hi = tokens / 2;
+            a.head_lo = cases[i].heads / 2; /* some values stay unwritten */
+            if (a.tok_hi) t->attn_window(&a);
+        }
+        int status = check_f32(c, "attn_window", y[0], y[1], size, ld);
+        if (status == BNT_OK) status = check_end(c, "attn_window");
+        if (status != BNT_OK) return status;
+    }
+    return BNT_OK;
+}

@@ -75,5 +75,6 @@ int check_attention(struct check *c);
 int check_search(struct check *c);
 int check_measure(struct check *c);
 int check_gelu(struct check *c);
+int check_window(struct check *c);
 
 #endif

@@ -42,6 +42,7 @@ const struct bnt_slot bnt_slots[] = {
     SLOT(BNT_SEARCH, i8_gemv, true),
     SLOT(BNT_MEASURE, peak, true),
     SLOT(BNT_GELU, gate_gelu, false),
+    SLOT(BNT_WINDOW, attn_window, false),
 };
 const size_t bnt_slot_count = sizeof bnt_slots / sizeof *bnt_slots;
 
@@ -52,7 +53,7 @@ _Static_assert(sizeof bnt_slots / sizeof *bnt_slots ==
 
 const char *bnt_group_name(enum bnt_group g) {
     static const char *const names[BNT_GROUPS] = {"ternary", "dense",   "vector", "attention",
-                                                  "search",  "measure", "gelu"};
+                                                  "search",  "measure", "gelu",   "window"};
     return names[g];
 }
 

@@ -21,6 +21,7 @@ enum bnt_group {
     BNT_SEARCH,
     BNT_MEASURE,
     BNT_GELU,
+    BNT_WINDOW,
     BNT_GROUPS
 };
 

@@ -46,8 +46,57 @@ static void attention_composed(struct bnt_exec *e, const bnt_attn_args *block, u
     }
 }
 
+uint64_t bnt_exec_window_rows(const struct bnt_exec *e) {
+    uint64_t window = e->m->hp.window;
+    if (window == 0) return 0;
+    return (window < e->options.n_ctx ? window : e->options.n_ctx) + ATTN_TOKENS;
+}
+
+/* Tokens that see the last positions only: items are blocks of tokens of a KV head, or, of one
+ * token, single query heads. K and V are had from the backend's cache as plain numbers. */
+static void attend_window(struct bnt_exec *e, const struct bnt_op *op, unsigned i) {
+    const uint32_t group = op->heads / e->kv.heads, dim = e->kv.head_dim;
+    const uint32_t heads = e->n == 1 ? 1 : group, parts = op->heads / heads;
+    const uint32_t blocks = (e->n + ATTN_TOKENS - 1) / ATTN_TOKENS;
+    float *k = e->window_kv + i * 2 * e->window_rows * dim, *v = k + e->window_rows * dim;
+    uint32_t item;
+    while ((item = bnt_exec_take(e, op)) < blocks * parts) {
+        uint32_t head = item % parts * heads, block = item / parts;
+        bnt_attn_window_args a = {.head_dim = dim,
+                                  .scale = e->m->hp.attn_scale,
+                                  .window = op->window,
+                                  .k = k,
+                                  .v = v,
+                                  .q = e->buffer[op->in],
+                                  .ldq = op->in_width,
+                                  .pos = e->pos,
+                                  .tok_lo = (uint64_t)block * ATTN_TOKENS,
+                                  .head_lo = head,
+                                  .head_hi = head + heads,
+                                  .y = e->buffer[op->out],
+                                  .ldy = op->width};
+        a.tok_hi = a.tok_lo + ATTN_TOKENS < e->n ? a.tok_lo + ATTN_TOKENS : e->n;
+        uint64_t seen = e->pos + a.tok_lo + 1; /* by the first token, were there no window */
+        a.first = seen > op->window ? seen - op->window : 0;
+        bnt_kv_load_args load = {.shape = e->kv,
+                                 .pos_lo = a.first,
+                                 .pos_hi = e->pos + a.tok_hi,
+                                 .head = head / group,
+                                 .kv = e->cache + op->layer * e->layer_bytes,
+                                 .k = k,
+                                 .v = v};
+        BNT_CALL(e, i, kv_load, &load);
+        BNT_CALL(e, i, attn_window, &a);
+    }
+}
+
 void bnt_exec_attend(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
     const struct bnt_hparams *hp = &e->m->hp;
+    /* Where no token is far enough for its window to matter, it is attention as ever. */
+    if (op->window && e->pos + e->n > op->window) {
+        attend_window(e, op, i);
+        return;
+    }
     bnt_attn_args all = {.shape = e->kv,
                          .kv = e->cache + op->layer * e->layer_bytes,
                          .q = e->buffer[op->in],

@@ -424,6 +424,7 @@ static void carve_all(struct bnt_exec *e, uint64_t acts, struct carver *c) {
     e->row_scratch = carve(c, parts, e->row_scratch_floats * sizeof(float));
     e->tickets = carve(c, e->plan.n_ops, sizeof *e->tickets);
     e->part = carve(c, parts, e->part_floats * sizeof(float));
+    e->window_kv = carve(c, parts, 2 * e->window_rows * hp->head_dim * sizeof(float));
     e->calls = carve(c, bnt_pool_threads(e->pool), sizeof *e->calls);
 }
 
@@ -437,6 +438,7 @@ static int allocate(struct bnt_exec *e, struct bnt_err *err) {
         return bnt_fail(err, BNT_E_BACKEND, "the backend cannot hold a KV cache of %u x %u values",
                         e->kv.heads, e->kv.head_dim);
     e->part_floats = bnt_exec_chunks(e->options.n_ctx) * hp->n_head * (hp->head_dim + 2u);
+    e->window_rows = bnt_exec_window_rows(e);
     int status = acts_bytes(e, &acts, err);
     if (status != BNT_OK) return status;
     measure.overflow =

@@ -35,7 +35,9 @@ struct bnt_exec {
     unsigned sets;                                  /* of rotary frequencies (model.h) */
     float *cos[BNT_ROPE_SETS], *sin[BNT_ROPE_SETS]; /* [n_batch][n_rot / 2] */
     double *freq[BNT_ROPE_SETS];                    /* [n_rot / 2] */
-    float *part;                                    /* attention partials, see attention() */
+    float *window_kv; /* [threads + 1][2][window_rows][head_dim]: what windows show */
+    uint64_t window_rows;
+    float *part;          /* attention partials, see attend.c */
     uint64_t part_floats; /* per thread and for the shared ones: one token's */
     int8_t *embed_trits;  /* [threads + 1][n_embd] each, for a ternary embedding */
     float *embed_scales;
@@ -70,7 +72,9 @@ static inline uint64_t bnt_exec_chunks(uint64_t pos) {
     return pos / BNT_ATTN_CHUNK + 1;
 }
 
-/* attend.c: the operation ATTENTION, part of thread i of n. */
+/* attend.c: positions that an item of attention over a window reads at most; 0 without windows. */
+uint64_t bnt_exec_window_rows(const struct bnt_exec *e);
+/* The operation ATTENTION, part of thread i of n. */
 void bnt_exec_attend(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n);
 
 #endif

@@ -41,13 +41,6 @@ int bnt_session_open(struct bnt_session **out, struct bnt_engine *engine,
         return bnt_fail(err, BNT_E_LIMIT,
                         "a context of %" PRIu64 " tokens; the model was made for %" PRIu64, n_ctx,
                         trained);
-    const uint64_t window = engine->model->hp.window;
-    if (window && o->n_ctx == 0 && n_ctx > window) n_ctx = window;
-    if (window && n_ctx > window)
-        return bnt_fail(err, BNT_E_LIMIT,
-                        "a context of %" PRIu64 " tokens: layers of this model look back over "
-                        "%" PRIu64 " positions only, and longer contexts are not computed",
-                        n_ctx, window);
     struct bnt_session *s = calloc(1, sizeof *s);
     if (!s) return bnt_fail_nomem(err, "the session", sizeof *s);
     s->engine = engine;

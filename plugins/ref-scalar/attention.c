@@ -132,19 +132,6 @@ void KERNEL(attn_chunk)(const bnt_attn_args *a) {
     }
 }
 
-/* The running result of the chunks so far, and the two factors that join another one to it. */
-typedef struct joint {
-    float m, l, old, new;
-} joint;
-
-static void join(joint *j, float m, float l) {
-    float top = m > j->m ? m : j->m;
-    j->old = bnt_exp(j->m - top);
-    j->new = bnt_exp(m - top);
-    j->l = bnt_fma(j->l, j->old, l * j->new);
-    j->m = top;
-}
-
 void KERNEL(attn_merge)(const bnt_attn_args *a) {
     uint32_t dim = a->shape.head_dim;
     for (uint64_t t = a->tok_lo; t < a->tok_hi; t++) {

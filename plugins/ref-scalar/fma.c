@@ -25,6 +25,7 @@
 #include "table.c"
 #include "ternary.c"
 #include "vector.c"
+#include "window.c"
 
 #if defined(__clang__)
 #pragma clang attribute pop

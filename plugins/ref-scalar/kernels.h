@@ -48,6 +48,7 @@ void KERNEL(kv_load)(const bnt_kv_load_args *a);
 void KERNEL(attn_chunk)(const bnt_attn_args *a);
 void KERNEL(attn_merge)(const bnt_attn_args *a);
 void KERNEL(attn)(const bnt_attn_args *a);
+void KERNEL(attn_window)(const bnt_attn_window_args *a);
 
 int32_t KERNEL(i8_layout)(const bnt_i8_shape *shape, bnt_layout *out);
 void KERNEL(i8_pack)(const bnt_i8_pack_args *a);
@@ -72,6 +73,20 @@ static inline float fold16(float acc[BNT_LANES]) {
     for (int half = BNT_LANES / 2; half > 0; half /= 2)
         for (int l = 0; l < half; l++) acc[l] += acc[l + half];
     return acc[0];
+}
+
+/* The running result of the chunks of attention so far, and the two factors that join another one
+ * to it: clause 8. */
+typedef struct joint {
+    float m, l, old, new;
+} joint;
+
+static inline void join(joint *j, float m, float l) {
+    float top = m > j->m ? m : j->m;
+    j->old = bnt_exp(j->m - top);
+    j->new = bnt_exp(m - top);
+    j->l = bnt_fma(j->l, j->old, l * j->new);
+    j->m = top;
 }
 
 #endif

@@ -33,4 +33,5 @@ const bnt_kernels KERNEL(table) = {
     .i8_gemv = KERNEL(i8_gemv),
     .peak = KERNEL(peak),
     .gate_gelu = KERNEL(gate_gelu),
+    .attn_window = KERNEL(attn_window),
 };

@@ -9,6 +9,7 @@
 #include "search.h"
 #include "ternary.h"
 #include "vector.h"
+#include "window.h"
 
 #define TEST(slot_, plan_, describe_)                                                              \
     {                                                                                              \
@@ -44,6 +45,7 @@ const struct ck_test ck_tests[] = {
     TEST(i8_gemv, i8, i8),
     TEST(peak, peak, peak),
     TEST(gate_gelu, gate_gelu, gate),
+    TEST(attn_window, attn_window, attn_window),
 };
 const size_t ck_test_count = CK_COUNT(ck_tests);
 

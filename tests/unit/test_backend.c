@@ -243,18 +243,18 @@ START_TEST(incomplete) {
     expect_chosen("vector-only");
     const struct bnt_backend *b = bnt_backends_chosen(table);
     const bnt_kernels *judge = &bnt_judge()->kernels;
-    ck_assert_str_eq(b->by_judge, "ternary,dense,attention,gelu");
+    ck_assert_str_eq(b->by_judge, "ternary,dense,attention,gelu,window");
     ck_assert(b->kernels.ternary_gemm == judge->ternary_gemm);
     ck_assert(b->kernels.dense_layout == judge->dense_layout);
     ck_assert(b->kernels.rope != NULL && b->kernels.rope != judge->rope);
     ck_assert(b->kernels.attn == judge->attn);
     ck_assert_int_eq(search("old-table", false), BNT_OK);
     b = bnt_backends_chosen(table);
-    ck_assert_str_eq(b->by_judge, "gelu");
+    ck_assert_str_eq(b->by_judge, "gelu,window");
     ck_assert(b->kernels.attn == NULL && b->kernels.attn_merge != NULL);
     ck_assert_int_eq(search("older-table", false), BNT_OK);
     b = bnt_backends_chosen(table);
-    ck_assert_str_eq(b->by_judge, "dense,vector,attention,gelu");
+    ck_assert_str_eq(b->by_judge, "dense,vector,attention,gelu,window");
     ck_assert(b->kernels.ternary_gemm != judge->ternary_gemm);
 }
 END_TEST

@@ -132,6 +132,12 @@ static void bad_attn(const bnt_attn_args *a) {
         flip(&a->y[(a->tok_hi - 1) * a->ldy + (uint64_t)a->head_hi * a->shape.head_dim - 1]);
 }
 
+static void bad_window(const bnt_attn_window_args *a) {
+    right->attn_window(a);
+    if (a->head_hi == (uint32_t)(a->ldy / a->head_dim) && a->tok_hi == PROMPT)
+        flip(&a->y[(a->tok_hi - 1) * a->ldy + (uint64_t)a->head_hi * a->head_dim - 1]);
+}
+
 static void bad_lookup(const bnt_dense_unpack_args *a) {
     right->dense_unpack(a);
     flip(&a->out[a->shape.cols - 1]);
@@ -155,6 +161,7 @@ static bnt_kernels wrong_kernels(void) {
     k.kv_store = bad_store;
     k.attn_merge = bad_merge;
     if (right->attn) k.attn = bad_attn;
+    k.attn_window = bad_window;
     k.dense_unpack = bad_lookup;
     k.ternary_unpack = bad_unpack;
     return k;
@@ -245,6 +252,7 @@ START_TEST(lockstep_names_every_operation) {
     for (unsigned i = 0; i < 3; i++) {
         struct synth s = tiny(archs[_i], types[i], 40 + i);
         s.norms_in = i == 0 && (strcmp(s.arch, "qwen3") == 0 || strcmp(s.arch, "gemma3") == 0);
+        if (i == 1 && strcmp(s.arch, "gemma3") == 0) s.window = 3, s.window_period = 2;
         s.embd_type = i == 1 ? T_TQ2_0 : T_F16; /* a ternary embedding is looked up otherwise */
         snprintf(what, sizeof what, "%s %s", s.arch, enc_type_name(s.type));
         check_model(&s, what);

@@ -24,7 +24,7 @@ static struct synth graph(unsigned which, uint64_t seed) {
     if (which == 2) s.longrope_context = 128;  /* the session is long */
     if (which == 3) s.longrope_context = 1024; /* ... and short */
     if (which == 4) s.rope_base = 1e6f;
-    if (which == 5) s.window = 512, s.window_period = 2, s.rope_base = 1e6f;
+    if (which == 5) s.window = 6, s.window_period = 2, s.rope_base = 1e6f;
     s.norms_in = which >= 6;
     return s;
 }
@@ -84,6 +84,22 @@ START_TEST(rotation_with_other_scalings) {
     s.rope_linear = 8;
     s.window_rope_base = 20000;
     check(&s, 40);
+}
+END_TEST
+
+/* Windows that begin within a chunk of attention, at its border and before the first position; as
+ * long as the text they are no windows, but for the rotation. */
+START_TEST(layers_with_windows) {
+    static const uint32_t windows[] = {1, 7, 256, 300, 512};
+    for (size_t i = 0; i < 5; i++) {
+        struct synth s = graph(4, 590 + i);
+        s.type = T_F16;
+        s.embd = 128;
+        s.ff = 256;
+        s.window = windows[i];
+        s.window_period = 1 + (uint32_t)i % 3;
+        check(&s, i < 2 ? 40 : 400);
+    }
 }
 END_TEST
 
@@ -160,6 +176,7 @@ int main(void) {
     tcase_add_test(tc, every_graph);
     tcase_add_test(tc, the_shapes_of_embedding_models);
     tcase_add_test(tc, rotation_with_other_scalings);
+    tcase_add_test(tc, layers_with_windows);
     tcase_add_test(tc, keys_of_any_graph);
     tcase_add_test(tc, backends_agree);
     tcase_add_test(tc, known_errors_would_be_seen);

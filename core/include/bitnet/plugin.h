@@ -271,6 +271,25 @@ typedef struct bnt_attn_args {
     uint64_t ldy;
 } bnt_attn_args;
 
+/* Attention of layers that look back over a window, clause 8: token t at position p = pos + t sees
+ * the positions max(0, p - window + 1) .. p. K and V come as binary32, as kv_load gives them, of
+ * the one KV head that all these query heads read: position `first` (at most what token tok_lo
+ * sees) in row 0, up to pos + tok_hi - 1. */
+typedef struct bnt_attn_window_args {
+    uint32_t head_dim;
+    float scale;
+    uint64_t window; /* at least 1 */
+    uint64_t first;
+    const float *k, *v; /* [pos + tok_hi - first][head_dim] */
+    const float *q;     /* [tokens][ldq], head h at h * head_dim */
+    uint64_t ldq;
+    uint64_t pos;
+    uint64_t tok_lo, tok_hi;
+    uint32_t head_lo, head_hi; /* of the query heads */
+    float *y;                  /* [tokens][ldy] */
+    uint64_t ldy;
+} bnt_attn_window_args;
+
 typedef struct bnt_i8_pack_args {
     bnt_i8_shape shape;
     uint64_t row_lo, row_hi;
@@ -362,6 +381,9 @@ typedef struct bnt_kernels {
 
     /* group gelu, since 1.1: the gate of kind BNT_GATE_GELU */
     void (*gate_gelu)(const bnt_gate_args *);
+
+    /* group window, since 1.1 */
+    void (*attn_window)(const bnt_attn_window_args *);
 } bnt_kernels;
 
 /* ---- what a plugin exports ---------------------------------------------------------------- */
