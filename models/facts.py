@@ -185,7 +185,7 @@ def opposites(files, counts):
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--corpus", default="build/corpus")
-    ap.add_argument("--nouns", type=int, default=1600)
+    ap.add_argument("--nouns", type=int, default=1000)
     args = ap.parse_args()
     wordnet, countries, elements = fetch(os.path.abspath(os.path.join(args.corpus, "raw")))
     counts = collections.Counter()

@@ -224,18 +224,18 @@ class Questions:
 
     # How often each kind is asked in training.
     MIX = {
-        "gloss": 42,
-        "capital": 11,
+        "gloss": 36,
+        "capital": 13,
         "country": 3,
         "continent": 3,
-        "symbol": 6,
+        "symbol": 8,
         "element": 2,
         "opposite": 6,
-        "sum": 16,
+        "sum": 22,
         "difference": 3,
-        "who": 5,
-        "unknown": 9,
-        "story": 4,
+        "who": 3,
+        "unknown": 8,
+        "story": 3,
     }
 
     def __init__(self, corpus):

@@ -2,7 +2,7 @@
 """Train the demo model, a small ternary `bitnet-b1.58` transformer, on the CPU, from scratch.
 
 The trunk of a run keeps one learning rate for as long as there is time: it can be stopped and resumed
-at any step, days apart. --finish MINUTES takes the trunk's checkpoint as it stands and lets the rate
+at any step (SIGTERM saves it), days apart. --finish MINUTES takes the trunk's checkpoint as it stands and lets the rate
 fall to nothing in so many minutes, into a checkpoint of its own; the trunk stays as it was. One worker
 process a core computes small parts of every step with step.c, so that a core busy with something else
 delays nobody. Files: OUT/trunk.pt, OUT/final.pt, OUT/*-log.csv.
@@ -12,6 +12,7 @@ import csv
 import math
 import multiprocessing
 import os
+import signal
 import sys
 import time
 
@@ -33,6 +34,7 @@ WARM_UP = 40
 
 def work(step, opt, grads, tasks, results):
     """A worker: computes parts of a step, then moves its share of the tensors."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_grad_enabled(False)
     torch.set_num_threads(1)
     sums, prepared = [views(g, step.c) for g in grads], None
@@ -161,7 +163,9 @@ def main():
         torch.save(everything, path + ".tmp")
         os.replace(path + ".tmp", path)
 
-    while time.time() - start < budget:
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(True))  # the step under way is finished
+    while time.time() - start < budget and not stop:
         gone = time.time() - start
         lr = args.lr * min(1, (opt.step + 1) / WARM_UP) * (1 - gone / budget if args.finish else 1)
         loss = workers.run(*data.batch(args.tokens // t, t))
