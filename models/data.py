@@ -6,6 +6,7 @@ behind its BOS. A token of a question weighs less than one of an answer: what pe
 guessed well. This file knows the tokenizer; it knows nothing of the model.
 """
 import glob
+import multiprocessing
 import os
 import random
 
@@ -111,6 +112,26 @@ class Data:
             ids[1 : b * t + 1].reshape(b, t),
             weights[1 : b * t + 1].reshape(b, t),
         )
+
+
+class Ahead:
+    """Batches of several Data, each in a process of its own, for a trainer faster than one of them."""
+
+    def __init__(self, count, corpus, tok, seed, shares, b, t):
+        fork = multiprocessing.get_context("fork")
+        self.queue, self.passes = fork.Queue(4 * count), 0
+        for i in range(count):
+            args = (corpus, tok, seed + 1000003 * (i + 1), shares, b, t)
+            fork.Process(target=self.fill, args=args, daemon=True).start()
+
+    def fill(self, corpus, tok, seed, shares, b, t):
+        data = Data(corpus, tok, seed, shares)
+        while True:
+            self.queue.put((data.passes, data.batch(b, t)))
+
+    def batch(self, b, t):
+        self.passes, batch = self.queue.get()
+        return batch
 
 
 def windows(tok, text, count, n_ctx):

@@ -3,8 +3,8 @@
 Muon moves a matrix along the nearest matrix whose singular values are all near 1 to its averaged
 gradient, so that a few strong directions do not drown the others; its step is scaled to the size of
 Adam's (0.2 a weight), and one learning rate serves both. Tensors that share a matrix of the trainer
-(Q, K, V; gate, up) are orthogonalized each alone. State and weights are shared buffers; a call
-changes one tensor, so that worker processes can divide a step among themselves.
+(Q, K, V; gate, up) are orthogonalized each alone. State and weights are shared buffers (on an
+accelerator plain ones); a call changes one tensor, so that worker processes can divide a step.
 """
 import math
 
@@ -28,7 +28,8 @@ def orthogonal(m, steps=5):
 class Optimizer:
     def __init__(self, c, flat, kind="muon"):
         self.c, self.kind, self.step = c, kind, 0
-        self.m, self.v = shared(flat.numel()), shared(flat.numel())
+        n = flat.numel()
+        self.m, self.v = (torch.zeros_like(flat) if flat.is_cuda else shared(n) for _ in "mv")
         self.p, self.pm, self.pv = views(flat, c), views(self.m, c), views(self.v, c)
 
     def update(self, name, grad, lr, decay):

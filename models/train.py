@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Train the demo model, a small ternary `bitnet-b1.58` transformer, on the CPU, from scratch.
+"""Train the demo model, a small ternary `bitnet-b1.58` transformer, from scratch.
 
-The trunk of a run keeps one learning rate for as long as there is time: it can be stopped and resumed
-at any step (SIGTERM saves it), days apart. --finish MINUTES takes the trunk's checkpoint as it stands and lets the rate
-fall to nothing in so many minutes, into a checkpoint of its own; the trunk stays as it was. One worker
-process a core computes small parts of every step with step.c, so that a core busy with something else
-delays nobody. Files: OUT/trunk.pt, OUT/final.pt, OUT/*-log.csv.
+The trunk of a run keeps one learning rate for as long as there is time: it can be stopped (SIGTERM
+saves it) and resumed, days apart. --finish MINUTES takes the trunk's checkpoint as it stands and
+lets the rate fall to nothing in so many minutes, into a checkpoint of its own; the trunk stays as
+it was. One worker process a core computes small parts of every step with step.c, so that a core
+busy with something else delays nobody; with --device cuda one device does it all. Files: OUT/trunk.pt, OUT/final.pt, OUT/*-log.csv.
 """
 import argparse
 import csv
@@ -24,7 +24,8 @@ import numpy as np
 import torch
 
 from bpe import Tokenizer
-from data import SHARES, Data, windows
+from data import SHARES, Ahead, Data, windows
+from device import Device
 from model import CONFIG, TASK_TOKENS, Step, build, initial, shared, size, views
 from optimizer import Optimizer
 
@@ -122,6 +123,7 @@ def main():
     ap.add_argument("--lr", type=float, default=3e-3)
     ap.add_argument("--tokens", type=int, default=8192, help="tokens a step")
     ap.add_argument("--context", type=int, default=0, help="tokens a row (512; 1024 to finish)")
+    ap.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     ap.add_argument("--optimizer", choices=["muon", "adam"], default="muon")
     ap.add_argument("--shares", default="", help="prose,story,chat: shares of the tokens")
     ap.add_argument("--save-minutes", type=float, default=4)
@@ -131,9 +133,10 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     tok = Tokenizer.load(os.path.join(args.corpus, "vocabulary.json"))
     trunk, final = (os.path.join(args.out, n) for n in ("trunk.pt", "final.pt"))
-    state = torch.load(trunk) if os.path.exists(trunk) else None
+    state = torch.load(trunk, map_location="cpu") if os.path.exists(trunk) else None
     c = state["config"] if state else CONFIG
-    flat = initial(c, args.seed)
+    cuda = args.device == "cuda"
+    flat = initial(c, args.seed).to(args.device)
     opt = Optimizer(c, flat, args.optimizer)
     tokens, before = 0, 0.0
     if state:
@@ -141,9 +144,15 @@ def main():
         opt.m.copy_(state["m"])
         opt.v.copy_(state["v"])
         opt.step, tokens, before = state["step"], state["tokens"], state["seconds"]
-    workers = Workers(c, flat, opt, build(args.out), os.cpu_count())
+    t = args.context or (1024 if args.finish else 512)
     shares = dict(zip(SHARES, map(float, args.shares.split(",")))) if args.shares else None
-    data = Data(args.corpus, tok, args.seed + opt.step, shares)
+    seed, cores = args.seed + opt.step, os.cpu_count()
+    if cuda:
+        data = Ahead(cores - 1, args.corpus, tok, seed, shares, args.tokens // t, t)
+        workers = Device(c, flat, opt)
+    else:
+        workers = Workers(c, flat, opt, build(args.out), cores)
+        data = Data(args.corpus, tok, seed, shares)
     with open(os.path.join(args.corpus, "heldout-alice.txt")) as f:
         hx, hy = windows(tok, f.read().replace("\f\n\n", ""), 12, 512)
     ones = np.ones(hx.shape, np.float32)
@@ -154,11 +163,10 @@ def main():
         "%d parameters, step %d, %d workers" % (flat.numel(), opt.step, os.cpu_count()), flush=True
     )
     budget, start = 60 * (args.finish or args.minutes), time.time()
-    t = args.context or (1024 if args.finish else 512)
     next_eval, next_save, losses, first = 60, 60 * args.save_minutes, [], tokens
 
     def save():
-        everything = {"config": c, "flat": flat, "m": opt.m, "v": opt.v, "step": opt.step,
+        everything = {"config": c, "flat": flat.cpu(), "m": opt.m.cpu(), "v": opt.v.cpu(), "step": opt.step,
                       "tokens": tokens, "seconds": before + time.time() - start}  # fmt: skip
         torch.save(everything, path + ".tmp")
         os.replace(path + ".tmp", path)

@@ -11,12 +11,14 @@ field() { sed -nE "s/.*\"$2\": *\"?([^\",}]+)\"?.*/\1/p" "$1" | head -n 1; }
 
 equal 'the model is the one that heldout.json was made from' "$(sha256sum "$model" | cut -d' ' -f1)" \
     "$(field "$here/heldout.json" model_sha256)"
-"$bitnet" perplexity -m "$model" -f "$here/heldout.txt" --json >"$tmp/perplexity.json"
+"$bitnet" perplexity -m "$model" -f "$here/heldout.txt" -c "$(field "$here/heldout.json" n_ctx)" --json >"$tmp/perplexity.json"
 equal 'as many tokens as the trainer scored' "$(field "$tmp/perplexity.json" tokens)" \
     "$(field "$here/heldout.json" tokens)"
 ok 'perplexity within 0.1 % of the trainer' awk -v a="$(field "$tmp/perplexity.json" perplexity)" \
     -v b="$(field "$here/heldout.json" perplexity)" \
     'BEGIN { d = (a - b) / b; print a, b, d; exit !(d < 0.001 && d > -0.001 && a > 1) }'
+ok 'held-out texts, questions and loops are as good as least.json says' \
+    python3 "$here/evaluate.py" "$model" --bitnet "$bitnet" --least "$here/least.json"
 
 digest() { "$bitnet" -m "$model" -p 'The king said' -n 64 --json --full-logits "$@" | sed -E 's/.*"logits_digest":"([0-9a-f]+)".*/\1/'; }
 reference=$(digest --backend=ref-scalar -t 1)
