@@ -42,7 +42,7 @@ JUDGE_OPT := $(OPT:-fsanitize=fuzzer-no-link,%=-fsanitize=%) -O3
 # No contraction and no -ffast-math anywhere: docs/NUMERICS.md.
 STD    := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC
 DEPGEN  = -MMD -MP -MT $@ -MF $(@:.o=.d)
-CORE_CPPFLAGS = -Icore/include -Icore -Itokenizers -Ireceipts -DBNT_VERSION='"$(VERSION)"' \
+CORE_CPPFLAGS = -Icore/include -Icore -Itokenizers -Itemplates -Ireceipts -DBNT_VERSION='"$(VERSION)"' \
                 $(shell $(PKG_CONFIG) --cflags $(LIBS))
 CORE_LIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -ldl -lpthread -lm
 CMD_LIBS  = $(shell $(PKG_CONFIG) --libs libedit)
@@ -50,7 +50,7 @@ LINK_HARDEN := -Wl,-z,relro,-z,now
 
 # ---- sources ----------------------------------------------------------------------------------
 LIB_SRC   := $(filter-out core/cmd/% core/plugin/paths.c,$(wildcard core/*/*.c)) \
-             $(wildcard tokenizers/*.c receipts/*.c)
+             $(wildcard tokenizers/*.c templates/*.c receipts/*.c)
 JUDGE_SRC := $(wildcard plugins/ref-scalar/*.c)
 CMD_SRC   := $(wildcard core/cmd/*.c)
 LIB_OBJ   := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(JUDGE_SRC:%.c=$(BUILD)/obj/judge/%.o)

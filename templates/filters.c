@@ -1,0 +1,359 @@
+/*
+ * filters.c - filters of texts, numbers and single values. list_filters.c has those of lists.
+ *
+ * As Jinja's own, with transformers' tojson: json.dumps without ASCII escapes.
+ */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval.h"
+
+static bool give(struct jv *out, struct bnt_marked t) {
+    *out = jv_marked(t);
+    return true;
+}
+
+static bool given(const struct jv *slot) {
+    return slot->kind != JV_ABSENT;
+}
+
+/* ---- texts ----------------------------------------------------------------------------------- */
+
+ROUTINE(f_trim) {
+    struct bnt_marked t, set = {0};
+    (void)args;
+    if (!jv_str(r, self, &t) ||
+        (given(&slot[0]) && slot[0].kind != JV_NONE && !arg_text(r, &slot[0], "trim", &set)))
+        return false;
+    return run_step(r, t.len / 64 * (1 + set.len / 16)) &&
+           give(out, text_strip(t, set, true, true));
+}
+
+static bool in_case(struct bnt_jinja_run *r, const struct jv *self, enum text_case how,
+                    struct jv *out) {
+    struct bnt_marked t;
+    return jv_str(r, self, &t) && text_case(r, t, how, &t) && give(out, t);
+}
+
+ROUTINE(f_upper) {
+    (void)args;
+    (void)slot;
+    return in_case(r, self, CASE_UPPER, out);
+}
+ROUTINE(f_lower) {
+    (void)args;
+    (void)slot;
+    return in_case(r, self, CASE_LOWER, out);
+}
+ROUTINE(f_capitalize) {
+    (void)args;
+    (void)slot;
+    return in_case(r, self, CASE_CAPITAL, out);
+}
+
+/* Not str.title: a word begins behind white space, a hyphen or an opening bracket. */
+ROUTINE(f_title) {
+    struct bnt_marked t, piece;
+    struct pen p = {0};
+    (void)args;
+    (void)slot;
+    if (!jv_str(r, self, &t) || !run_step(r, t.len)) return false;
+    for (size_t at = 0, end; at < t.len; at = end) {
+        int32_t c;
+        bool divides = true;
+        for (end = at; end < t.len;) { /* a word, or what stands between two */
+            size_t n = text_next(t, end, &c);
+            bool between = char_is_space(c) || (c > 0 && c < 0x80 && strchr("-({[<", c));
+            if (end == at)
+                divides = between;
+            else if (between != divides)
+                break;
+            end += n;
+        }
+        piece = text_part(t, at, end);
+        if ((!divides && !text_case(r, piece, CASE_CAPITAL, &piece)) || !pen_put(r, &p, piece))
+            return false;
+    }
+    return give(out, pen_done(&p));
+}
+
+ROUTINE(f_replace) {
+    struct bnt_marked t, old, new;
+    int64_t most = -1;
+    (void)args;
+    if (!jv_str(r, self, &t) || !jv_str(r, &slot[0], &old) || !jv_str(r, &slot[1], &new))
+        return false;
+    if (given(&slot[2]) && slot[2].kind != JV_NONE && !arg_int(r, &slot[2], "replace", &most))
+        return false;
+    return text_replace(r, t, old, new, most < 0 ? SIZE_MAX : (size_t)most, &t) && give(out, t);
+}
+
+ROUTINE(f_string) {
+    struct bnt_marked t;
+    (void)args;
+    (void)slot;
+    if (!jv_str(r, self, &t)) return false;
+    give(out, t);
+    out->safe = self->kind == JV_TEXT && self->safe;
+    return true;
+}
+
+ROUTINE(f_safe) {
+    if (!f_string(r, self, args, slot, out)) return false;
+    out->safe = true;
+    return true;
+}
+
+ROUTINE(f_indent) {
+    struct bnt_marked t, by;
+    struct pen p = {0}, spaces = {0};
+    struct jv lines;
+    int64_t width = 4;
+    bool first = given(&slot[1]) && jv_truth(&slot[1]),
+         blank = given(&slot[2]) && jv_truth(&slot[2]);
+    (void)args;
+    if (!arg_text(r, self, "indent", &t)) return false;
+    if (slot[0].kind == JV_TEXT) {
+        by = slot[0].as.text;
+    } else {
+        if (given(&slot[0]) && !arg_int(r, &slot[0], "indent", &width)) return false;
+        while (width-- > 0)
+            if (!run_step(r, 1) || !pen_text(r, &spaces, " ")) return false;
+        by = pen_done(&spaces);
+    }
+    /* With one more end of a line, of which the last is an empty line. */
+    if (!jv_list_new(r, LIST_PLAIN, 0, &lines) || !pen_put(r, &p, t) || !pen_text(r, &p, "\n") ||
+        !text_lines(r, pen_done(&p), false, lines.as.list))
+        return false;
+    p = (struct pen){0};
+    for (size_t i = 0; i < lines.as.list->n; i++) {
+        struct bnt_marked line = lines.as.list->at[i].as.text;
+        bool indented = i == 0 ? first : blank || line.len;
+        if ((i && !pen_text(r, &p, "\n")) || (indented && !pen_put(r, &p, by)) ||
+            !pen_put(r, &p, line))
+            return false;
+    }
+    return give(out, pen_done(&p));
+}
+
+ROUTINE(f_format) {
+    struct bnt_marked t;
+    struct jv list;
+    (void)slot;
+    if (args->n_named) return run_error(r, "format with names is not known here");
+    if (!jv_str(r, self, &t) || !jv_list_new(r, LIST_TUPLE, args->n, &list)) return false;
+    for (size_t i = 0; i < args->n; i++)
+        if (!jv_list_add(r, list.as.list, &args->at[i])) return false;
+    return format_percent(r, t, &list, &t) && give(out, t);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+/* transformers: tojson(ensure_ascii=False, indent=None, separators=None, sort_keys=False). */
+ROUTINE(f_tojson) {
+    struct json_style s = {.ascii = given(&slot[0]) && jv_truth(&slot[0]),
+                           .sorted = given(&slot[3]) && jv_truth(&slot[3])};
+    struct bnt_marked t;
+    struct pen spaces = {0};
+    struct jv_list *pair;
+    int64_t width = 0;
+    (void)args;
+    if (slot[1].kind == JV_TEXT) {
+        s.indent = slot[1].as.text;
+    } else if (given(&slot[1]) && slot[1].kind != JV_NONE) {
+        if (!arg_int(r, &slot[1], "tojson: the indent", &width)) return false;
+        while (width-- > 0)
+            if (!run_step(r, 1) || !pen_text(r, &spaces, " ")) return false;
+        s.indent = pen_done(&spaces);
+    }
+    s.item = s.indent.text ? text_of(",", 1) : text_of(", ", 2);
+    s.key = text_of(": ", 2);
+    if (given(&slot[2]) && slot[2].kind != JV_NONE) {
+        if (!jv_iterate(r, &slot[2], &pair)) return false;
+        if (pair->n != 2) return run_error(r, "tojson: two separators are needed");
+        if (!arg_text(r, &pair->at[0], "tojson: a separator", &s.item) ||
+            !arg_text(r, &pair->at[1], "tojson: a separator", &s.key))
+            return false;
+    }
+    return jv_json(r, self, &s, &t) && give(out, t);
+}
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+/* float() of a text; false: it is none. */
+static bool text_real(struct bnt_marked t, double *out) {
+    char number[64], *end;
+    size_t n = 0;
+    t = text_strip(t, (struct bnt_marked){0}, true, true);
+    if (t.len == 0 || t.len >= sizeof number) return false;
+    for (size_t i = 0; i < t.len; i++) {
+        unsigned char c = (unsigned char)t.text[i];
+        bool between = c == '_' && i && i + 1 < t.len && isdigit((unsigned char)t.text[i - 1]) &&
+                       isdigit((unsigned char)t.text[i + 1]);
+        if (between) continue;
+        if (!isdigit(c) && !strchr("+-.eEinfatyINFATY", c)) return false;
+        number[n++] = (char)c;
+    }
+    number[n] = '\0';
+    *out = strtod(number, &end);
+    return end == number + n;
+}
+
+/* int() of a text. */
+static bool text_int(struct bnt_marked t, int64_t base, int64_t *out) {
+    bool minus = false, digit_before = false;
+    uint64_t v = 0;
+    t = text_strip(t, (struct bnt_marked){0}, true, true);
+    if (t.len && (t.text[0] == '-' || t.text[0] == '+')) {
+        minus = t.text[0] == '-';
+        t = text_part(t, 1, t.len);
+    }
+    if (t.len > 2 && t.text[0] == '0' &&
+        ((base == 16 && (t.text[1] | 32) == 'x') || (base == 8 && (t.text[1] | 32) == 'o') ||
+         (base == 2 && (t.text[1] | 32) == 'b')))
+        t = text_part(t, 2, t.len);
+    for (size_t i = 0; i < t.len; i++) {
+        unsigned char c = (unsigned char)t.text[i];
+        int64_t d = isdigit(c) ? c - '0' : isalpha(c) ? (c | 32) - 'a' + 10 : 99;
+        if (c == '_' && digit_before && i + 1 < t.len) {
+            digit_before = false;
+            continue;
+        }
+        if (d >= base || v > ((uint64_t)INT64_MAX - (uint64_t)d) / (uint64_t)base) return false;
+        v = v * (uint64_t)base + (uint64_t)d;
+        digit_before = true;
+    }
+    *out = minus ? -(int64_t)v : (int64_t)v;
+    return digit_before;
+}
+
+static bool whole_of(struct bnt_jinja_run *r, double f, struct jv *out) {
+    if (!(f > -9.2e18 && f < 9.2e18))
+        return run_error(r, "a number that does not fit 64 bits, as a whole one");
+    *out = jv_int((int64_t)f);
+    return true;
+}
+
+ROUTINE(f_int) {
+    int64_t base = 10, i;
+    double f;
+    (void)args;
+    if (given(&slot[1]) && !arg_int(r, &slot[1], "int: the base", &base)) return false;
+    if (base < 2 || base > 36) return run_error(r, "int: the base is not from 2 to 36");
+    if (jv_as_int(self, &i))
+        *out = jv_int(i);
+    else if (self->kind == JV_FLOAT && isfinite(self->as.real))
+        return whole_of(r, self->as.real, out);
+    else if (self->kind == JV_TEXT && text_int(self->as.text, base, &i))
+        *out = jv_int(i);
+    else if (self->kind == JV_TEXT && text_real(self->as.text, &f) && isfinite(f))
+        return whole_of(r, f, out);
+    else
+        *out = given(&slot[0]) ? slot[0] : jv_int(0);
+    return true;
+}
+
+ROUTINE(f_float) {
+    double f;
+    (void)args;
+    (void)r;
+    if (jv_is_number(self))
+        *out = jv_real(jv_as_real(self));
+    else if (self->kind == JV_TEXT && text_real(self->as.text, &f))
+        *out = jv_real(f);
+    else
+        *out = given(&slot[0]) ? slot[0] : jv_real(0.0);
+    return true;
+}
+
+ROUTINE(f_abs) {
+    int64_t i;
+    (void)args;
+    (void)slot;
+    if (self->kind == JV_FLOAT) {
+        *out = jv_real(fabs(self->as.real));
+        return true;
+    }
+    if (!arg_int(r, self, "abs", &i)) return false;
+    if (i == INT64_MIN) return run_error(r, "a whole number that does not fit 64 bits");
+    *out = jv_int(i < 0 ? -i : i);
+    return true;
+}
+
+ROUTINE(f_round) {
+    int64_t precision = 0, i;
+    char text[400];
+    (void)args;
+    if (given(&slot[0]) && !arg_int(r, &slot[0], "round", &precision)) return false;
+    if (!jv_is_number(self)) return run_error(r, "round of a %s", jv_type_name(self));
+    if (precision < 0 || precision > 40) return run_error(r, "round to such a precision");
+    double f = jv_as_real(self), scale = pow(10.0, (double)precision);
+    if (given(&slot[1]) && (jv_is(&slot[1], "ceil") || jv_is(&slot[1], "floor"))) {
+        double scaled = f * scale;
+        *out = jv_real((jv_is(&slot[1], "ceil") ? ceil(scaled) : floor(scaled)) / scale);
+        return true;
+    }
+    if (given(&slot[1]) && !jv_is(&slot[1], "common"))
+        return run_error(r, "round: an unknown method");
+    if (jv_as_int(self, &i)) {
+        *out = jv_int(i);
+        return true;
+    }
+    /* The decimal nearest to the exact value, ties to even: what printf does, and Python. */
+    snprintf(text, sizeof text, "%.*f", (int)precision, f);
+    *out = jv_real(strtod(text, NULL));
+    return true;
+}
+
+/* ---- any value ------------------------------------------------------------------------------- */
+
+ROUTINE(f_default) {
+    bool boolean = given(&slot[1]) && jv_truth(&slot[1]);
+    (void)args;
+    (void)r;
+    *out = *self;
+    if (self->kind == JV_UNDEFINED || (boolean && !jv_truth(self)))
+        *out = given(&slot[0]) ? slot[0] : jv_text("");
+    return true;
+}
+
+ROUTINE(f_length) {
+    size_t n;
+    (void)args;
+    (void)slot;
+    if (!jv_length(r, self, &n)) return false;
+    *out = jv_int((int64_t)n);
+    return true;
+}
+
+const struct routine *filter_find(const char *name) {
+    static const struct routine all[] = {
+        {"trim", "chars", 0, f_trim, 0},
+        {"upper", "", 0, f_upper, 0},
+        {"lower", "", 0, f_lower, 0},
+        {"capitalize", "", 0, f_capitalize, 0},
+        {"title", "", 0, f_title, 0},
+        {"replace", "old new count", 2, f_replace, 0},
+        {"string", "", 0, f_string, 0},
+        {"safe", "", 0, f_safe, 0},
+        {"indent", "width first blank", 0, f_indent, 0},
+        {"format", NULL, 0, f_format, 0},
+        {"tojson", "ensure_ascii indent separators sort_keys", 0, f_tojson, 0},
+        {"int", "default base", 0, f_int, 0},
+        {"float", "default", 0, f_float, 0},
+        {"abs", "", 0, f_abs, 0},
+        {"round", "precision method", 0, f_round, 0},
+        {"default", "default_value boolean", 0, f_default, 0},
+        {"d", "default_value boolean", 0, f_default, 0},
+        {"length", "", 0, f_length, 0},
+        {"count", "", 0, f_length, 0},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (strcmp(all[i].name, name) == 0) return &all[i];
+    for (const struct routine *f = list_filters; f->name; f++)
+        if (strcmp(f->name, name) == 0) return f;
+    return NULL;
+}
