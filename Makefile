@@ -167,7 +167,7 @@ lint:
 	shellcheck $(shell git ls-files '*.sh') .ci/run
 	@$(MAKE) --no-print-directory lint-workflows
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
-	    --suppress=missingIncludeSystem -Icore/include -Icore -Itokenizers core tokenizers receipts
+	    --suppress=missingIncludeSystem -Icore/include -Icore -Itokenizers -Itemplates core tokenizers templates receipts
 
 format:
 	clang-format -i $(C_FILES)

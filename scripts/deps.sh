@@ -24,6 +24,8 @@ build libedit libedit-dev line_editing_in_bitnet_chat
 test check check unit_tests
 test !node nodejs reads_the_reference_vocabularies
 test !npm npm fetches_the_reference_vocabularies
+test !git git takes_the_chat_templates_out_of_a_release
+test @jinja2 python3-jinja2 the_reference_of_chat_templates
 lint !clang-format clang-format layout_of_the_sources
 lint !clang clang second_compiler_and_fuzzers
 lint !shellcheck shellcheck shell_scripts
@@ -37,6 +39,7 @@ arm64 !qemu-aarch64 qemu-user runs_aarch64_programs
 present() { # $1: how to see it
     case $1 in
     !*) command -v "${1#!}" >/dev/null 2>&1 ;;
+    @*) python3 -c "import ${1#@}" 2>/dev/null || /usr/bin/python3 -c "import ${1#@}" 2>/dev/null ;;
     @*)
         for file in ${1#@}; do [ -e "$file" ] && return; done
         return 1

@@ -368,7 +368,7 @@ static int lex_all(struct lexer *x) {
             pass(x, sign == '-' || sign == '+' ? 3 : 2);
             if (status == BNT_OK) status = lex_tag(x, what == '%');
         }
-        line_start = x->s[x->at - 1] == '\n';
+        line_start = x->at > 0 && x->s[x->at - 1] == '\n';
     }
     return status == BNT_OK ? add(x, TOKEN_END, "", 0) : status;
 }

@@ -64,5 +64,14 @@ $(TEMPLATE_LINES): $(BUILD)/obj/tests/oracles/template_lines.o $(BUILD)/obj/test
 	@mkdir -p $(@D)
 	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
-templates: $(TEMPLATE_LINES) $(ORACLES)/vocab.stamp
-	$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)
+JINJA_LINES := $(BUILD)/tests/jinja_lines
+$(JINJA_LINES): $(BUILD)/obj/tests/oracles/jinja_lines.o $(PATHS) $(LIB)
+	@mkdir -p $(@D)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+# The first Python that has Jinja, which is what chat templates are defined by.
+JINJA_PYTHON = $(shell for p in python3 /usr/bin/python3; do $$p -c 'import jinja2' 2>/dev/null && echo $$p && break; done)
+JINJA_TEST = "$(NODE) tests/oracles/jinja.mjs $(ORACLES) $(BUNDLE)/models $(JINJA_LINES) $(JINJA_PYTHON) tests/oracles/jinja_reference.py"
+
+templates: $(TEMPLATE_LINES) $(JINJA_LINES) $(ORACLES)/vocab.stamp $(BUNDLE).stamp
+	@V=1 tests/run.sh "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" $(JINJA_TEST)
