@@ -24,7 +24,7 @@ TEMPLATE = (
     " + '<|eot_id|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
 )
-F32, F16, I2_S = 0, 1, 36
+F32, F16, Q8_0, I2_S = 0, 1, 8, 36
 U32, I32, FLOAT, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
 
 
@@ -53,6 +53,17 @@ def pack_i2s(codes, scale):
     q = (codes.to(torch.int8).numpy() + 1).astype(np.uint8).reshape(-1, 4, 32)
     packed = q[:, 0] << 6 | q[:, 1] << 4 | q[:, 2] << 2 | q[:, 3]
     return packed.tobytes() + struct.pack("<f", scale) + bytes(28)
+
+
+def pack_q8(w):
+    """32 weights of a row: an f16 scale, then the int8 multiples of it."""
+    blocks = w.float().numpy().reshape(-1, 32)
+    scale = (np.abs(blocks).max(1) / 127).astype(np.float16)
+    step = np.where(scale > 0, scale, 1).astype(np.float32)[:, None]
+    codes = np.rint(blocks / step).clip(-127, 127).astype(np.int8)
+    out = np.zeros(len(blocks), [("scale", "<f2"), ("codes", "i1", 32)])
+    out["scale"], out["codes"] = scale, codes
+    return out.tobytes()
 
 
 def metadata(c, tok):
@@ -90,10 +101,12 @@ def metadata(c, tok):
     ]
 
 
-def tensors(p, c):
+def tensors(p, c, embeddings):
     """(name, shape, type, bytes) in file order."""
 
     def dense(name, w, kind):
+        if kind == Q8_0:
+            return name + ".weight", tuple(w.shape), kind, pack_q8(w)
         w = w.half() if kind == F16 else w.float()
         return name + ".weight", tuple(w.shape), kind, w.contiguous().numpy().tobytes()
 
@@ -105,7 +118,7 @@ def tensors(p, c):
             yield name + ".weight", tuple(part.shape), I2_S, pack_i2s(part, float(scales[row]))
             row += part.shape[0]
 
-    yield dense("token_embd", p["embd"], F16)
+    yield dense("token_embd", p["embd"], embeddings)
     for i in range(c["blocks"]):
         s, b = "%d." % i, "blk.%d." % i
         yield dense(b + "attn_norm", p[s + "attn_norm"], F32)
@@ -124,12 +137,14 @@ def main():
     ap.add_argument("checkpoint")
     ap.add_argument("out")
     ap.add_argument("--vocabulary", default="build/corpus/vocabulary.json")
+    ap.add_argument("--embeddings", choices=["f16", "q8_0"], default="f16")
     args = ap.parse_args()
     state = torch.load(args.checkpoint)
     c, tok = state["config"], Tokenizer.load(args.vocabulary)
     assert len(tok.tokens) == c["vocab"]
     meta, infos, data = metadata(c, tok), b"", b""
-    parts = list(tensors(views(state["flat"], c), c))
+    embeddings = {"f16": F16, "q8_0": Q8_0}[args.embeddings]
+    parts = list(tensors(views(state["flat"], c), c, embeddings))
     for name, shape, kind, blob in parts:
         dims = shape[::-1]
         infos += text(name) + struct.pack("<I%dQIQ" % len(dims), len(dims), *dims, kind, len(data))

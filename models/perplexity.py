@@ -86,8 +86,12 @@ class Gguf:
         if kind in (0, 1):
             array = np.frombuffer(self.data, {0: "<f4", 1: "<f2"}[kind], n, at).astype(np.float32)
             return "dense", torch.from_numpy(array.reshape(shape))
+        if kind == 8:
+            blocks = np.frombuffer(self.data, [("scale", "<f2"), ("codes", "i1", 32)], n // 32, at)
+            array = blocks["scale"].astype(np.float32)[:, None] * blocks["codes"]
+            return "dense", torch.from_numpy(array.reshape(shape))
         if kind != 36:
-            raise SystemExit("tensor type %d: this reader knows F32, F16 and I2_S" % kind)
+            raise SystemExit("tensor type %d: this reader knows F32, F16, Q8_0 and I2_S" % kind)
         raw = np.frombuffer(self.data, np.uint8, n // 4, at).reshape(-1, 1, 32)
         codes = (raw >> np.array([6, 4, 2, 0], np.uint8).reshape(1, 4, 1) & 3).astype(
             np.float32

@@ -9,6 +9,7 @@ busy with something else delays nobody; with --device cuda one device does it al
 """
 import argparse
 import csv
+import ctypes
 import math
 import multiprocessing
 import os
@@ -35,6 +36,8 @@ WARM_UP = 40
 
 def work(step, opt, grads, tasks, results):
     """A worker: computes parts of a step, then moves its share of the tensors."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: none outlives the trainer
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_grad_enabled(False)
     torch.set_num_threads(1)
@@ -121,6 +124,8 @@ def main():
         "--finish", type=float, default=0, help="minutes of falling rate from the trunk"
     )
     ap.add_argument("--lr", type=float, default=3e-3)
+    for name in ("dim", "blocks", "ff"):
+        ap.add_argument("--" + name, type=int, default=CONFIG[name], help="of a new trunk")
     ap.add_argument("--tokens", type=int, default=8192, help="tokens a step")
     ap.add_argument("--context", type=int, default=0, help="tokens a row (512; 1024 to finish)")
     ap.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
@@ -134,7 +139,9 @@ def main():
     tok = Tokenizer.load(os.path.join(args.corpus, "vocabulary.json"))
     trunk, final = (os.path.join(args.out, n) for n in ("trunk.pt", "final.pt"))
     state = torch.load(trunk, map_location="cpu") if os.path.exists(trunk) else None
-    c = state["config"] if state else CONFIG
+    shape = {"dim": args.dim, "blocks": args.blocks, "ff": args.ff}
+    shape["heads"] = args.dim // CONFIG["head_dim"]
+    c = state["config"] if state else dict(CONFIG, **shape)
     cuda = args.device == "cuda"
     flat = initial(c, args.seed).to(args.device)
     opt = Optimizer(c, flat, args.optimizer)
@@ -159,9 +166,7 @@ def main():
     path, name = (final, "finish") if args.finish else (trunk, "trunk")
     fresh = state is None or bool(args.finish)
     log = Log(os.path.join(args.out, name + "-log.csv"), fresh)
-    print(
-        "%d parameters, step %d, %d workers" % (flat.numel(), opt.step, os.cpu_count()), flush=True
-    )
+    print("%d parameters, step %d, %d cores" % (flat.numel(), opt.step, cores), flush=True)
     budget, start = 60 * (args.finish or args.minutes), time.time()
     next_eval, next_save, losses, first = 60, 60 * args.save_minutes, [], tokens
 
