@@ -16,14 +16,18 @@ ARM64_MAKE   = env -u PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR=$(ARM64_ROOT) \
     $(MAKE) --no-print-directory VARIANT=release BUILD=$(ARM64_BUILD) \
     CC="$(ARM64_CC) --sysroot=$(ARM64_ROOT)" AR=$(ARM64_AR)
 
-.PHONY: arm64 check-arm64 check-kernels-arm64
+.PHONY: arm64 check-arm64 check-kernels-arm64 check-extremes
 arm64:
 	@scripts/deps.sh arm64
 	@scripts/arm64-sysroot.sh $(ARM64_BUILD)/sysroot
 	@+$(ARM64_MAKE) all tests checkkern
 
 check-arm64: arm64 all
-	@tests/arm64.sh $(ARM64_BUILD) $(BUILD)
+	@tests/run.sh "tests/arm64.sh $(ARM64_BUILD) $(BUILD)" "tests/extremes.sh $(ARM64_BUILD) $(BUILD) 100"
+
+# Models at the ends of what is valid, here and there.
+check-extremes: arm64 all
+	@tests/extremes.sh $(ARM64_BUILD) $(BUILD) 2000
 
 check-kernels-arm64: arm64
 	@tests/arm64-kernels.sh $(ARM64_BUILD)

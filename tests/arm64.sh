@@ -62,7 +62,7 @@ kernels neoverse-n1 --variant=neon-dotprod --slot=i8_gemv
 kernels neoverse-n1 --variant=neon-dotprod --slot=peak
 kernels max --variant=neon-i8mm --slot=ternary_gemm
 kernels max --variant=neon-i8mm --slot=peak
-for test in kernels abi cpu topology pool elfnote backend selfcheck numerics types gguf model; do
+for test in kernels abi cpu topology pool elfnote backend selfcheck numerics rope types gguf model keys; do
     unit max "test_$test"
 done
 

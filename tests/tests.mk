@@ -46,7 +46,7 @@ go-no-go:
 	@scripts/go-no-go.sh $(if $(FULL),--full)
 
 # Everything that can be tested here, one after the other; ends with one line of sums. An hour and more.
-LONG_TARGETS := run-tests check-kernels-long check-mutations vocabulary-files tokenizer-diff crossval check-arm64 \
+LONG_TARGETS := run-tests check-kernels-long check-mutations vocabulary-files tokenizer-diff crossval check-arm64 check-extremes \
                 check-kernels-arm64 check-digests
 .PHONY: check-long
 check-long:

@@ -445,7 +445,7 @@ static void add_bias(struct gw *w, const struct synth *s, uint32_t block, const 
                      uint64_t n) {
     char name[64];
     snprintf(name, sizeof name, "blk.%u.%s.bias", (unsigned)block, part);
-    if (is(s, "qwen2")) add(w, s, name, T_F32, n, 0, 0.7f, 0);
+    if (is(s, "qwen2")) add(w, s, name, T_F32, n, 0, s->bias_scale > 0 ? s->bias_scale : 0.7f, 0);
 }
 
 /* The norm of one projection's input: binary16, as such files have it. */

@@ -52,6 +52,7 @@ struct synth {
     uint32_t longrope_context; /* minicpm: longrope, with this original context */
     /* minicpm: of the embedding, of what branches add, a divisor of logits; 0: 5, 0.5 and 3. */
     float embd_scale, branch_scale, logit_scale;
+    float bias_scale; /* qwen2: their size; 0: 0.7 */
     /* What a wrong file has: for tests of refusal. */
     const char *omit;                                 /* this tensor is left out */
     const char *omit_key;                             /* and this <arch>. key */

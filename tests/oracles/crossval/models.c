@@ -10,7 +10,7 @@
 
 /* Median of rms, rms, KL, max, same top: of a text, then of lone tokens. */
 const struct level_bounds levels[LEVELS] = {
-    [FLOAT] = {"f32", {1.5e-3, 3e-3, 1.5e-5, 3.5e-2, 0.95}, {6e-7, 3e-4, 8e-8, 3e-3, 0.98}},
+    [FLOAT] = {"f32", {1.5e-3, 3e-3, 1.5e-5, 3.5e-2, 0.95}, {6e-7, 6e-4, 5e-7, 6e-3, 0.98}},
     [HALF] = {"f16", {3.5e-3, 7e-3, 5e-5, 7e-2, 0.93}, {1.5e-3, 2.5e-3, 2e-5, 2.5e-2, 0.97}},
     [ONE_SCALE] = {"ternary, activations quantized alike",
                    {6e-2, 0.14, 3e-2, 1.2, 0.88},
@@ -53,6 +53,21 @@ const struct model models[] = {
     {"qwen3.F32.yarn", "qwen3", T_F32, T_F32, SMALL, FLOAT, YARN},
     {"qwen3.Q2_0", "qwen3", T_Q2_0, T_F16, SMALL, TERNARY, VARIED},
     {"qwen3.Q2_0.wide.embeddings", "qwen3", T_Q2_0, T_Q2_0, WIDE, TERNARY, YARN | VARIED},
+    {"llama.F32.attn-factor", "llama", T_F32, T_F32, SMALL, FLOAT, ATTN_FACTOR},
+    {"qwen3.F32.yarn.attn-factor", "qwen3", T_F32, T_F32, SMALL, FLOAT, YARN | ATTN_FACTOR},
+    {"qwen2.F32", "qwen2", T_F32, T_F32, SMALL, FLOAT, 0},
+    {"qwen2.F16", "qwen2", T_F16, T_F16, SMALL, HALF, 0},
+    {"qwen2.TQ2_0.one-block", "qwen2", T_TQ2_0, T_F32, ONE_BLOCK, ONE_SCALE, 0},
+    {"qwen2.TQ2_0.wide", "qwen2", T_TQ2_0, T_F16, WIDE, TERNARY_WIDE, 0},
+    {"minicpm.F32", "minicpm", T_F32, T_F32, SMALL, FLOAT, 0},
+    {"minicpm.F32.longrope", "minicpm", T_F32, T_F32, SMALL, FLOAT, LONGROPE},
+    {"minicpm.F32.longrope-short", "minicpm", T_F32, T_F32, SMALL, FLOAT, LONGROPE_SHORT},
+    {"minicpm.TQ2_0.one-block", "minicpm", T_TQ2_0, T_F32, ONE_BLOCK, ONE_SCALE, 0},
+    {"minicpm.TQ2_0.wide", "minicpm", T_TQ2_0, T_F16, WIDE, TERNARY_WIDE, LONGROPE},
+    {"gemma3.F32", "gemma3", T_F32, T_F32, SMALL, HALF, 0}, /* GELU from a table of binary16 */
+    {"gemma3.F32.window", "gemma3", T_F32, T_F32, SMALL, HALF, WINDOW},
+    {"gemma3.F16.window", "gemma3", T_F16, T_F16, SMALL, HALF, WINDOW},
+    {"gemma3.TQ2_0.wide.window", "gemma3", T_TQ2_0, T_F16, WIDE, TERNARY_WIDE, WINDOW},
 };
 const size_t n_models = sizeof models / sizeof models[0];
 
@@ -82,6 +97,14 @@ struct synth describe(const struct model *m) {
         s.yarn_factor = 4;
         s.yarn_context = 128;
     }
+    if (m->extras & LONGROPE) s.longrope_context = 32; /* contexts are 64 and 256 */
+    if (m->extras & LONGROPE_SHORT) s.longrope_context = 1024;
+    if (m->extras & WINDOW) {
+        s.window = 12;
+        s.window_period = 2;
+        s.rope_base = 1000000;
+    }
+    if (m->extras & ATTN_FACTOR) s.rope_attn_factor = 1.5f;
     s.rope_freqs = (m->extras & ROPE_FREQS) != 0;
     s.scale_tensors = (m->extras & SCALE_TENSORS) != 0;
     s.tq_varied = (m->extras & VARIED) != 0;

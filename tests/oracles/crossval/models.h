@@ -21,7 +21,17 @@ struct level_bounds {
 extern const struct level_bounds levels[LEVELS];
 
 enum shape { SMALL, ONE_BLOCK, WIDE };
-enum extra { LINEAR_ROPE = 1, ROPE_FREQS = 2, SCALE_TENSORS = 4, VARIED = 8, YARN = 16 };
+enum extra {
+    LINEAR_ROPE = 1,
+    ROPE_FREQS = 2,
+    SCALE_TENSORS = 4,
+    VARIED = 8,
+    YARN = 16,
+    LONGROPE = 32,       /* with a context beyond the original one */
+    LONGROPE_SHORT = 64, /* ... and within it */
+    WINDOW = 128,
+    ATTN_FACTOR = 256,
+};
 
 struct model {
     const char *name, *arch;

@@ -62,6 +62,45 @@ static void other_epsilon(struct synth *ours, struct synth *theirs) {
     (void)ours;
     theirs->eps *= 100;
 }
+static void no_attn_factor(struct synth *ours, struct synth *theirs) {
+    (void)ours;
+    theirs->rope_attn_factor = 0;
+}
+static void other_biases(struct synth *ours, struct synth *theirs) {
+    (void)ours;
+    theirs->bias_scale = 0.35f;
+}
+static void other_embedding_scale(struct synth *ours, struct synth *theirs) {
+    ours->embd_scale = 5;
+    theirs->embd_scale = 4;
+}
+static void other_residual_scale(struct synth *ours, struct synth *theirs) {
+    ours->branch_scale = 0.5f;
+    theirs->branch_scale = 0.4f;
+}
+static void other_logit_scale(struct synth *ours, struct synth *theirs) {
+    ours->logit_scale = 3;
+    theirs->logit_scale = 2.5f;
+}
+static void other_factors(struct synth *ours, struct synth *theirs) {
+    theirs->longrope_context = ours->longrope_context == 32 ? 1024 : 32;
+}
+static void silu_for_gelu(struct synth *ours, struct synth *theirs) {
+    (void)theirs;
+    ours->activation = "silu";
+}
+static void longer_window(struct synth *ours, struct synth *theirs) {
+    (void)ours;
+    theirs->window++;
+}
+static void other_window_pattern(struct synth *ours, struct synth *theirs) {
+    (void)ours;
+    theirs->window_period = 6;
+}
+static void other_window_rope_base(struct synth *ours, struct synth *theirs) {
+    (void)ours;
+    theirs->window_rope_base = 1000000;
+}
 static void one_scale(struct synth *ours, struct synth *theirs) {
     (void)ours;
     theirs->tq_varied = false;
@@ -94,6 +133,21 @@ static const struct mutation {
     {"qwen3.F32.yarn", "rope scaling", no_rope_scaling},
     {"qwen3.F32.yarn", "linear for YaRN", linear_for_yarn},
     {"qwen3.F32", "rope base", other_rope_base},
+    {"llama.F32.attn-factor", "attention factor", no_attn_factor},
+    {"qwen3.F32.yarn.attn-factor", "attention factor", no_attn_factor},
+    {"qwen2.F32", "biases", other_biases},
+    {"qwen2.TQ2_0.one-block", "biases", other_biases},
+    {"qwen2.F32", "rope base", other_rope_base},
+    {"minicpm.F32", "embedding scale", other_embedding_scale},
+    {"minicpm.F32", "residual scale", other_residual_scale},
+    {"minicpm.F32", "logit scale", other_logit_scale},
+    {"minicpm.F32.longrope", "short factors", other_factors},
+    {"minicpm.F32.longrope-short", "long factors", other_factors},
+    {"gemma3.F32", "other seed", other_seed},
+    {"gemma3.F32", "SiLU for GELU", silu_for_gelu},
+    {"gemma3.F32.window", "a window longer by one", longer_window},
+    {"gemma3.F32.window", "window pattern", other_window_pattern},
+    {"gemma3.F32.window", "rope base of windows", other_window_rope_base},
 };
 
 static const struct model *find(const char *name) {
