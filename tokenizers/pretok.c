@@ -58,11 +58,10 @@ static bool is_digit(int32_t cp, bool any_number) {
            (any_number && (kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO));
 }
 
-/* A character of \w that is no digit. */
+/* A character of \w, to which the engines of the trained tokenizers count all numbers. */
 static bool is_word(int32_t cp) {
     unsigned kind = bnt_kind_of(cp);
-    return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_PC &&
-           kind != UTF8PROC_CATEGORY_NO;
+    return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_PC;
 }
 
 /* Behind so many characters. */
@@ -75,7 +74,7 @@ static size_t advance(const struct bnt_words *w, size_t pos, size_t limit, size_
 /* The next run of digits at or behind pos, as the cut's match, and where its first group ends (or,
  * where the places before groups are wanted, begins). False if there is none. */
 static bool find_run(struct bnt_words *w, size_t i, size_t pos, size_t limit) {
-    const int kind = w->splitter->cuts[i].kind;
+    const enum bnt_cut_kind kind = w->splitter->cuts[i].kind;
     size_t run = limit, digits = 0;
     while (pos < limit) {
         int32_t cp;

@@ -42,10 +42,12 @@ const struct bnt_pretok *bnt_pretok_at(size_t i); /* NULL at the end */
 /* The known names, separated by spaces, cut to what fits. */
 char *bnt_pretok_names(char *dst, size_t size);
 
+enum bnt_cut_kind { BNT_CUT_REGEX, BNT_CUT_GROUPS, BNT_CUT_GROUPS_APART, BNT_CUT_GROUPS_BEFORE };
+
 /* A row of the table, ready to be used; immutable. */
 struct bnt_splitter {
     struct bnt_cut {
-        enum { BNT_CUT_REGEX, BNT_CUT_GROUPS, BNT_CUT_GROUPS_APART, BNT_CUT_GROUPS_BEFORE } kind;
+        enum bnt_cut_kind kind;
         struct bnt_regex regex;
     } cuts[BNT_CUTS_MAX];
     size_t count;

@@ -2,7 +2,7 @@
  * fuzz_tokenizer.c - hostile vocabularies and hostile texts.
  *
  * The first byte chooses: the input is a GGUF file whose tokenizer, if it opens, encodes the file's
- * own first bytes; or it is a text for one of two toy vocabularies, which must come back as it was,
+ * own first bytes; or it is a text for one of the toy vocabularies, which must come back as it was,
  * whole and streamed, with ranges that cover it.
  *
  * Run: make VARIANT=fuzz CC=clang fuzz; build/fuzz/tests/fuzz_tokenizer CORPUS_DIR
@@ -66,15 +66,18 @@ static struct bnt_tokenizer *toy_tokenizer(struct toy *toy) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const pre[] = {"gpt-2", "llama-bpe", "default", "starcoder"};
-    static struct bnt_tokenizer *toys[5]; /* made once: they are what is tested, not how */
+    static const char *const pre[] = {"gpt-2",       "llama-bpe", "default",      "starcoder",
+                                      "deepseek-v3", "gpt-4o",    "superbpe",     "tiny_aya",
+                                      "kimi-k2",     "bloom",     "deepseek-llm", "exaone-moe"};
+    enum { PRE = sizeof pre / sizeof pre[0], SPM = PRE, GEMMA, TOYS };
+    static struct bnt_tokenizer *toys[TOYS]; /* made once: they are what is tested, not how */
     unsigned choice, flags;
     if (size < 1) return 0;
-    choice = data[0] & 7;
-    flags = (data[0] & 8 ? BNT_ENCODE_PARSE_SPECIAL : 0u) | BNT_ENCODE_EXACT;
+    choice = data[0] & 31;
+    flags = (data[0] & 32 ? BNT_ENCODE_PARSE_SPECIAL : 0u) | BNT_ENCODE_EXACT;
     data++;
     size--;
-    if (choice >= 5) {
+    if (choice >= TOYS) {
         struct bnt_gguf *g = NULL;
         struct bnt_tokenizer *t = NULL;
         struct bnt_err err = {0};
@@ -91,7 +94,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         bnt_gguf_close(g);
         return 0;
     }
-    if (!toys[choice]) toys[choice] = toy_tokenizer(choice < 4 ? toy_bpe(pre[choice]) : toy_spm());
+    if (!toys[choice])
+        toys[choice] = toy_tokenizer(choice < PRE    ? toy_bpe(pre[choice])
+                                     : choice == SPM ? toy_spm()
+                                                     : toy_gemma());
     round_trip(toys[choice], data, size, flags, true);
     return 0;
 }

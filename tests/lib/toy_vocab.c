@@ -148,8 +148,8 @@ struct toy *toy_gemma(void) {
                                          "c",
                                          "ab",
                                          "bc",
-                                         "\xE2\x96\x81"
-                                         "a",
+                                         ("\xE2\x96\x81"
+                                          "a"),
                                          "\n",
                                          "\n\n",
                                          "\n\n\n\n\n",

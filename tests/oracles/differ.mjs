@@ -3,7 +3,8 @@
 //     node differ.mjs PACKAGES TOKENIZE_LINES [TEXTS] [SEED]
 //
 // The others are Hugging Face's Rust tokenizers, set up with the published pre-tokenizer of each
-// family (`default` is llama.cpp's own), and llama-tokenizer-js for SentencePiece. The texts are
+// family of tokenizer.ggml.pre (`default` is llama.cpp's own), and llama-tokenizer-js for
+// SentencePiece. The texts are
 // valid UTF-8 (that is all the others take), made of what pre-tokenizers disagree about.
 import fs from 'node:fs';
 import path from 'node:path';
@@ -30,7 +31,8 @@ const BITS = [' ', '  ', '   ', '\n', '\r', '\t', '\r\n', "'", "'s", "'S", "'\u0
     '...', '$', '+', '<|', '|>', '`', '~', '^', '=', '_', '-', '--', '\u201c', '\u00a0', '\u2003',
     '\u3000', '\u0085', '\ufeff', '\u180e', '\u200b', '\u200d', '\u2028', '\u1680', '\u{1f600}',
     '\u{1f468}\u200d\u{1f469}', '\u0000', '\u001b', '\u0130', '\u00df', '\u212a', '\u0378',
-    '\u{1d400}', '\u{1d7d9}', '<|endoftext|>', '<s>', '</s>', '<0x41>', '\u2581', 'http://'];
+    '\u{1d400}', '\u{1d7d9}', '<sentinel:12>', 'IMGIMGABZ', '123456789', '1234', '\uac00\ub098', '\u3042\u30a2', '\u0e40\u0e01', '\u0915\u094d\u0937', 'DON\'T', 'iPhone', 'eBay/',
+    '\uff0c', '\u3002', '/\n', '\n\n', '\t\t', '(', ')', '<|endoftext|>', '<s>', '</s>', '<0x41>', '\u2581', 'http://'];
 const WORDS = ('the of and to in is that for it was on are with his they this have from one had not ' +
     'which their said would there could about other these into time little work after people').split(' ');
 
@@ -93,18 +95,75 @@ const hf = (json) => {
     const t = Tokenizer.fromString(JSON.stringify(json));
     return async (s) => (await t.encode(s, null, { addSpecialTokens: false })).getIds();
 };
+// ---- every family of tokenizer.ggml.pre --------------------------------------------------------
+// GPT-2's pieces behind the expressions as they are published: tokenizer.json where a model's is
+// known, llama.cpp's source otherwise. They are written out here, not made of the parts that ours are
+// made of.
+const C = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
+const TAIL = '|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+const CASED = (c) => '[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+' + c +
+    '|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*' + c;
+const GPT4O = CASED(C + '?') + '|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*' + TAIL;
+const SIGNS = '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+';
+const HAN_KANA = '[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+';
+const HAN_HANGUL = '[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+';
+const BLOOM = ' ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+';
+const DEEPSEEK_LETTERS = '\\s?[A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-\u02af\u0370-\u0373' +
+    '\u0376\u0377\u037b-\u037d\u037f\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03f5\u03f7-\u0481\u048a-\u052f' +
+    '\u0531-\u0556\u10a0-\u10c5\u13a0-\u13f5\u13f8-\u13fd\u1c90-\u1cba\u1cbd-\u1cbf\u1d00-\u1d2b\u1d6b-\u1d77' +
+    '\u1d79-\u1d9a\u1e00-\u1f15\u1f18-\u1f1d\u1f20-\u1f45\u1f48-\u1f4d\u1f50-\u1f57\u1f59\u1f5b\u1f5d\u1f5f-\u1f7d' +
+    '\u1f80-\u1fb4\u1fb6-\u1fbc\u1fbe\u1fc2-\u1fc4\u1fc6-\u1fcc\u1fd0-\u1fd3\u1fd6-\u1fdb\u1fe0-\u1fec\u1ff2-\u1ff4' +
+    '\u1ff6-\u1ffc\u2102\u2107\u210a-\u2113\u2115\u2119-\u211d\u2124\u2126\u2128\u212a-\u212d\u212f-\u2134\u2139' +
+    '\u213c-\u213f\u2145-\u2149\u214e\u2183\u2184\u2c00-\u2c7b\u2c7e-\u2ce4\u2ceb-\u2cee\u2cf2\u2cf3\ua640-\ua66d' +
+    '\ua680-\ua69b\ua722-\ua76f\ua771-\ua787\ua78b-\ua78e\uab70-\uabbf\ufb00-\ufb06\ufb13-\ufb17\uff21-\uff3a' +
+    '\uff41-\uff5a\u{10400}-\u{1044f}\u{104b0}-\u{104d3}\u{104d8}-\u{104fb}\u{10c80}-\u{10cb2}\u{10cc0}-\u{10cf2}' +
+    '\u{118a0}-\u{118df}\u{1e900}-\u{1e943}]+';
+const digits = { type: 'Digits', individual_digits: true };
+const cuts = (...expressions) => sequence(...expressions.map((e) => (typeof e === 'string' ? split(e) : e)), bytes(false));
+const FAMILIES = {
+    'smaug-bpe': cuts(LLAMA3),
+    qwen2: cuts(LLAMA3.replace('{1,3}', '')),
+    falcon: sequence({ type: 'Punctuation', behavior: 'Contiguous' }, bytes(true), split('[0-9][0-9][0-9]')),
+    starcoder: sequence(digits, bytes(true)),
+    default: cuts('[\\p{P}$+<=>^~|]+', GPT2, '\\p{N}+', '[0-9][0-9][0-9]'),
+    qwen35: cuts(C + '|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*' + TAIL),
+    tekken: cuts(CASED('') + '|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*' + TAIL),
+    'gpt-4o': cuts(GPT4O),
+    tiny_aya: cuts('\\d{1,3}(?=(?:\\d{3})*\\b)', GPT4O),
+    'kimi-k2': cuts('[\\p{Han}]+|' + GPT4O.replaceAll('\\p{M}]', '\\p{M}&&[^\\p{Han}]]').replace('[\\r\\n/]*', '[\\r\\n]*')),
+    'deepseek-llm': cuts('[\r\n]', DEEPSEEK_LETTERS, '\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+', '\\s+$',
+        HAN_HANGUL, '\\p{N}+'),
+    'deepseek-coder': cuts('[\r\n]', '\\s?\\p{L}+', '\\s?\\p{P}+', HAN_HANGUL, digits),
+    'deepseek-v3': cuts('\\p{N}{1,3}', HAN_KANA, SIGNS + '| ?[\\p{P}\\p{S}]+[\\r\\n]*' + TAIL),
+    spark2_5: cuts('\\p{N}{1,3}', HAN_KANA, SIGNS + '| ?[\\p{P}\\p{S}]+|[\\r\\n]|\\s+(?!\\S)|\\s+', '\\p{N}'),
+    youtu: cuts('[\uac00-\ud7a3\u3131-\u318e]+|[\uff01\u2026\u201c\u201d\u2018\u2019\u2014\uff1a\uff1b\uff0c\u3001-\u303f\ufe30-\ufe4f]+|' +
+        '[\u3105-\u312f]+|' + HAN_KANA, GPT4O.replace('{1,3}', '')),
+    'jais-2': cuts(LLAMA3.replace('|\\s+(?!\\S)|\\s+', [512, 256, 128, 64, 32, 16, 8, 4].map((n) => `|\\s{${n}}(?!\\S)`).join('') +
+        '|\\s{1,2}(?!\\S)|\\s{1}')),
+    minicpm5: cuts('\\p{N}{1,3}', LLAMA3.replace('{1,3}', '+')),
+    ufakzeka: cuts(LLAMA3.replace('{1,3}', '').replace(C + '|', '')),
+    'seed-coder': cuts(C + '|[^\r\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\r\n]+|\\s*[\r\n]+|\\s+(?!\\S)|\\s+'),
+    bailingmoe: cuts("'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|" +
+        '\\s+(?!\\S)|\\s+'),
+    laguna: cuts('[^\\n]+|[\\n]+', LLAMA3.replace('{1,3}', '')),
+    'exaone-moe': cuts(C + '|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|' +
+        '\\s*[\\r\\n]|\\s+(?!\\S)|\\s+'),
+    afmoe: cuts('\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))', '[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\u3040-\u309f\u30a0-\u30ff\uff65-\uff9f' +
+        '\u2f00-\u2fdf\u0e40-\u0e7f\u0e80-\u0eff\u1780-\u17ff\u1000-\u109f\uaa60-\uaa7f\ua9e0-\ua9ff\uac00-\ud7af\u1100-\u11ff]+',
+    SIGNS + '| ?[\\p{P}\\p{S}]+[\\r\\n]*' + TAIL),
+    superbpe: cuts('\\p{N}+', '(?=(\\d{3})+(?!\\d))'),
+    bloom: cuts(BLOOM),
+    viking: cuts(BLOOM, '\\p{N}'),
+    chameleon: cuts('<sentinel:[0-9]+>', '(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z', '([\\t\\n]|    |  )', digits,
+        '[\\p{P}!-/:-@\\[-`{-~]', GPT2),
+};
+
 // name of the GGUF file: flags of ours (2: special tokens are parsed), the other
 const CASES = {
     gpt2: [2, hf(gpt2(bytes(true)))],
     llama3: [2, hf(published('llama3'))],
     qwen3: [2, hf(published('qwen3'))],
-    'pre-smaug-bpe': [2, hf(gpt2(sequence(split(LLAMA3), bytes(false))))],
-    'pre-qwen2': [2, hf(gpt2(sequence(split(LLAMA3.replace('{1,3}', '')), bytes(false))))],
-    'pre-falcon': [2, hf(gpt2(sequence({ type: 'Punctuation', behavior: 'Contiguous' }, bytes(true),
-        split('[0-9][0-9][0-9]'))))],
-    'pre-starcoder': [2, hf(gpt2(sequence({ type: 'Digits', individual_digits: true }, bytes(true))))],
-    'pre-default': [2, hf(gpt2(sequence(split('[\\p{P}$+<=>^~|]+'), split(GPT2), split('\\p{N}+'),
-        split('[0-9][0-9][0-9]'), bytes(false))))],
+    ...Object.fromEntries(Object.entries(FAMILIES).map(([name, cut]) => [`pre-${name}`, [2, hf(gpt2(cut))]])),
     llama: [0, async (s) => llama.encode(s, false, true)],
 };
 

@@ -139,7 +139,10 @@ if (!out) {
 }
 const dir = path.join(packages, 'node_modules');
 gpt2(dir, out, 'gpt-2', 'gpt2.gguf');
-for (const pre of ['smaug-bpe', 'qwen2', 'falcon', 'starcoder', 'default'])
+const FAMILIES = ['smaug-bpe', 'qwen2', 'falcon', 'starcoder', 'default', 'qwen35', 'tekken', 'gpt-4o', 'tiny_aya', 'kimi-k2',
+    'deepseek-llm', 'deepseek-coder', 'deepseek-v3', 'spark2_5', 'youtu', 'jais-2', 'minicpm5', 'ufakzeka', 'seed-coder',
+    'bailingmoe', 'laguna', 'exaone-moe', 'afmoe', 'superbpe', 'bloom', 'viking', 'chameleon'];
+for (const pre of FAMILIES)
     gpt2(dir, out, pre, `pre-${pre}.gguf`);
 await llama(dir, out);
 llama3(dir, out);

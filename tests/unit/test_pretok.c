@@ -90,6 +90,7 @@ static const struct {
      "ab's|\xE4\xB8\xAD"},
     {"tiny_aya", "1234567 12a", "1|234|567| |12|a"},
     {"tiny_aya", "1234x 1234_", "123|4|x| |123|4|_"},
+    {"tiny_aya", "1234\xC2\xBD", "123|4\xC2\xBD"},
     {"superbpe", "a b 1234567", "a b |1|234|567"},
     {"superbpe",
      "12\xC2\xBD"

@@ -28,7 +28,7 @@ $(CROSSVAL_BIN): $(CROSSVAL_OBJ) $(TOOL_LIB_OBJ) $(PATHS) $(LIB)
 # What npm cannot install is the program's to report: it writes a receipt in any case.
 crossval: $(CROSSVAL_BIN) plugins tools crossval-absent
 	-@$(MAKE) --no-print-directory $(LLAMA_ORACLE)/npm.stamp
-	-@$(MAKE) --no-print-directory $(ORACLES)/vocab.stamp
+	-@$(MAKE) --no-print-directory $(ORACLES)/vocab.stamp $(BUNDLE).stamp
 	@mkdir -p $(dir $(CROSSVAL_RECEIPT))
 	$(BUILD)/bitnet-synth --arch bitnet --type TQ2_0 --blocks 12 --vocab 6000 --embd 512 --heads 8 --head-dim 64 \
 	    --ff 1024 -o $(CROSSVAL_FILE)
