@@ -72,6 +72,7 @@ static const struct field model[] = {
     COUNT("bytes"),
     HASH_OF("sha256"),
     {.name = "ignored_keys", .kind = LIST, .lo = 1, .members = a_key, .optional = true},
+    {.name = "parts", .kind = INTEGER, .lo = 2, .hi = 1000, .optional = true},
     {.name = "i2s_layout", .kind = NAME, .words = "a b c", .optional = true},
     FINISH};
 static const struct field tokenizer[] = {WORD("source", "gguf"),

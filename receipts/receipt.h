@@ -103,6 +103,8 @@ const char *bnt_receipt_i2s_layout(const json_t *receipt);
 json_t *bnt_receipt_ids(const int32_t *ids, size_t n);
 json_t *bnt_receipt_output(const struct bnt_generation *g, struct bnt_err *err);
 
+/* SHA-256 of the model's file, or of its parts one behind the other. */
+int bnt_receipt_model_sha256(const struct bnt_gguf *g, char hex[65], struct bnt_err *err);
 /* What result.model and result.tokenizer say of a mapped file and its tokenizer. i2s_layout: the
  * one that its weights were read in, or NULL. NULL as above. */
 json_t *bnt_receipt_model(const struct bnt_gguf *g, const char *i2s_layout, struct bnt_err *err);

@@ -59,23 +59,31 @@ static int add_ignored(json_t *model, const struct bnt_gguf *g) {
     return bad;
 }
 
+int bnt_receipt_model_sha256(const struct bnt_gguf *g, char hex[65], struct bnt_err *err) {
+    struct bnt_sha256 h;
+    bnt_sha256_begin(&h);
+    for (size_t i = 0; i < bnt_gguf_parts(g); i++) {
+        size_t size;
+        const uint8_t *bytes = bnt_gguf_part(g, i, &size);
+        for (size_t at = 0, n; at < size; at += n) { /* it need not become resident for this */
+            uint8_t piece[HASHED_AT_ONCE];
+            n = size - at < sizeof piece ? size - at : sizeof piece;
+            bnt_gguf_copy(g, bytes + at, n, piece);
+            bnt_sha256_add(&h, piece, n);
+        }
+    }
+    return bnt_sha256_end(&h, hex, err);
+}
+
 json_t *bnt_receipt_model(const struct bnt_gguf *g, const char *i2s_layout, struct bnt_err *err) {
     struct bnt_str arch = {"", 0};
     char hex[65];
-    size_t size;
-    const uint8_t *bytes = bnt_gguf_bytes(g, &size);
-    struct bnt_sha256 h;
     bnt_gguf_str(g, "general.architecture", &arch);
-    bnt_sha256_begin(&h);
-    for (size_t at = 0, n; at < size; at += n) { /* the file need not become resident for this */
-        uint8_t piece[HASHED_AT_ONCE];
-        n = size - at < sizeof piece ? size - at : sizeof piece;
-        bnt_gguf_copy(g, bytes + at, n, piece);
-        bnt_sha256_add(&h, piece, n);
-    }
-    if (bnt_sha256_end(&h, hex, err) != BNT_OK) return NULL;
-    json_t *o = json_pack("{s:s%, s:I, s:s, s:s*}", "architecture", arch.ptr, arch.len, "bytes",
-                          (json_int_t)size, "sha256", hex, "i2s_layout", i2s_layout);
+    if (bnt_receipt_model_sha256(g, hex, err) != BNT_OK) return NULL;
+    json_t *parts = bnt_gguf_parts(g) > 1 ? json_integer((json_int_t)bnt_gguf_parts(g)) : NULL;
+    json_t *o = json_pack("{s:s%, s:I, s:s, s:s*, s:o*}", "architecture", arch.ptr, arch.len,
+                          "bytes", (json_int_t)bnt_gguf_size(g), "sha256", hex, "i2s_layout",
+                          i2s_layout, "parts", parts);
     if (add_ignored(o, g) == 0) return o;
     json_decref(o);
     return NULL;

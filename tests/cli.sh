@@ -162,6 +162,28 @@ odd=$tmp/$(printf 'a\377b').gguf
 cp "$model" "$odd"
 ok 'a model path that is no UTF-8' sh -c "\"$bitnet\" -m \"$odd\" -p abc -n 2 --json | grep -q '\"stop_reason\"'"
 
+# ---- a model in several files ----
+"$build/bitnet-split" "$model" 3 "$tmp/split"
+first=$tmp/split-00001-of-00003.gguf
+ok 'three parts were written' [ -f "$tmp/split-00003-of-00003.gguf" ]
+equal 'the parts have the digest of the whole' "$("$bitnet" -m "$first" -p abc -n 8 --json 2>/dev/null | sed -E 's/.*"hidden_digest":"([0-9a-f]+)".*/\1/')" \
+    "$(run --json -p abc -n 8 | sed -E 's/.*"hidden_digest":"([0-9a-f]+)".*/\1/')"
+ok 'inspect says how many' sh -c "\"$bitnet\" inspect --all \"$first\" | grep -q ', 3 parts'"
+exits 'a receipt of all parts' 0 '' "$bitnet" -m "$first" -p abc -n 4 --receipt="$tmp/split.json"
+ok 'with their hash, one behind the other' grep -q "\"parts\":3,\"sha256\":\"$(cat "$tmp"/split-*.gguf | sha256sum | cut -d' ' -f1)\"" "$tmp/split.json"
+exits 'verify finds the parts' 0 '' "$bitnet" verify "$tmp/split.json"
+exits 'the receipt of the whole is another' 10 'model.sha256' "$bitnet" verify "$tmp/split.json" -m "$model"
+exits 'a part as the model' 4 "part 2 of 3 of a model; it is opened by its first part, .*split-00001-of-00003" \
+    "$bitnet" -m "$tmp/split-00002-of-00003.gguf" -p a
+exits 'no output into a part' 2 'a part of the model' "$bitnet" -m "$first" -p a -n 1 --force --receipt="$tmp/split-00002-of-00003.gguf"
+printf 'x' | dd of="$tmp/split-00003-of-00003.gguf" bs=1 seek=$(($(stat -c %s "$tmp/split-00003-of-00003.gguf") - 40)) conv=notrunc 2>/dev/null
+exits 'a byte of the last part' 10 'model.sha256' "$bitnet" verify --fast "$tmp/split.json"
+rm "$tmp/split-00003-of-00003.gguf"
+exits 'a part is missing' 3 'part 3 of 3 of the model: .*split-00003-of-00003.gguf: No such file' "$bitnet" -m "$first" -p a
+exits 'also to inspect' 3 'part 3 of 3' "$bitnet" inspect "$first"
+exits 'and to tokenize' 3 'part 3 of 3' "$bitnet" tokenize -m "$first" a
+rm -f "$tmp"/split*
+
 # ---- tokens ----
 ids=$("$bitnet" tokenize -m "$model" --ids --no-bos 'héllo  wörld')
 equal 'decode undoes encode' "$("$bitnet" tokenize -m "$model" --decode "$ids")" 'héllo  wörld'

@@ -64,11 +64,11 @@ static void show_types(const struct bnt_gguf *g) {
 static void show_text(const struct cmd_args *args, const struct bnt_gguf *g,
                       const struct bnt_model *m, const struct bnt_tokenizer *t,
                       const char *why_not) {
-    char key[128], value[192];
-    size_t bytes;
-    bnt_gguf_bytes(g, &bytes);
-    printf("GGUF version %" PRIu32 ", %zu keys, %zu tensors, %.1f MB\n", bnt_gguf_version(g),
-           bnt_gguf_kv_count(g), bnt_gguf_tensor_count(g), (double)bytes / 1e6);
+    char key[128], value[192], where[32] = "";
+    printf("GGUF version %" PRIu32 ", %zu keys, %zu tensors, %.1f MB", bnt_gguf_version(g),
+           bnt_gguf_kv_count(g), bnt_gguf_tensor_count(g), (double)bnt_gguf_size(g) / 1e6);
+    if (bnt_gguf_parts(g) > 1) printf(", %zu parts", bnt_gguf_parts(g));
+    printf("\n");
     show_types(g);
     if (m) {
         const struct bnt_hparams *hp = &m->hp;
@@ -107,10 +107,12 @@ static void show_text(const struct cmd_args *args, const struct bnt_gguf *g,
     }
     for (size_t i = 0; i < bnt_gguf_tensor_count(g); i++) {
         const struct bnt_gguf_tensor *tensor = bnt_gguf_tensor_at(g, i);
-        printf("tensor %-40s %-6s %-20s %12" PRIu64 " bytes at %" PRIu64 "\n",
+        if (bnt_gguf_parts(g) > 1)
+            snprintf(where, sizeof where, " of part %" PRIu32, tensor->part + 1);
+        printf("tensor %-40s %-6s %-20s %12" PRIu64 " bytes at %" PRIu64 "%s\n",
                bnt_printable(key, sizeof key, tensor->name.ptr, tensor->name.len),
                bnt_type(tensor->type)->name, dims_text(tensor, value, sizeof value), tensor->bytes,
-               tensor->offset);
+               tensor->offset, where);
     }
 }
 
@@ -135,8 +137,6 @@ static json_t *scalar_json(const struct bnt_gguf_kv *kv) {
 static json_t *as_json(const struct bnt_gguf *g, const struct bnt_model *m,
                        const struct bnt_tokenizer *t, const char *why_not) {
     json_t *keys = json_object(), *tensors = json_array(), *o;
-    size_t bytes;
-    bnt_gguf_bytes(g, &bytes);
     for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) {
         const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
         char key[128];
@@ -148,15 +148,16 @@ static json_t *as_json(const struct bnt_gguf *g, const struct bnt_model *m,
         json_t *dims = json_array();
         for (unsigned d = 0; d < tensor->n_dims; d++)
             json_array_append_new(dims, json_integer((json_int_t)tensor->dims[d]));
-        json_array_append_new(tensors, json_pack("{s:o, s:s, s:o, s:I, s:I}", "name",
-                                                 cmd_json_text(tensor->name.ptr, tensor->name.len),
-                                                 "type", bnt_type(tensor->type)->name, "dims", dims,
-                                                 "offset", (json_int_t)tensor->offset, "bytes",
-                                                 (json_int_t)tensor->bytes));
+        json_array_append_new(tensors,
+                              json_pack("{s:o, s:s, s:o, s:i, s:I, s:I}", "name",
+                                        cmd_json_text(tensor->name.ptr, tensor->name.len), "type",
+                                        bnt_type(tensor->type)->name, "dims", dims, "part",
+                                        (int)tensor->part + 1, "offset", (json_int_t)tensor->offset,
+                                        "bytes", (json_int_t)tensor->bytes));
     }
-    o = json_pack("{s:i, s:I, s:o, s:o, s:b}", "gguf_version", (int)bnt_gguf_version(g),
-                  "file_bytes", (json_int_t)bytes, "metadata", keys, "tensors", tensors, "runnable",
-                  why_not == NULL);
+    o = json_pack("{s:i, s:i, s:I, s:o, s:o, s:b}", "gguf_version", (int)bnt_gguf_version(g),
+                  "parts", (int)bnt_gguf_parts(g), "file_bytes", (json_int_t)bnt_gguf_size(g),
+                  "metadata", keys, "tensors", tensors, "runnable", why_not == NULL);
     if (o && why_not) json_object_set_new(o, "reason", json_string(why_not));
     if (o && m)
         json_object_set_new(o, "parameters",

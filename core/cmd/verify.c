@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/sha256.h"
 #include "cmd/cmd.h"
 #include "cmd/locate.h"
 #include "verify.h"
@@ -24,6 +23,15 @@ static const char *text_in(const json_t *receipt, const char *part, const char *
     return json_string_value(json_object_get(json_object_get(receipt, part), name));
 }
 
+static bool has_hash(const char *path, json_int_t bytes, const char *wanted) {
+    struct bnt_gguf *g = NULL;
+    char hex[65];
+    bool same = bnt_gguf_open(&g, path, NULL) == BNT_OK && (json_int_t)bnt_gguf_size(g) == bytes &&
+                bnt_receipt_model_sha256(g, hex, NULL) == BNT_OK && strcmp(hex, wanted) == 0;
+    bnt_gguf_close(g);
+    return same;
+}
+
 /* -m; or else of the recorded path and the default model the first that has the recorded hash, or
  * the first that exists, so that the model check can say how it differs. */
 static int find_model(const struct cmd_args *args, const json_t *receipt, const char **path,
@@ -31,15 +39,14 @@ static int find_model(const struct cmd_args *args, const json_t *receipt, const 
     const json_t *model = json_object_get(json_object_get(receipt, "result"), "model");
     const char *wanted = json_string_value(json_object_get(model, "sha256"));
     const char *places[] = {text_in(receipt, "circumstance", "model_path"), bnt_model_path()};
-    char hex[65];
     struct stat st;
     *path = args->model;
     if (*path) return BNT_OK;
     for (size_t i = 0; i < 2; i++) {
         if (stat(places[i], &st) != 0 || !S_ISREG(st.st_mode)) continue;
         if (!*path) *path = places[i];
-        if (st.st_size != json_integer_value(json_object_get(model, "bytes"))) continue;
-        if (bnt_sha256_file(places[i], hex, NULL) != BNT_OK || strcmp(hex, wanted) != 0) continue;
+        if (!has_hash(places[i], json_integer_value(json_object_get(model, "bytes")), wanted))
+            continue;
         *path = places[i];
         return BNT_OK;
     }

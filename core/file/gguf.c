@@ -186,8 +186,20 @@ uint32_t *bnt_gguf_offset_order(const struct bnt_gguf *g) {
     return sorted_order(g->n_tensors, g->tensors, by_offset);
 }
 
-static int check_names(struct bnt_gguf *g, struct bnt_err *err) {
+static int tensor_twice(const struct bnt_gguf_tensor *a, const struct bnt_gguf_tensor *b,
+                        struct bnt_err *err) {
     char name[96];
+    printable(a->name, name);
+    if (a->part == b->part) return bnt_fail(err, BNT_E_FORMAT, "tensor '%s' appears twice", name);
+    uint32_t first = a->part < b->part ? a->part : b->part;
+    return bnt_fail(err, BNT_E_FORMAT, "tensor '%s' is in part %" PRIu32 " and in part %" PRIu32,
+                    name, first + 1, a->part + b->part - first + 1);
+}
+
+int bnt_gguf_index(struct bnt_gguf *g, struct bnt_err *err) {
+    char name[96];
+    free(g->kv_order);
+    free(g->tensor_order);
     g->kv_order = sorted_order(g->n_kv, g->kv, by_key);
     g->tensor_order = sorted_order(g->n_tensors, g->tensors, by_name);
     if (!g->kv_order || !g->tensor_order)
@@ -199,8 +211,8 @@ static int check_names(struct bnt_gguf *g, struct bnt_err *err) {
     }
     for (size_t i = 1; i < g->n_tensors; i++) {
         if (by_name(&g->tensor_order[i - 1], &g->tensor_order[i], g->tensors) == 0)
-            return bnt_fail(err, BNT_E_FORMAT, "tensor '%s' appears twice",
-                            printable(g->tensors[g->tensor_order[i]].name, name));
+            return tensor_twice(&g->tensors[g->tensor_order[i - 1]],
+                                &g->tensors[g->tensor_order[i]], err);
     }
     return BNT_OK;
 }
@@ -263,13 +275,6 @@ static int check_overlaps(struct bnt_gguf *g, struct bnt_err *err) {
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* More than any model has, and few enough that a sparse file of empty keys takes little memory. */
-enum { MAX_KEYS = 1 << 16, MAX_TENSORS = 1 << 17 };
-
-/* The longest header: that of a vocabulary of 262,144 pieces has 16 MB. It is copied, so that this
- * bounds the memory that a sparse file takes. */
-enum { MAX_HEADER = 1 << 28 };
-
 /* What people have in place of a model, and what to do. */
 static const char *likely(const uint8_t *bytes, uint64_t size) {
     static const char page[] = ": a web page; take the address of the page's download button";
@@ -318,10 +323,10 @@ static int read_counts(struct bnt_gguf *g, struct cursor *c) {
                         "%" PRIu64 " tensors and %" PRIu64
                         " keys do not fit into a file of %" PRIu64 " bytes",
                         n_tensors, n_kv, c->size);
-    if (n_tensors > MAX_TENSORS || n_kv > MAX_KEYS)
+    if (n_tensors > BNT_GGUF_MAX_TENSORS || n_kv > BNT_GGUF_MAX_KEYS)
         return bnt_fail(c->err, BNT_E_LIMIT,
                         "%" PRIu64 " tensors and %" PRIu64 " keys; at most %d and %d are read",
-                        n_tensors, n_kv, MAX_TENSORS, MAX_KEYS);
+                        n_tensors, n_kv, BNT_GGUF_MAX_TENSORS, BNT_GGUF_MAX_KEYS);
     g->n_tensors = (size_t)n_tensors;
     g->n_kv = (size_t)n_kv;
     return BNT_OK;
@@ -339,12 +344,13 @@ static int copy_header(struct bnt_gguf *g, struct cursor *c) {
         struct bnt_gguf_tensor t;
         if (!take_tensor_info(c, &t)) return BNT_E_FORMAT;
     }
-    if (c->at > MAX_HEADER)
+    if (c->at > BNT_GGUF_MAX_HEADER)
         return bnt_fail(c->err, BNT_E_LIMIT, "a header of %" PRIu64 " bytes; at most %d are read",
-                        c->at, MAX_HEADER);
+                        c->at, BNT_GGUF_MAX_HEADER);
     g->header = malloc((size_t)c->at);
     if (!g->header) return bnt_fail_nomem(c->err, "the GGUF header", (size_t)c->at);
     memcpy(g->header, g->bytes, (size_t)c->at);
+    g->header_size = (size_t)c->at;
     *c = (struct cursor){.bytes = g->header, .size = c->at, .err = c->err};
     return BNT_OK;
 }
@@ -371,7 +377,7 @@ static int read_all(struct bnt_gguf *g, struct bnt_err *err) {
     for (size_t i = 0; i < g->n_tensors; i++) {
         if (!take_tensor_info(&c, &g->tensors[i])) return BNT_E_FORMAT;
     }
-    if ((status = check_names(g, err)) != BNT_OK) return status;
+    if ((status = bnt_gguf_index(g, err)) != BNT_OK) return status;
     if ((status = find_alignment(g, err)) != BNT_OK) return status;
     if (!bnt_align_u64(c.at, g->alignment, &data_start))
         return bnt_fail(err, BNT_E_FORMAT, "the header is too long");
@@ -399,7 +405,7 @@ int bnt_gguf_open_memory(struct bnt_gguf **out, const void *data, size_t size,
     return BNT_OK;
 }
 
-int bnt_gguf_open(struct bnt_gguf **out, const char *path, struct bnt_err *err) {
+int bnt_gguf_open_file(struct bnt_gguf **out, const char *path, struct bnt_err *err) {
     struct stat st;
     void *map = MAP_FAILED;
     int status;
@@ -440,21 +446,10 @@ out:
     return status;
 }
 
-void bnt_gguf_copy(const struct bnt_gguf *g, const void *at, size_t size, void *out) {
-    off_t from = (const uint8_t *)at - g->bytes;
-    ssize_t got = g->fd >= 0 ? pread(g->fd, out, size, from) : -1;
-    if (got != (ssize_t)size) memcpy(out, at, size);
-}
-
-void bnt_gguf_release(const struct bnt_gguf *g, const void *at, size_t size) {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t lo = ((uintptr_t)at + page - 1) & ~(page - 1),
-              hi = ((uintptr_t)at + size) & ~(page - 1);
-    if (g->fd >= 0 && lo < hi) madvise((void *)lo, hi - lo, MADV_DONTNEED);
-}
-
 void bnt_gguf_close(struct bnt_gguf *g) {
     if (!g) return;
+    for (size_t i = 0; i < g->n_rest; i++) bnt_gguf_close(g->rest[i]);
+    free(g->rest);
     if (g->fd >= 0) {
         munmap((void *)(uintptr_t)g->bytes, g->size);
         close(g->fd);

@@ -1,11 +1,11 @@
 /*
  * gguf.h - reader of GGUF v2 and v3 files (little-endian), over a read-only mapping.
  *
- * Knows the container: keys, arrays, tensor directory, and that every offset, count, length and
- * alignment lies inside the file and no two tensors overlap. Knows nothing of models. Everything
- * it hands out lives until bnt_gguf_close: keys, values and names as a private copy, which no other
- * process can change; the data of tensors in the mapping.
- * Format: the GGUF specification of the ggml project.
+ * Knows the container, in one file or in the parts that a tool has split it into: keys, arrays,
+ * tensor directory, and that every offset, count, length and alignment lies inside the file and no
+ * two tensors overlap. Knows nothing of models. Everything it hands out lives until bnt_gguf_close:
+ * keys, values and names as a private copy, which no other process can change; the data of tensors
+ * in the mapping. Format: the GGUF specification of the ggml project.
  */
 #ifndef BNT_FILE_GGUF_H
 #define BNT_FILE_GGUF_H
@@ -54,23 +54,35 @@ struct bnt_gguf_tensor {
     uint32_t n_dims;
     uint64_t dims[4]; /* dims[0] is the row length; unused ones are 1 */
     uint64_t elements;
-    uint64_t offset; /* in the file */
+    uint32_t part;   /* the file it is in, from 0 */
+    uint64_t offset; /* in that file */
     uint64_t bytes;
     const uint8_t *data;
 };
 
 struct bnt_gguf; /* opaque */
 
-/* Maps and checks the file. On failure *out is NULL and err names the file's fault. */
+/* Maps and checks the file, and, when it is the first part of a model that was split
+ * (NAME-00001-of-00003.gguf), the other parts beside it: their tensors are as if in one file. On
+ * failure *out is NULL and err names the file and its fault. */
 int bnt_gguf_open(struct bnt_gguf **out, const char *path, struct bnt_err *err);
-/* The same over memory that the caller keeps (tests, fuzzing). */
+/* One file, over memory that the caller keeps (tests, fuzzing). */
 int bnt_gguf_open_memory(struct bnt_gguf **out, const void *data, size_t size, struct bnt_err *err);
+/* All parts of a model, in their order. */
+struct bnt_gguf_memory {
+    const void *data;
+    size_t size;
+};
+int bnt_gguf_open_parts(struct bnt_gguf **out, const struct bnt_gguf_memory *parts, size_t count,
+                        struct bnt_err *err);
 void bnt_gguf_close(struct bnt_gguf *g); /* NULL is fine */
 
 uint32_t bnt_gguf_version(const struct bnt_gguf *g);
 uint64_t bnt_gguf_alignment(const struct bnt_gguf *g);
-const uint8_t *bnt_gguf_bytes(const struct bnt_gguf *g, size_t *size); /* the whole file */
-/* Copies bytes [at, at + size) of the mapping, read from the file, so that they do not become
+size_t bnt_gguf_parts(const struct bnt_gguf *g); /* files: 1, unless the model was split */
+const uint8_t *bnt_gguf_part(const struct bnt_gguf *g, size_t i, size_t *size); /* a whole file */
+uint64_t bnt_gguf_size(const struct bnt_gguf *g);                               /* of all files */
+/* Copies bytes [at, at + size) of a mapping, read from the file, so that they do not become
  * resident with all that the system maps around them; what cannot be read is taken where it is
  * mapped. From any thread. */
 void bnt_gguf_copy(const struct bnt_gguf *g, const void *at, size_t size, void *out);

@@ -38,11 +38,6 @@ uint64_t bnt_gguf_alignment(const struct bnt_gguf *g) {
     return g->alignment;
 }
 
-const uint8_t *bnt_gguf_bytes(const struct bnt_gguf *g, size_t *size) {
-    if (size) *size = g->size;
-    return g->bytes;
-}
-
 size_t bnt_gguf_kv_count(const struct bnt_gguf *g) {
     return g->n_kv;
 }
@@ -63,8 +58,7 @@ bool bnt_str_eq(struct bnt_str s, const char *z) {
     return s.len == strlen(z) && memcmp(s.ptr, z, s.len) == 0;
 }
 
-static struct bnt_gguf_kv *find(const struct bnt_gguf *g, const char *key) {
-    struct bnt_str want = {key, strlen(key)};
+struct bnt_gguf_kv *bnt_gguf_find_key(const struct bnt_gguf *g, struct bnt_str want) {
     for (size_t lo = 0, hi = g->n_kv; lo < hi;) {
         size_t mid = lo + (hi - lo) / 2;
         struct bnt_gguf_kv *kv = &g->kv[g->kv_order[mid]];
@@ -79,12 +73,12 @@ static struct bnt_gguf_kv *find(const struct bnt_gguf *g, const char *key) {
 }
 
 const struct bnt_gguf_kv *bnt_gguf_find(const struct bnt_gguf *g, const char *key) {
-    const struct bnt_gguf_kv *kv = find(g, key);
+    const struct bnt_gguf_kv *kv = bnt_gguf_find_key(g, (struct bnt_str){key, strlen(key)});
     return kv && !kv->ignored ? kv : NULL;
 }
 
 bool bnt_gguf_ignore(struct bnt_gguf *g, const char *key) {
-    struct bnt_gguf_kv *kv = find(g, key);
+    struct bnt_gguf_kv *kv = bnt_gguf_find_key(g, (struct bnt_str){key, strlen(key)});
     if (kv) kv->ignored = true;
     return kv != NULL;
 }

@@ -14,7 +14,7 @@
 /* Where the tensors' data begin; the file's size if there are none. */
 static uint64_t header_end(const struct bnt_gguf *g) {
     size_t size;
-    bnt_gguf_bytes(g, &size);
+    bnt_gguf_part(g, 0, &size);
     uint64_t end = size;
     for (size_t i = 0; i < bnt_gguf_tensor_count(g); i++)
         if (bnt_gguf_tensor_at(g, i)->offset < end) end = bnt_gguf_tensor_at(g, i)->offset;

@@ -52,8 +52,6 @@ static int load_weights(struct bnt_engine *e, const struct bnt_engine_options *o
 
 static void fill_info(struct bnt_engine *e, double load_seconds) {
     const struct bnt_hparams *hp = &e->model->hp;
-    size_t file_bytes;
-    bnt_gguf_bytes(e->gguf, &file_bytes);
     e->info = (struct bnt_engine_info){.architecture = hp->arch,
                                        .name = hp->name,
                                        .backend = e->backend->name,
@@ -68,7 +66,7 @@ static void fill_info(struct bnt_engine *e, double load_seconds) {
                                        .n_ctx_train = hp->n_ctx_train,
                                        .parameters = e->model->parameters,
                                        .ternary_parameters = e->model->ternary_parameters,
-                                       .file_bytes = file_bytes,
+                                       .file_bytes = bnt_gguf_size(e->gguf),
                                        .packed_bytes = e->weights.arena.size + e->head.memory.size,
                                        .load_seconds = load_seconds,
                                        .backend_warning = bnt_backends_warning(e->backends)};

@@ -61,7 +61,7 @@ static uint64_t walk_kv(const struct bnt_gguf *g, const struct bnt_gguf_kv *kv) 
 
 static uint64_t walk_tensor(const struct bnt_gguf *g, const struct bnt_gguf_tensor *t) {
     size_t size;
-    const uint8_t *bytes = bnt_gguf_bytes(g, &size);
+    const uint8_t *bytes = bnt_gguf_part(g, t->part, &size);
     uint64_t product = 1;
     char *name = c_string(t->name);
     if (name) promise(bnt_gguf_tensor(g, name) == t && bnt_str_eq(t->name, name));

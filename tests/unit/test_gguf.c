@@ -181,7 +181,7 @@ START_TEST(reads_everything) {
             size_t size = 0;
             ck_assert_uint_eq(bnt_gguf_version(g), version);
             ck_assert_uint_eq(bnt_gguf_alignment(g), alignments[i]);
-            ck_assert_ptr_eq(bnt_gguf_bytes(g, &size), data);
+            ck_assert_ptr_eq(bnt_gguf_part(g, 0, &size), data);
             ck_assert_uint_eq(bnt_gguf_kv_count(g), alignments[i] == 32 ? 22 : 23);
             check_scalars(g);
             check_arrays(g);
@@ -242,12 +242,12 @@ START_TEST(opens_files) {
     struct bnt_err err = {0};
     ck_assert_int_eq(bnt_gguf_open(&g, path, &err), BNT_OK);
     size_t size = 0;
-    bnt_gguf_bytes(g, &size);
+    bnt_gguf_part(g, 0, &size);
     ck_assert_uint_eq(size, gw_file_size(w));
     check_scalars(g);
     check_tensors(g, 32);
     uint8_t copy[100];
-    const uint8_t *bytes = bnt_gguf_bytes(g, &size);
+    const uint8_t *bytes = bnt_gguf_part(g, 0, &size);
     for (size_t at = 0; at + 100 <= size; at += 50) {
         bnt_gguf_copy(g, bytes + at, 100, copy);
         ck_assert_mem_eq(copy, bytes + at, 100);

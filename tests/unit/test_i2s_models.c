@@ -18,6 +18,7 @@
 #include "model/i2s_layout.h"
 #include "rng.h"
 #include "run/engine.h"
+#include "split.h"
 #include "suite.h"
 #include "synth.h"
 
@@ -151,7 +152,6 @@ static void copy_key(struct gw *w, const struct cut *c, const struct bnt_gguf_kv
                  {"bitnet-b1.58.attention.head_count", c->n_q / HEAD},
                  {"bitnet-b1.58.attention.head_count_kv", c->n_kv / HEAD}};
     char key[96];
-    uint64_t end = 0;
     snprintf(key, sizeof key, "%.*s", (int)kv->key.len, kv->key.ptr);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         if (strcmp(key, sizes[i].key) != 0) continue;
@@ -163,12 +163,7 @@ static void copy_key(struct gw *w, const struct cut *c, const struct bnt_gguf_kv
         return;
     }
     ck_assert(!strstr(key, "key_length") || strncmp(key, arch, sizeof arch - 1) != 0);
-    if (kv->elem_type == BNT_GGUF_STRING)
-        for (uint64_t i = 0; i < kv->count; i++) bnt_gguf_next_string(kv, &end);
-    else
-        end = kv->count * (kv->elem_type == BNT_GGUF_BOOL ? 1 : 4);
-    size_t before = kv->type == BNT_GGUF_ARRAY ? 12 : 0; /* element type and count */
-    gw_key_raw(w, key, kv->type, kv->data - before, (size_t)end + before);
+    split_copy_key(w, kv);
 }
 
 static void save_cut(const struct cut *c) {
