@@ -124,12 +124,12 @@ int bnt_i2s_look(const struct bnt_model *m, uint32_t layer, struct bnt_i2s_evide
         unsigned n_writers;
         bool heads; /* the writer's rows serve several heads */
     } readers[] = {
-        {l->wq, l->attn_norm, {0}, 0, false},
-        {l->wk, l->attn_norm, {0}, 0, false},
-        {l->wv, l->attn_norm, {0}, 0, false},
+        {l->wq, l->q_norm_in ? l->q_norm_in : l->attn_norm, {0}, 0, false},
+        {l->wk, l->k_norm_in ? l->k_norm_in : l->attn_norm, {0}, 0, false},
+        {l->wv, l->v_norm_in ? l->v_norm_in : l->attn_norm, {0}, 0, false},
         {l->wo, l->attn_sub_norm, {l->wv}, 1, true},
-        {l->gate, l->ffn_norm, {0}, 0, false},
-        {l->up, l->ffn_norm, {0}, 0, false},
+        {l->gate, l->gate_norm_in ? l->gate_norm_in : l->ffn_norm, {0}, 0, false},
+        {l->up, l->up_norm_in ? l->up_norm_in : l->ffn_norm, {0}, 0, false},
         {l->down, l->ffn_sub_norm, {l->gate, l->up}, 2, false},
     };
     struct room {
