@@ -35,13 +35,15 @@ static void spelling(const struct bnt_vocab *v, const struct bnt_index *x, int32
 }
 
 /* The slot that holds these bytes, or the empty one where they belong. */
-static int32_t *slot_of(const struct bnt_vocab *v, const struct bnt_index *x, const uint8_t *s,
-                        size_t len) {
-    for (uint32_t i = (uint32_t)bnt_hash(&v->key, s, len) & x->mask;; i = (i + 1) & x->mask) {
+static struct bnt_slot *slot_of(const struct bnt_vocab *v, const struct bnt_index *x, uint64_t hash,
+                                const uint8_t *s, size_t len) {
+    const uint32_t tag = (uint32_t)(hash >> 32);
+    for (uint32_t i = (uint32_t)hash & x->mask;; i = (i + 1) & x->mask) {
         const uint8_t *have;
         size_t have_len;
-        if (x->slots[i] < 0) return &x->slots[i];
-        spelling(v, x, x->slots[i], &have, &have_len);
+        if (x->slots[i].id < 0) return &x->slots[i];
+        if (x->slots[i].tag != tag) continue;
+        spelling(v, x, x->slots[i].id, &have, &have_len);
         if (have_len == len && memcmp(have, s, len) == 0) return &x->slots[i];
     }
 }
@@ -49,13 +51,32 @@ static int32_t *slot_of(const struct bnt_vocab *v, const struct bnt_index *x, co
 int32_t bnt_vocab_find(const struct bnt_vocab *v, const uint8_t *bytes, size_t len) {
     int32_t id;
     if (len == 0 || len > v->longest_mergeable) return -1;
-    id = *slot_of(v, &v->by_bytes, bytes, len);
+    id = slot_of(v, &v->by_bytes, bnt_hash(&v->key, bytes, len), bytes, len)->id;
     return id < 0 || !v->pieces[id].mergeable ? -1 : id;
+}
+
+uint64_t bnt_vocab_hash_text(const struct bnt_vocab *v, const void *text, size_t len) {
+    return bnt_hash(&v->key, text, len);
+}
+
+void bnt_vocab_prefetch(const struct bnt_vocab *v, uint64_t hash) {
+    __builtin_prefetch(&v->by_text.slots[(uint32_t)hash & v->by_text.mask]);
+}
+
+void bnt_vocab_prefetch_piece(const struct bnt_vocab *v, uint64_t hash) {
+    int32_t id = v->by_text.slots[(uint32_t)hash & v->by_text.mask].id;
+    if (id >= 0) __builtin_prefetch(&v->pieces[id]);
+}
+
+int32_t bnt_vocab_find_hashed(const struct bnt_vocab *v, uint64_t hash, const void *text,
+                              size_t len) {
+    if (len == 0 || len > v->longest) return -1;
+    return slot_of(v, &v->by_text, hash, text, len)->id;
 }
 
 int32_t bnt_vocab_find_text(const struct bnt_vocab *v, const void *text, size_t len) {
     if (len == 0 || len > v->longest) return -1;
-    return *slot_of(v, &v->by_text, text, len);
+    return bnt_vocab_find_hashed(v, bnt_vocab_hash_text(v, text, len), text, len);
 }
 
 int32_t bnt_vocab_named(const struct bnt_vocab *v, const char *text) {
@@ -229,21 +250,42 @@ static int decode_piece(struct bnt_vocab *v, uint32_t id, struct bnt_err *err) {
     return BNT_OK;
 }
 
+static int add_text(struct bnt_vocab *v, uint32_t id, uint64_t hash, struct bnt_err *err) {
+    const struct bnt_piece *p = &v->pieces[id];
+    struct bnt_slot *slot = slot_of(v, &v->by_text, hash, p->text, p->text_len);
+    if (slot->id >= 0) {
+        char name[64];
+        return bnt_fail(err, BNT_E_FORMAT, "'%s'[%d] and [%u] are both '%s'", KEY_TOKENS, slot->id,
+                        id, bnt_printable(name, sizeof name, p->text, p->text_len));
+    }
+    *slot = (struct bnt_slot){(uint32_t)(hash >> 32), (int32_t)id};
+    return BNT_OK;
+}
+
+/* In blocks: the slots of a block are on their way from memory while it is hashed. */
 static int fill_index(struct bnt_vocab *v, struct bnt_err *err) {
-    for (uint32_t i = 0; i < v->count; i++) {
-        struct bnt_piece *p = &v->pieces[i];
-        int32_t *slot;
-        if (p->text_len == 0) continue;
-        slot = slot_of(v, &v->by_text, p->text, p->text_len);
-        if (*slot >= 0) {
-            char name[64];
-            return bnt_fail(err, BNT_E_FORMAT, "'%s'[%d] and [%u] are both '%s'", KEY_TOKENS, *slot,
-                            i, bnt_printable(name, sizeof name, p->text, p->text_len));
+    enum { BLOCK = 32 };
+    uint64_t text[BLOCK], bytes[BLOCK];
+    for (uint32_t at = 0; at < v->count; at += BLOCK) {
+        const uint32_t n = v->count - at < BLOCK ? v->count - at : BLOCK;
+        for (uint32_t i = 0; i < n; i++) {
+            const struct bnt_piece *p = &v->pieces[at + i];
+            text[i] = bytes[i] = bnt_hash(&v->key, p->text, p->text_len);
+            if (p->bytes_len != p->text_len || memcmp(p->bytes, p->text, p->text_len) != 0)
+                bytes[i] = bnt_hash(&v->key, p->bytes, p->bytes_len);
+            bnt_vocab_prefetch(v, text[i]);
+            __builtin_prefetch(&v->by_bytes.slots[(uint32_t)bytes[i] & v->by_bytes.mask]);
         }
-        *slot = (int32_t)i;
-        if (!p->mergeable) continue;
-        slot = slot_of(v, &v->by_bytes, p->bytes, p->bytes_len);
-        if (*slot < 0) *slot = (int32_t)i; /* two spellings of one string: the first */
+        for (uint32_t i = 0; i < n; i++) {
+            const struct bnt_piece *p = &v->pieces[at + i];
+            struct bnt_slot *slot;
+            int rc = p->text_len ? add_text(v, at + i, text[i], err) : BNT_OK;
+            if (rc) return rc;
+            if (!p->mergeable) continue;
+            slot = slot_of(v, &v->by_bytes, bytes[i], p->bytes, p->bytes_len);
+            if (slot->id < 0) /* two spellings of one string: the first */
+                *slot = (struct bnt_slot){(uint32_t)(bytes[i] >> 32), (int32_t)(at + i)};
+        }
     }
     return BNT_OK;
 }

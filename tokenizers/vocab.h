@@ -29,8 +29,11 @@ struct bnt_piece {
     bool mergeable; /* plain text may become it: never CONTROL, UNKNOWN or BYTE */
 };
 
-struct bnt_index { /* open addressing, ids or -1, a power of two of slots */
-    int32_t *slots;
+struct bnt_index { /* open addressing, a power of two of slots */
+    struct bnt_slot {
+        uint32_t tag; /* the other half of the hash: who differs in it need not be looked at */
+        int32_t id;   /* or -1 */
+    } * slots;
     uint32_t mask;
 };
 
@@ -56,6 +59,12 @@ void bnt_vocab_free(struct bnt_vocab *v);
 
 int32_t bnt_vocab_find(const struct bnt_vocab *v, const uint8_t *bytes, size_t len); /* or -1 */
 int32_t bnt_vocab_find_text(const struct bnt_vocab *v, const void *text, size_t len);
+/* The same in steps, so that memory can come while others are looked for. */
+uint64_t bnt_vocab_hash_text(const struct bnt_vocab *v, const void *text, size_t len);
+void bnt_vocab_prefetch(const struct bnt_vocab *v, uint64_t hash);       /* the slot */
+void bnt_vocab_prefetch_piece(const struct bnt_vocab *v, uint64_t hash); /* what it leads to */
+int32_t bnt_vocab_find_hashed(const struct bnt_vocab *v, uint64_t hash, const void *text,
+                              size_t len);
 int32_t bnt_vocab_named(const struct bnt_vocab *v, const char *text); /* find_text of a string */
 
 #endif

@@ -100,7 +100,7 @@ enum { MANY = 100000, SLOTS = 1 << 18, WINDOW = 1024, BASE = 5200 };
 static uint64_t piece_displacement(const struct bnt_vocab *v) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i <= v->by_text.mask; i++) {
-        int32_t id = v->by_text.slots[i];
+        int32_t id = v->by_text.slots[i].id;
         if (id < 0) continue;
         sum += (i - (uint32_t)bnt_hash(&v->key, v->pieces[id].text, v->pieces[id].text_len)) &
                v->by_text.mask;
