@@ -16,4 +16,4 @@ rm -rf models bundle.git
 git clone --quiet --bare package/llama/gitRelease.bundle bundle.git
 git --git-dir=bundle.git archive HEAD models | tar -x
 rm -rf bundle.git package "node-llama-cpp-$version.tgz"
-ls models | wc -l
+echo "$out: models of the llama.cpp release in node-llama-cpp $version"
