@@ -91,13 +91,13 @@ exits 'id out of range' 2 "'99999999' is not a token id" "$bitnet" tokenize -m "
 # ---- keys ----
 key=$tmp/key.gguf
 "$build/bitnet-synth" --arch llama --key llama.attention.causal=b:false -o "$key" >/dev/null 2>&1 || exit 1
-exits 'a key that changes the graph' 5 'llama.attention.causal is set' "$bitnet" -m "$key" -p a -n 2
+exits 'a key that changes the graph' 5 'llama.attention.causal asks for a step' "$bitnet" -m "$key" -p a -n 2
 for command in 'run -p a -n 2' 'inspect' 'tokenize a' 'perplexity -f Makefile -c 16' 'bench -n 2 -r 1 -p 0'; do
     # shellcheck disable=SC2086 # a command and its options
     exits "$command without the key" 0 '' "$bitnet" $command -m "$key" --ignore-key=llama.attention.causal
 done
 exits 'no name of a key' 2 "ignore-key: ''" "$bitnet" -m "$key" --ignore-key=
-exits 'a key that the file does not have' 5 'llama.attention.causal is set' "$bitnet" -m "$key" --ignore-key=llama.x
+exits 'a key that the file does not have' 5 'llama.attention.causal asks for a step' "$bitnet" -m "$key" --ignore-key=llama.x
 "$bitnet" inspect --all "$key" --ignore-key=llama.attention.causal >"$tmp/stdout"
 ok 'inspect marks it' grep -q 'key llama.attention.causal .* false (ignored)' "$tmp/stdout"
 "$build/bitnet-synth" --arch llama --omit-key attention.layer_norm_rms_epsilon -o "$key" >/dev/null 2>&1

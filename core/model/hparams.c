@@ -203,12 +203,14 @@ static int read_window_pattern(struct bnt_keys *k, struct bnt_hparams *hp) {
 }
 
 static int read_windows(struct bnt_keys *k, struct bnt_hparams *hp) {
+    static const char *const bases[] = {"rope.freq_base_swa", "rope.local_freq_base",
+                                        "rope.local.freq_base"};
     const struct bnt_gguf_kv *kv = bnt_keys_find(k, "attention.sliding_window");
     hp->window_rope_base = 10000.0;
     if (!(k->steps & BNT_STEP_WINDOWS) || !kv || bnt_gguf_int_at(kv, 0) == 0) return BNT_OK;
     int status = bnt_keys_u32(k, "attention.sliding_window", BNT_MAX_CONTEXT, 0, &hp->window);
-    if (status == BNT_OK)
-        status = bnt_keys_f64(k, "rope.freq_base_swa", 1.0, 1e12, 10000.0, &hp->window_rope_base);
+    for (size_t i = 0; i < sizeof bases / sizeof bases[0] && status == BNT_OK; i++)
+        status = bnt_keys_f64(k, bases[i], 1.0, 1e12, hp->window_rope_base, &hp->window_rope_base);
     return status == BNT_OK ? read_window_pattern(k, hp) : status;
 }
 

@@ -61,6 +61,8 @@ static const struct key_row table[] = {
     {"attention.sliding_window", UINT, COMPUTED, {0, 0}, BNT_STEP_WINDOWS, false},
     {"attention.sliding_window_pattern", ANY, COMPUTED, {0, 0}, BNT_STEP_WINDOWS, true},
     {"rope.freq_base_swa", REAL, COMPUTED, {0, 0}, BNT_STEP_WINDOWS, false},
+    {"rope.local_freq_base", REAL, COMPUTED, {0, 0}, BNT_STEP_WINDOWS, false}, /* the same, by */
+    {"rope.local.freq_base", REAL, COMPUTED, {0, 0}, BNT_STEP_WINDOWS, false}, /* other writers */
 
     {"rope.scaling.finetuned", BOOL, HARMLESS, {0}, 0, false}, /* how it was trained */
     {"pooling_type", UINT, HARMLESS, {0}, 0, false},           /* of embeddings: behind the graph */
@@ -197,7 +199,7 @@ static int check_own(const struct bnt_keys *k, const struct bnt_gguf_kv *kv, siz
     bool computed = row->meaning == COMPUTED && (!row->steps || (row->steps & k->steps));
     if (computed || row->meaning == HARMLESS || is_neutral(row, kv)) return BNT_OK;
     return bnt_fail(k->err, BNT_E_UNSUPPORTED,
-                    "%s is set, and the %s graph here has no such step; --ignore-key=%s runs "
+                    "%s asks for a step that the %s graph here does not have; --ignore-key=%s runs "
                     "without it",
                     name, k->arch, name);
 }

@@ -73,6 +73,7 @@ static struct opened open_with(const char *arch, const struct key *key, const ch
     synth_preset(&s, "tiny");
     s.arch = arch;
     s.vocab = 272;
+    if (strcmp(arch, "gemma3") == 0) s.window = 64;
     if (key) {
         size_t n = strlen(arch);
         s.omit_key =
@@ -225,7 +226,10 @@ START_TEST(keys_that_are_missing) {
                                         "embedding_length",
                                         "feed_forward_length",
                                         "attention.head_count",
-                                        "context_length"};
+                                        "context_length",
+                                        "embedding_scale",
+                                        "residual_scale",
+                                        "logit_scale"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct synth s;
         struct bnt_gguf *g = NULL;
@@ -233,6 +237,7 @@ START_TEST(keys_that_are_missing) {
         struct bnt_err err = {0};
         size_t size;
         synth_preset(&s, "tiny");
+        if (i >= 6) s.arch = "minicpm";
         s.omit_key = names[i];
         uint8_t *data = synth_memory(&s, &size);
         ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, &err), BNT_OK);
@@ -336,6 +341,68 @@ START_TEST(factors_arrive) {
 }
 END_TEST
 
+/* What one architecture computes; by a file that other hands wrote. */
+START_TEST(windows_arrive) {
+    static const char *const names[] = {"gemma3.rope.freq_base_swa", "gemma3.rope.local_freq_base",
+                                        "gemma3.rope.local.freq_base"};
+    static const struct key patterns[] = {
+        {.name = "gemma3.attention.sliding_window_pattern", .type = 'u', .number = 2},
+        {.name = "gemma3.attention.sliding_window_pattern",
+         .type = 'B',
+         .list = {1, 0},
+         .count = 2},
+    };
+    static const struct key bad[] = {
+        {.name = "gemma3.attention.sliding_window_pattern", .type = 'f', .number = 2},
+        {.name = "gemma3.attention.sliding_window_pattern", .type = 'b', .number = 1},
+        {.name = "gemma3.attention.sliding_window_pattern", .type = 'B', .list = {1}, .count = 1},
+        {.name = "gemma3.attention.sliding_window_pattern",
+         .type = 'A',
+         .list = {1, 0},
+         .count = 2},
+        {.name = "gemma3.attention.sliding_window", .type = 'f', .number = 512},
+        {.name = "gemma3.attention.sliding_window", .type = 'A', .list = {8, 8}, .count = 2},
+        {.name = "gemma3.rope.freq_base_swa", .type = 'u', .number = 10000},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        struct key key = {.name = names[i], .type = 'f', .number = 30000};
+        struct opened o = accepted("gemma3", &key);
+        ck_assert_uint_eq(o.m->hp.window, 64);
+        ck_assert(o.m->hp.window_rope_base == 30000.0);
+        ck_assert(o.m->hp.windowed[0] && o.m->hp.windowed[1]); /* of six, the last has none */
+        forget(&o);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct opened o = accepted("gemma3", &patterns[i]);
+        ck_assert(o.m->hp.windowed[0] && !o.m->hp.windowed[1]);
+        forget(&o);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        refused("gemma3", &bad[i], BNT_E_FORMAT);
+    struct key yarn = {.name = "gemma3.rope.scaling.type", .type = 's', .text = "yarn"};
+    refused("gemma3", &yarn, BNT_E_UNSUPPORTED);
+    struct key longrope = {.name = "llama.rope.scaling.type", .type = 's', .text = "longrope"};
+    refused("llama", &longrope, BNT_E_UNSUPPORTED);
+}
+END_TEST
+
+START_TEST(factors_of_minicpm) {
+    static const char *const names[] = {"minicpm.embedding_scale", "minicpm.residual_scale",
+                                        "minicpm.logit_scale"};
+    static const double bad[] = {0, -1, 1e-40, 1e30, INFINITY, NAN};
+    for (size_t n = 0; n < 3; n++)
+        for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+            struct key key = {.name = names[n], .type = 'f', .number = bad[i]};
+            refused("minicpm", &key, BNT_E_LIMIT);
+        }
+    struct opened o =
+        accepted("minicpm", &(struct key){.name = "minicpm.logit_scale", .type = 'f', .number = 4});
+    ck_assert(o.m->hp.head_scale == 0.25f && o.m->hp.embd_scale == 5 &&
+              o.m->hp.branch_scale == 0.5f);
+    forget(&o);
+}
+END_TEST
+
 /* 272 rows and 272 tokens; a row more than tokens is fine, and so is a key that counts either. */
 START_TEST(the_vocabulary_key_agrees) {
     refused("llama", &(struct key){.name = "llama.vocab_size", .type = 'u', .number = 271},
@@ -422,6 +489,8 @@ int main(void) {
     tcase_add_test(tc, layers_of_different_shapes);
     tcase_add_test(tc, the_key_decides_the_gate);
     tcase_add_test(tc, factors_arrive);
+    tcase_add_test(tc, windows_arrive);
+    tcase_add_test(tc, factors_of_minicpm);
     tcase_add_test(tc, the_vocabulary_key_agrees);
     tcase_add_test(tc, an_ignored_key_is_as_if_it_were_not_there);
     tcase_add_test(tc, rotary_factors_within_the_exact_range);
