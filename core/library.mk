@@ -46,7 +46,7 @@ install-library: library
 	install -m 755 $(LIB_SHARED) $(INSTALL_ROOT)/lib
 	ln -sf $(SONAME) $(INSTALL_ROOT)/lib/libbitnet.so
 	install -m 644 $(LIB_STATIC) $(INSTALL_ROOT)/lib
-	install -m 644 core/include/bitnet/bitnet.h core/include/bitnet/status.h $(INSTALL_ROOT)/include/bitnet
+	install -m 644 $(addprefix core/include/bitnet/,bitnet.h sequences.h status.h) $(INSTALL_ROOT)/include/bitnet
 	sed -e 's,@PREFIX@,$(PREFIX),g' -e 's,@VERSION@,$(VERSION),g' core/bitnet.pc.in \
 	    >$(INSTALL_ROOT)/lib/pkgconfig/bitnet.pc
 

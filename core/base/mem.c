@@ -29,6 +29,21 @@ int bnt_mem_alloc(struct bnt_mem *mem, uint64_t size, const char *what, struct b
     return BNT_OK;
 }
 
+int bnt_mem_reserve(struct bnt_mem *mem, uint64_t size, const char *what, struct bnt_err *err) {
+    *mem = (struct bnt_mem){0};
+    if (size == 0) return BNT_OK;
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    if (p == MAP_FAILED) return bnt_fail_nomem(err, what, (size_t)size);
+    *mem = (struct bnt_mem){p, (size_t)size};
+    bnt_mem_small_pages(mem);
+    return BNT_OK;
+}
+
+void bnt_mem_forget(const struct bnt_mem *mem) {
+    if (mem->ptr) madvise(mem->ptr, mem->size, MADV_DONTNEED);
+}
+
 void bnt_mem_small_pages(const struct bnt_mem *mem) {
     if (mem->ptr) madvise(mem->ptr, mem->size, MADV_NOHUGEPAGE); /* without huge pages an error */
 }

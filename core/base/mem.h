@@ -18,6 +18,11 @@ struct bnt_mem {
 
 /* size 0 gives an empty region. `what` is for the error text. */
 int bnt_mem_alloc(struct bnt_mem *mem, uint64_t size, const char *what, struct bnt_err *err);
+/* The same without a promise that memory is there for all of it: only pages that are written count,
+ * each of the usual size. For what is large and mostly unused. */
+int bnt_mem_reserve(struct bnt_mem *mem, uint64_t size, const char *what, struct bnt_err *err);
+/* Gives the pages back to the system; the region reads as zero from then on. */
+void bnt_mem_forget(const struct bnt_mem *mem);
 /* Of a region not yet touched: pages of the usual size, so that each can lie on a node of its own.
  */
 void bnt_mem_small_pages(const struct bnt_mem *mem);

@@ -203,7 +203,6 @@ static int run_lockstep(struct parity *p, struct parity_prompt *q, struct bnt_er
     status = bnt_lockstep_open(&l, bnt_session_exec(p->session), &p->judge_weights,
                                &p->judge->kernels, p->args->first_only, &p->watch, err);
     if (status != BNT_OK) return status;
-    bnt_lockstep_adopt(l, q->judged_from);
     status = bnt_trace_open(&t, p->args->n_predict, n_vocab, err);
     if (status == BNT_OK)
         status = bnt_trace_session(&t, p->session, q->list.ids, q->list.count, q->judged_from,

@@ -46,17 +46,20 @@ static void slice(void *arg, uint32_t k, unsigned i, unsigned n) {
             bnt_watch_slice(c->watch, c->parties[p].name, c->parties[p].exec, k, i, n);
         return;
     }
-    const uint32_t counter[4] = {(uint32_t)first->pos, (uint32_t)(first->pos >> 32), k, i};
+    const uint64_t pos = first->spans[0].pos;
+    const uint32_t counter[4] = {(uint32_t)pos, (uint32_t)(pos >> 32), k, i};
     bnt_philox4x32(counter, c->key, random);
     unsigned p = (unsigned)(((uint64_t)random[0] * c->n_parties) >> 32);
     c->members[i].slices[p]++;
     bnt_watch_slice(c->watch, c->parties[p].name, c->parties[p].exec, k, i, n);
 }
 
-static void begin(void *arg) {
+static int begin(void *arg, struct bnt_err *err) {
     struct bnt_chaos *c = arg;
-    for (unsigned p = 1; p < c->n_parties; p++)
-        bnt_exec_follow(c->parties[p].exec, c->parties[0].exec);
+    int status = BNT_OK;
+    for (unsigned p = 1; p < c->n_parties && status == BNT_OK; p++)
+        status = bnt_exec_follow(c->parties[p].exec, c->parties[0].exec, err);
+    return status;
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -129,8 +132,6 @@ int bnt_chaos_open(struct bnt_chaos **out, struct bnt_engine *engine, struct bnt
     struct bnt_exec *exec = bnt_session_exec(session);
     size_t members = bnt_pool_threads(exec->pool) * sizeof(struct member);
     *out = NULL;
-    if (bnt_session_position(session))
-        return bnt_fail(err, BNT_E_USAGE, "chaos must begin with an empty session");
     struct bnt_chaos *c = calloc(1, sizeof *c);
     if (!c) return bnt_fail_nomem(err, "chaos", sizeof *c);
     c->watch = watch;

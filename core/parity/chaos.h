@@ -14,8 +14,7 @@
 
 struct bnt_chaos;
 
-/* Takes the hook of the session's executor until it is closed. The session must be empty, since
- * each backend keeps a cache of its own: BNT_E_USAGE. plugin_dir as for the engine; watch
+/* Takes the hook of the session's executor until it is closed. plugin_dir as for the engine; watch
  * may be NULL. Backends that cannot hold the model are left out; BNT_E_BACKEND when none is left
  * besides the engine's own. */
 int bnt_chaos_open(struct bnt_chaos **out, struct bnt_engine *engine, struct bnt_session *session,

@@ -45,10 +45,6 @@ static void copy_rows(struct bnt_lockstep *l, enum bnt_buffer b, uint64_t values
     memcpy(l->judge->buffer[b] + lo, l->x->buffer[b] + lo, (hi - lo) * sizeof(float));
 }
 
-static uint64_t tokens_of(const struct bnt_exec *e, const struct bnt_operand *o) {
-    return o->on_wanted ? e->wanted : e->n;
-}
-
 /* Member i's share of all that the operation reads. Activations and cache, in layouts of their own,
  * the judge makes from X's values itself. */
 static void copy_inputs(struct bnt_lockstep *l, const struct bnt_op *op, unsigned i, unsigned n) {
@@ -56,7 +52,7 @@ static void copy_inputs(struct bnt_lockstep *l, const struct bnt_op *op, unsigne
     for (unsigned k = bnt_op_reads(op, reads); k-- > 0;) {
         const struct bnt_operand *o = &reads[k];
         if (bnt_buffer_is_f32(o->buffer))
-            copy_rows(l, o->buffer, tokens_of(l->x, o) * o->width, i, n);
+            copy_rows(l, o->buffer, (uint64_t)bnt_exec_rows(l->x, o) * o->width, i, n);
     }
 }
 
@@ -89,7 +85,7 @@ static void compare_f32(struct bnt_lockstep *l, const struct bnt_op *op,
                         struct bnt_op_difference *where, unsigned i, unsigned n) {
     struct bnt_operand out = bnt_op_writes(op);
     uint64_t part = out.width / op->heads, lo, hi;
-    bnt_slice(tokens_of(l->x, &out) * out.width, 1, i, n, &lo, &hi);
+    bnt_slice((uint64_t)bnt_exec_rows(l->x, &out) * out.width, 1, i, n, &lo, &hi);
     where->what = "value";
     while (lo < hi) { /* up to the end of a token's head each time */
         uint64_t end = (lo / part + 1) * part;
@@ -107,7 +103,7 @@ static void compare_acts(struct bnt_lockstep *l, const struct bnt_op *op,
                          struct bnt_op_difference *where, unsigned i, unsigned n) {
     struct member *m = &l->members[i];
     struct bnt_operand out = bnt_op_writes(op);
-    bnt_act_shape shape = {tokens_of(l->x, &out), out.width, op->block, 0};
+    bnt_act_shape shape = {bnt_exec_rows(l->x, &out), out.width, op->block, 0};
     uint64_t lo, hi, blocks = op->block ? out.width / op->block : 1;
     bnt_slice(shape.tokens, 1, i, n, &lo, &hi);
     for (uint64_t t = lo; t < hi; t++) {
@@ -122,51 +118,28 @@ static void compare_acts(struct bnt_lockstep *l, const struct bnt_op *op,
     }
 }
 
-static void load_kv(const struct bnt_exec *e, uint32_t layer, uint64_t pos, uint32_t head, float *k,
-                    float *v) {
-    e->k->kv_load(&(bnt_kv_load_args){.shape = e->kv,
-                                      .pos_lo = pos,
-                                      .pos_hi = pos + 1,
-                                      .head = head,
-                                      .kv = e->cache + layer * e->layer_bytes,
-                                      .k = k,
-                                      .v = v});
-}
-
-/* The judge goes on from X's cache: binary16 values, so nothing is rounded on the way. */
-static void adopt_kv(struct bnt_lockstep *l, uint32_t layer, uint64_t pos, uint32_t head,
-                     const float *k, const float *v) {
-    struct bnt_exec *j = l->judge;
-    j->k->kv_store(&(bnt_kv_store_args){.shape = j->kv,
-                                        .pos = pos,
-                                        .tok_hi = 1,
-                                        .head_lo = head,
-                                        .head_hi = head + 1,
-                                        .k = k,
-                                        .v = v,
-                                        .ldkv = (uint64_t)j->kv.heads * j->kv.head_dim,
-                                        .kv = j->cache + layer * j->layer_bytes});
-}
-
 static void compare_cache(struct bnt_lockstep *l, const struct bnt_op *op,
                           struct bnt_op_difference *where, unsigned i, unsigned n) {
     struct member *m = &l->members[i];
-    const bnt_kv_shape *kv = &l->x->kv;
+    uint32_t heads = l->x->m->hp.n_head_kv, head_dim = l->x->m->hp.head_dim;
     uint64_t lo, hi;
-    bnt_slice((uint64_t)l->x->n * kv->heads, 1, i, n, &lo, &hi);
-    for (uint64_t item = lo; item < hi; item++) {
-        uint64_t before = m->finding.count, pos = l->x->pos + item / kv->heads;
-        uint32_t head = (uint32_t)(item % kv->heads);
-        size_t at = (size_t)head * kv->head_dim;
-        load_kv(l->x, op->layer, pos, head, m->k[0] + at, m->v[0] + at);
-        load_kv(l->judge, op->layer, pos, head, m->k[1] + at, m->v[1] + at);
-        where->token = item / kv->heads;
-        where->head = head;
-        where->what = "K value";
-        compare(m, where, m->k[0] + at, m->k[1] + at, kv->head_dim, sizeof(float));
-        where->what = "V value";
-        compare(m, where, m->v[0] + at, m->v[1] + at, kv->head_dim, sizeof(float));
-        if (m->finding.count > before) adopt_kv(l, op->layer, pos, head, m->k[0], m->v[0]);
+    bnt_slice(l->x->n, 1, i, n, &lo, &hi);
+    for (uint64_t row = lo; row < hi; row++) {
+        uint64_t before = m->finding.count, pos = bnt_exec_position(l->x, (uint32_t)row);
+        struct bnt_kv *kv = bnt_exec_span_of(l->judge, (uint32_t)row)->kv;
+        bnt_kv_read(bnt_exec_span_of(l->x, (uint32_t)row)->kv, op->layer, pos, m->k[0], m->v[0]);
+        bnt_kv_read(kv, op->layer, pos, m->k[1], m->v[1]);
+        where->token = row;
+        for (uint32_t h = 0; h < heads; h++) {
+            size_t at = (size_t)h * head_dim;
+            where->head = h;
+            where->what = "K value";
+            compare(m, where, m->k[0] + at, m->k[1] + at, head_dim, sizeof(float));
+            where->what = "V value";
+            compare(m, where, m->v[0] + at, m->v[1] + at, head_dim, sizeof(float));
+        }
+        /* The judge goes on from X's cache: binary16 values, so nothing is rounded on the way. */
+        if (m->finding.count > before) bnt_kv_write(kv, op->layer, pos, m->k[0], m->v[0]);
     }
 }
 
@@ -215,8 +188,9 @@ static void join(struct bnt_lockstep *l, uint32_t k, unsigned n) {
     if (!first) return;
     if (!r->found) {
         r->first = first->first;
-        r->first.position =
-            l->x->pos + first->first.token + (op->on_wanted ? l->x->n - l->x->wanted : 0);
+        struct bnt_operand out = bnt_op_writes(op);
+        uint32_t row = bnt_exec_batch_row(l->x, &out, (uint32_t)first->first.token);
+        r->first.position = bnt_exec_position(l->x, row);
     }
     r->found = true;
     l->stopped = l->stop_at_first;
@@ -244,10 +218,10 @@ static void slice(void *arg, uint32_t k, unsigned i, unsigned n) {
     if (i == 0) join(l, k, n);
 }
 
-static void begin(void *arg) {
+static int begin(void *arg, struct bnt_err *err) {
     struct bnt_lockstep *l = arg;
     l->report.runs++;
-    bnt_exec_follow(l->judge, l->x);
+    return bnt_exec_follow(l->judge, l->x, err);
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -260,7 +234,7 @@ static void *take(uint8_t **at, uint64_t count, uint64_t size) {
 
 static int alloc_members(struct bnt_lockstep *l, unsigned n, struct bnt_err *err) {
     uint64_t cols = l->x->plan.width[BNT_BUF_NORM];
-    uint64_t kv = (uint64_t)l->x->kv.heads * l->x->kv.head_dim;
+    uint64_t kv = (uint64_t)l->x->m->hp.n_head_kv * l->x->m->hp.head_dim;
     uint64_t each = 2 * (cols + cols * sizeof(float) + 2 * kv * sizeof(float)) + 8 * 128;
     l->members = aligned_alloc(128, n * sizeof *l->members);
     if (!l->members) return bnt_fail_nomem(err, "the lock-step", n * sizeof *l->members);
@@ -306,18 +280,6 @@ void bnt_lockstep_close(struct bnt_lockstep *l) {
     bnt_mem_free(&l->scratch);
     free(l->members);
     free(l);
-}
-
-void bnt_lockstep_adopt(struct bnt_lockstep *l, uint64_t n) {
-    const struct bnt_exec *x = l->x;
-    for (uint32_t layer = 0; layer < x->m->hp.n_layer; layer++)
-        for (uint64_t pos = 0; pos < n; pos++)
-            for (uint32_t head = 0; head < x->kv.heads; head++) {
-                float *k = l->members[0].k[0], *v = l->members[0].v[0];
-                size_t at = (size_t)head * x->kv.head_dim; /* kv_store wants rows of all heads */
-                load_kv(x, layer, pos, head, k + at, v + at);
-                adopt_kv(l, layer, pos, head, k, v);
-            }
 }
 
 const struct bnt_lockstep_report *bnt_lockstep_report(const struct bnt_lockstep *l) {

@@ -14,7 +14,7 @@
 /* One value on which X and the judge differ. */
 struct bnt_op_difference {
     uint64_t run;      /* since the lock-step began: 0 the first */
-    uint64_t position; /* of the token in the context */
+    uint64_t position; /* of the token in its sequence */
     uint32_t op;       /* number in the plan */
     enum bnt_op_kind kind;
     uint32_t layer;       /* n_layer: outside the layers */
@@ -36,7 +36,7 @@ struct bnt_lockstep_report {
 
 struct bnt_lockstep;
 
-/* Takes x's hook, before x's first run, from position 0 on, or with adopt: both keep a cache.
+/* Takes x's hook. The judge keeps caches of its own, and takes over what was stored before.
  * weights and kernels are the judge's; they, x and watch (may be NULL) must outlive it. After a
  * difference the next operation begins from X's values again, and the judging goes on; with
  * stop_at_first it ends there. */
@@ -44,9 +44,6 @@ int bnt_lockstep_open(struct bnt_lockstep **out, struct bnt_exec *x,
                       const struct bnt_weights *weights, const bnt_kernels *kernels,
                       bool stop_at_first, struct bnt_watch *watch, struct bnt_err *err);
 void bnt_lockstep_close(struct bnt_lockstep *l); /* gives the hook back */
-/* Between runs: the judge takes over x's keys and values of positions [0, n), as x has them. So a
- * run can be judged from position n on. */
-void bnt_lockstep_adopt(struct bnt_lockstep *l, uint64_t n);
 const struct bnt_lockstep_report *bnt_lockstep_report(const struct bnt_lockstep *l);
 /* Calls of a slot by the judge, as bnt_exec_calls. */
 uint64_t bnt_lockstep_calls(const struct bnt_lockstep *l, size_t slot);

@@ -89,15 +89,15 @@ static void check_row(struct bnt_spotcheck *s, uint32_t k, uint64_t row, uint64_
     const struct bnt_exec *e = s->e;
     const struct bnt_op *op = &e->plan.ops[k];
     struct member *m = &s->members[i];
-    uint64_t first = op->on_wanted ? e->n - e->wanted : 0;
+    struct bnt_operand out = bnt_op_writes(op);
     const float *x = e->buffer[s->inputs[k]] + token * op->in_width;
     float got = e->buffer[op->out][token * op->width + row];
     float wanted = e->weights->w[op->matrix].ternary ? ternary_row(s, m, op->matrix, row, x)
                                                      : dense_row(s, op->matrix, row, x);
     m->rows++;
     if (m->fault.found || bnt_f32_bits(got) == bnt_f32_bits(wanted)) return;
-    m->fault = (struct fault){true, e->pos + first + token, row,
-                              k,    bnt_f32_bits(got),      bnt_f32_bits(wanted)};
+    uint64_t position = bnt_exec_position(e, bnt_exec_batch_row(e, &out, (uint32_t)token));
+    m->fault = (struct fault){true, position, row, k, bnt_f32_bits(got), bnt_f32_bits(wanted)};
 }
 
 /* ---- the hook ------------------------------------------------------------------------------- */
@@ -111,14 +111,17 @@ static void slice(void *arg, uint32_t k, unsigned i, unsigned n) {
     bnt_exec_slice(s->e, k, i, n);
     if (op->kind != BNT_OP_LINEAR) return;
     /* All threads draw alike whether this product is looked at, and each for itself where. */
-    const uint32_t now[4] = {(uint32_t)e->pos, (uint32_t)(e->pos >> 32), k, UINT32_MAX};
+    const uint64_t pos = e->spans[0].pos;
+    const uint32_t now[4] = {(uint32_t)pos, (uint32_t)(pos >> 32), k, UINT32_MAX};
     bnt_philox4x32(now, s->key, which);
     if (which[0] >= s->threshold) return;
     bnt_slice(op->width, e->weights->w[op->matrix].step, i, n, &lo, &hi);
     if (lo == hi) return;
     const uint32_t mine[4] = {now[0], now[1], k, i};
     bnt_philox4x32(mine, s->key, where);
-    uint64_t tokens = op->on_wanted ? e->wanted : e->n;
+    struct bnt_operand out = bnt_op_writes(op);
+    uint64_t tokens = bnt_exec_rows(e, &out);
+    if (tokens == 0) return;
     check_row(s, k, lo + below(hi - lo, where[0]), below(tokens, where[1]), i);
 }
 

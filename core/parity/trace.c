@@ -70,7 +70,7 @@ static int make_step(struct bnt_trace *t, struct bnt_session *s, const int32_t *
     const float *logits = bnt_session_logits(s, 0);
     if (!logits) {
         struct bnt_exec *e = bnt_session_exec(s);
-        bnt_exec_complete(e);
+        bnt_exec_complete(e, 0);
         logits = bnt_exec_logits(e);
         check_search(t, step, s, logits);
         t->searched++;
@@ -97,37 +97,46 @@ int bnt_trace_session(struct bnt_trace *t, struct bnt_session *s, const int32_t 
 }
 
 /* ids[0 .. n) as one context from position 0; logits of the tokens from `first` on become steps. */
-static void run_batches(struct bnt_trace *t, struct bnt_exec *judge, const int32_t *ids, size_t n,
-                        size_t first) {
+static int run_batches(struct bnt_trace *t, struct bnt_exec *judge, struct bnt_kv *kv,
+                       const int32_t *ids, size_t n, size_t first, struct bnt_err *err) {
     for (size_t at = 0; at < n;) {
         size_t count = n - at < judge->options.n_batch ? n - at : judge->options.n_batch;
         size_t skip = at < first ? first - at : 0; /* tokens whose logits nobody wants */
-        if (count > skip + judge->options.n_wanted) count = skip + judge->options.n_wanted;
+        if (count > skip + judge->options.n_logits) count = skip + judge->options.n_logits;
         size_t wanted = count > skip ? count - skip : 0;
-        bnt_exec_run(judge, ids + at, (uint32_t)count, at, (uint32_t)wanted);
+        int status =
+            bnt_exec_run_one(judge, kv, at, ids + at, (uint32_t)count, (uint32_t)wanted, err);
+        if (status != BNT_OK) return status;
         for (size_t i = 0; i < wanted; i++)
             record(t, at + skip + i - first, bnt_exec_logits(judge) + i * t->n_vocab);
         at += count;
     }
+    return BNT_OK;
 }
 
 int bnt_trace_judge(struct bnt_trace *t, struct bnt_exec *judge, const int32_t *ids, size_t n,
                     const int32_t *guess, struct bnt_err *err) {
     size_t total = n + t->steps - 1, agreed = 0;
     double start = bnt_now();
+    struct bnt_kv kv = {0};
     int32_t *all = malloc(total * sizeof *all);
-    if (!all) return bnt_fail_nomem(err, "the judge's run", total * sizeof *all);
+    int status = all ? bnt_exec_open_kv(judge, &kv, err)
+                     : bnt_fail_nomem(err, "the judge's run", total * sizeof *all);
+    if (status != BNT_OK) goto out;
     memcpy(all, ids, n * sizeof *all);
     memcpy(all + n, guess, (t->steps - 1) * sizeof *all);
-    run_batches(t, judge, all, total, n - 1);
+    if ((status = run_batches(t, judge, &kv, all, total, n - 1, err)) != BNT_OK) goto out;
     while (agreed + 1 < t->steps && t->tokens[agreed] == guess[agreed]) agreed++;
     for (size_t i = agreed; i + 1 < t->steps; i++) { /* alone, over what the guess left there */
-        bnt_exec_run(judge, &t->tokens[i], 1, n + i, 1);
+        status = bnt_exec_run_one(judge, &kv, n + i, &t->tokens[i], 1, 1, err);
+        if (status != BNT_OK) goto out;
         record(t, i + 1, bnt_exec_logits(judge));
     }
     t->prefill_seconds = bnt_now() - start;
+out:
+    bnt_kv_close(&kv);
     free(all);
-    return BNT_OK;
+    return status;
 }
 
 static double cosine(const float *a, const float *b, uint32_t n) {

@@ -15,7 +15,7 @@
 enum { BNT_WATCH_MEMBERS = 64 }; /* members above that leave no notes */
 
 struct bnt_watch {
-    _Atomic uint64_t position; /* of the run's first token */
+    _Atomic uint64_t position; /* of the run's first token, in its sequence */
     struct {
         _Atomic(const char *) backend; /* whose kernel; the string outlives the watch */
         _Atomic uint32_t op;           /* 1 + the operation; 0: in no kernel */
@@ -27,7 +27,7 @@ static inline void bnt_watch_slice(struct bnt_watch *w, const char *backend, str
                                    uint32_t op, unsigned i, unsigned n) {
     bool noted = w && i < BNT_WATCH_MEMBERS;
     if (noted) {
-        atomic_store_explicit(&w->position, e->pos, memory_order_relaxed);
+        atomic_store_explicit(&w->position, e->spans[0].pos, memory_order_relaxed);
         atomic_store_explicit(&w->inside[i].backend, backend, memory_order_relaxed);
         atomic_store_explicit(&w->inside[i].op, op + 1, memory_order_release);
     }

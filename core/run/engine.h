@@ -42,7 +42,8 @@ uint64_t bnt_engine_ternary_macs(const struct bnt_engine *e);
  */
 uint64_t bnt_session_bytes(const struct bnt_session *s);
 uint64_t bnt_session_calls(const struct bnt_session *s, size_t slot);
-/* For checks of its operations (core/parity); it belongs to the session. */
+/* For checks of its operations (core/parity), and its one sequence; they belong to the session. */
 struct bnt_exec *bnt_session_exec(struct bnt_session *s);
+struct bnt_sequence *bnt_session_sequence(struct bnt_session *s);
 
 #endif

@@ -1,14 +1,15 @@
 /*
- * exec_state.h - the inside of an executor, for exec.c and for those who check it (core/parity).
+ * exec_state.h - the inside of an executor, for the files that make it up (exec.c, walk.c, ops.c,
+ * attend.c) and for those who check it (core/parity).
  *
- * Buffers, caches and what is being run, as exec.c lays them out. Nobody else includes it: what an
- * executor promises is in exec.h.
+ * Nobody else includes it: what an executor promises is in exec.h.
  */
 #ifndef BNT_RUN_EXEC_STATE_H
 #define BNT_RUN_EXEC_STATE_H
 
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 #include "run/exec.h"
 
@@ -16,6 +17,20 @@
 enum { BNT_SLOTS = (sizeof(bnt_kernels) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void *) };
 struct bnt_exec_calls {
     alignas(128) uint64_t n[BNT_SLOTS];
+};
+
+/* Calls are counted where they are made: receipts report what ran. */
+#define BNT_SLOT_INDEX(slot)                                                                       \
+    ((offsetof(bnt_kernels, slot) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void (*)(void)))
+#define BNT_COUNT(e, thread, slot, times) ((e)->calls[thread].n[BNT_SLOT_INDEX(slot)] += (times))
+#define BNT_CALL(e, thread, slot, args) (BNT_COUNT(e, thread, slot, 1), (e)->k->slot(args))
+
+/* A follower's cache of a sequence; valid when it has the stamp. */
+struct bnt_exec_shadow {
+    struct bnt_exec_shadow *next;
+    const struct bnt_kv *of; /* compared, never followed: it may be closed */
+    uint64_t stamp;
+    struct bnt_kv kv;
 };
 
 struct bnt_exec {
@@ -26,55 +41,70 @@ struct bnt_exec {
     struct bnt_plan plan;
     struct bnt_exec_options options;
     struct bnt_exec_hook hook;
+    bool (*cancelled)(void *arg);
+    void *cancelled_arg;
+    struct bnt_exec_shadow *shadows; /* of a follower */
 
     struct bnt_mem memory;        /* all that follows lies in it */
-    float *buffer[BNT_BUF_COUNT]; /* [n_batch or n_wanted][width] */
+    float *buffer[BNT_BUF_COUNT]; /* [n_batch, or of LOGITS n_logits][width] */
     void *acts;                   /* quantized activations, large enough for every shape */
-    uint8_t *cache;               /* [n_layer] KV objects, layer_bytes apart */
-    uint64_t layer_bytes;
-    unsigned sets;                                  /* of rotary frequencies (model.h) */
+    unsigned sets;                /* of rotary frequencies (model.h) */
     float *cos[BNT_ROPE_SETS], *sin[BNT_ROPE_SETS]; /* [n_batch][n_rot / 2] */
     double *freq[BNT_ROPE_SETS];                    /* [n_rot / 2] */
-    float *window_kv; /* [threads + 1][2][window_rows][head_dim]: what windows show */
+    float *part;          /* attention partials [part_spans + threads][part_floats] */
+    uint64_t part_floats; /* of one token of any position */
+    uint32_t part_spans;
+    float *window_kv; /* [threads][2][window_rows][head_dim]: what windows show */
     uint64_t window_rows;
-    float *part;          /* attention partials, see attend.c */
-    uint64_t part_floats; /* per thread and for the shared ones: one token's */
-    int8_t *embed_trits;  /* [threads + 1][n_embd] each, for a ternary embedding */
+    int8_t *embed_trits; /* [threads][n_embd] each, for a ternary embedding */
     float *embed_scales;
-    uint8_t *embed_row; /* [threads + 1][its row_room], for a dense one */
-    float *row_scratch; /* [threads + 1][row_scratch_floats]: rows.h */
+    uint8_t *embed_row; /* [threads][its row_room], for a dense one */
+    float *row_scratch; /* [threads][row_scratch_floats]: rows.h */
     uint64_t row_scratch_floats;
     _Atomic uint32_t *tickets;    /* [n_ops]: the next piece of work of each */
     struct bnt_exec_calls *calls; /* [threads] */
-    bnt_kv_shape kv;
-    struct bnt_search *search; /* NULL without a copy of the head */
+    struct bnt_exec_span *spans;  /* [n_batch]: the run's */
+    uint32_t *first_row;          /* [n_batch]: of each span */
+    uint32_t *span_of;            /* [n_batch]: of each row */
+    uint32_t *first_item[2];      /* [n_batch + 1]: of each span, in attention; and over a window */
+    uint32_t *wanted;             /* [n_batch]: rows */
+    uint32_t *top_k;              /* [n_logits] */
+    uint64_t *stamp_before;       /* [n_batch]: of each span's cache, before this run */
+    struct bnt_search *search;    /* NULL without a copy of the head */
 
     /* the run in progress */
-    const int32_t *ids;
-    uint32_t n, wanted;
-    uint64_t pos;
-    uint32_t top_k; /* 0: full logits */
+    uint32_t n_spans, n; /* n: rows of all spans */
+    uint32_t n_wanted, n_logits, n_top;
+    uint32_t head_from;       /* the first wanted row that the head is applied to */
+    bool split;               /* attention by chunks of the context, see attend.c */
+    bool windowed;            /* a window hides positions from tokens of this run */
+    _Atomic uint32_t stop_at; /* operation where all members leave the run; UINT32_MAX: none */
 };
 
-/* Calls are counted where they are made: receipts report what ran. */
-#define BNT_SLOT_INDEX(slot)                                                                       \
-    ((offsetof(bnt_kernels, slot) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void (*)(void)))
-#define BNT_COUNT(e, thread, slot, times) ((e)->calls[thread].n[BNT_SLOT_INDEX(slot)] += (times))
-#define BNT_CALL(e, thread, slot, args) (BNT_COUNT(e, thread, slot, 1), (e)->k->slot(args))
+/* Rows that an operand has in this run. */
+static inline uint32_t bnt_exec_rows(const struct bnt_exec *e, const struct bnt_operand *o) {
+    if (o->buffer == BNT_BUF_LOGITS) return e->n_logits;
+    return o->on_wanted ? e->n_wanted : e->n;
+}
 
-/* The next piece of work of an operation. */
+/* The row of the batch that row `r` of an operand belongs to. */
+static inline uint32_t bnt_exec_batch_row(const struct bnt_exec *e, const struct bnt_operand *o,
+                                          uint32_t r) {
+    if (o->buffer == BNT_BUF_LOGITS) r += e->head_from;
+    return o->on_wanted ? e->wanted[r] : r;
+}
+
+static inline const struct bnt_exec_span *bnt_exec_span_of(const struct bnt_exec *e, uint32_t row) {
+    return &e->spans[e->span_of[row]];
+}
+
+/* Position of a row of the batch in its sequence. */
+static inline uint64_t bnt_exec_position(const struct bnt_exec *e, uint32_t row) {
+    return bnt_exec_span_of(e, row)->pos + (row - e->first_row[e->span_of[row]]);
+}
+
 static inline uint32_t bnt_exec_take(struct bnt_exec *e, const struct bnt_op *op) {
     return atomic_fetch_add_explicit(&e->tickets[op - e->plan.ops], 1, memory_order_relaxed);
 }
-
-/* Chunks of attention that positions 0 .. pos lie in. */
-static inline uint64_t bnt_exec_chunks(uint64_t pos) {
-    return pos / BNT_ATTN_CHUNK + 1;
-}
-
-/* attend.c: positions that an item of attention over a window reads at most; 0 without windows. */
-uint64_t bnt_exec_window_rows(const struct bnt_exec *e);
-/* The operation ATTENTION, part of thread i of n. */
-void bnt_exec_attend(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n);
 
 #endif

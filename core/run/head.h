@@ -40,21 +40,22 @@ int bnt_head_build(struct bnt_head *out, const struct bnt_weight *w, const bnt_k
                    struct bnt_loading *loading, struct bnt_err *err);
 void bnt_head_free(struct bnt_head *h);
 
-/* One search, by all threads of a team. */
+/* One search, by all threads of a team, for several vectors in one pass over the copy. */
 struct bnt_search; /* scratch; opaque */
 
-int bnt_search_open(struct bnt_search **out, const struct bnt_head *h, unsigned threads,
-                    struct bnt_err *err);
+/* For up to `vectors` of them. */
+int bnt_search_open(struct bnt_search **out, const struct bnt_head *h, uint32_t vectors,
+                    unsigned threads, struct bnt_err *err);
 void bnt_search_close(struct bnt_search *s);
 
-/* Thread i of n; all call it with the same x [cols] and k, 1 <= k <= BNT_HEAD_MOST; they meet at
- * the pool's barrier inside. Returns how many rows this thread computed exactly. */
-uint64_t bnt_search_run(struct bnt_search *s, const float *x, uint32_t k, struct bnt_pool *pool,
-                        unsigned i, unsigned n);
+/* Thread i of n; all call it with the same x [n_x][cols] and k [n_x], 1 <= k <= BNT_HEAD_MOST; they
+ * meet at the pool's barrier inside. Returns how many logits this thread computed exactly. */
+uint64_t bnt_search_run(struct bnt_search *s, const float *x, uint32_t n_x, const uint32_t *k,
+                        struct bnt_pool *pool, unsigned i, unsigned n);
 
-/* After all threads are done: the k largest, in order; k or all rows. false when x or a logit among
- * them is not finite. */
-bool bnt_search_result(struct bnt_search *s, struct bnt_top *out, uint32_t *count);
+/* After all threads are done: the k largest of vector v, in order; k or all rows. false when x or a
+ * logit among them is not finite. */
+bool bnt_search_result(struct bnt_search *s, uint32_t v, struct bnt_top *out, uint32_t *count);
 
 /* In the order of NUMERICS clause 10 (highest logit first, lowest id among equals): keeps the k
  * best of what is offered, *n of them in no order; and sorts them. */

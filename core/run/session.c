@@ -1,63 +1,49 @@
 /*
- * session.c - one conversation: positions, batches and limits over an executor.
+ * session.c - one conversation: a context with one sequence, for who needs no more.
  *
- * Cuts what is fed into batches and checks what comes out; the arithmetic is below, the text above.
+ * A feed here is a feed of one span; nothing is computed in another way.
  */
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "machine/fpenv.h"
-#include "run/engine.h"
-#include "run/exec.h"
-
-enum { DEFAULT_CONTEXT = 4096, DEFAULT_BATCH = 512, MAX_BATCH = 8192, WANTED_BATCH = 32 };
+#include "run/context.h"
+#include "run/options.h"
 
 struct bnt_session {
-    struct bnt_engine *engine;
-    struct bnt_pool *pool;
-    struct bnt_exec *exec;
-    struct bnt_exec_options options;
-    uint64_t position;
-    float *all_logits; /* of a WANT_ALL feed, [all_count][n_vocab]; grown as needed */
+    struct bnt_context *context;
+    struct bnt_sequence *sequence;
+    struct bnt_row *rows; /* [n_logits], of a WANT_ALL feed */
+    float *all_logits;    /* of the same, [all_count][n_vocab]; grown as needed */
     size_t all_capacity;
-    const float *logits; /* what bnt_session_logits reads */
-    struct bnt_top *top; /* [BNT_HEAD_MOST], of a feed_top */
+    /* What the last feed gave. */
+    const float *logits, *hidden;
+    size_t n_logits;
+    const struct bnt_top *top;
     uint32_t n_top;
-    const float *hidden; /* of the last token fed; NULL when none was wanted */
 };
 
 int bnt_session_open(struct bnt_session **out, struct bnt_engine *engine,
                      const struct bnt_session_options *options, struct bnt_err *err) {
-    static const struct bnt_session_options defaults;
-    const struct bnt_session_options *o = options ? options : &defaults;
-    uint64_t trained = engine->info.n_ctx_train, n_ctx = o->n_ctx;
-    unsigned threads = o->threads ? o->threads : bnt_topology_default_threads(engine->topology);
-    int status;
+    struct bnt_session_options o;
     *out = NULL;
-    if (n_ctx == 0) n_ctx = trained < DEFAULT_CONTEXT ? trained : DEFAULT_CONTEXT;
-    if (n_ctx > trained)
-        return bnt_fail(err, BNT_E_LIMIT,
-                        "a context of %" PRIu64 " tokens; the model was made for %" PRIu64, n_ctx,
-                        trained);
+    int status = bnt_read_options(&o, sizeof o, options, options ? options->struct_size : 0, err);
+    if (status != BNT_OK) return status;
+    if (o.n_ctx && o.n_batch > o.n_ctx) o.n_batch = (uint32_t)o.n_ctx;
+    const struct bnt_context_options c = {.n_ctx = o.n_ctx,
+                                          .n_batch = o.n_batch,
+                                          .threads = o.threads,
+                                          .no_bind = o.no_bind,
+                                          .cancelled = o.cancelled,
+                                          .cancelled_arg = o.cancelled_arg};
     struct bnt_session *s = calloc(1, sizeof *s);
     if (!s) return bnt_fail_nomem(err, "the session", sizeof *s);
-    s->engine = engine;
-    s->options.n_ctx = n_ctx;
-    s->options.n_batch = o->n_batch ? o->n_batch : DEFAULT_BATCH;
-    if (s->options.n_batch > MAX_BATCH) s->options.n_batch = MAX_BATCH;
-    if (s->options.n_batch > n_ctx) s->options.n_batch = (uint32_t)n_ctx;
-    s->options.head = &engine->head;
-    s->options.placed = bnt_topology_places_memory(engine->topology);
-    s->options.n_wanted = s->options.n_batch < WANTED_BATCH ? s->options.n_batch : WANTED_BATCH;
-    status = bnt_pool_open(&s->pool, threads, o->no_bind ? NULL : engine->topology, err);
-    if (status == BNT_OK)
-        status = bnt_exec_open(&s->exec, engine->model, &engine->weights, &engine->backend->kernels,
-                               s->pool, &s->options, err);
-    s->top = calloc(BNT_HEAD_MOST, sizeof *s->top);
-    if (status == BNT_OK && !s->top)
-        status = bnt_fail_nomem(err, "the session", BNT_HEAD_MOST * sizeof *s->top);
+    status = bnt_context_open(&s->context, engine, &c, err);
+    if (status == BNT_OK) status = bnt_sequence_open(&s->sequence, s->context, err);
+    if (status == BNT_OK) {
+        uint32_t n = s->context->options.n_logits;
+        s->rows = calloc(n, sizeof *s->rows);
+        if (!s->rows) status = bnt_fail_nomem(err, "the session", n * sizeof *s->rows);
+    }
     if (status != BNT_OK) {
         bnt_session_close(s);
         return status;
@@ -68,145 +54,95 @@ int bnt_session_open(struct bnt_session **out, struct bnt_engine *engine,
 
 void bnt_session_close(struct bnt_session *s) {
     if (!s) return;
-    bnt_exec_close(s->exec);
-    bnt_pool_close(s->pool);
+    bnt_sequence_close(s->sequence);
+    bnt_context_close(s->context);
+    free(s->rows);
     free(s->all_logits);
-    free(s->top);
     free(s);
 }
 
-static int check_feed(const struct bnt_session *s, const int32_t *ids, size_t count,
-                      struct bnt_err *err) {
-    uint32_t n_vocab = s->engine->info.n_vocab, deviation = bnt_fpenv_deviation();
-    if (deviation) { /* the caller computes too, as member 0 of the pool */
-        char what[128];
-        return bnt_fail(err, BNT_E_NUMERIC,
-                        "the calling thread's floating-point environment has %s",
-                        bnt_fpenv_describe(deviation, what, sizeof what));
-    }
-    if (count > s->options.n_ctx - s->position)
-        return bnt_fail(err, BNT_E_LIMIT,
-                        "the context of %" PRIu64 " tokens is full: %" PRIu64
-                        " are used and %zu more were to follow",
-                        s->options.n_ctx, s->position, count);
-    for (size_t i = 0; i < count; i++) {
-        if (ids[i] < 0 || (uint32_t)ids[i] >= n_vocab)
-            return bnt_fail(err, BNT_E_LIMIT, "token id %d is not in the vocabulary of %u", ids[i],
-                            n_vocab);
-    }
-    return BNT_OK;
-}
-
-/* A network that overflows gives infinities or NaN: said aloud, never sampled from. */
-static int check_finite(const float *logits, uint32_t rows, uint32_t n_vocab, uint64_t position,
-                        struct bnt_err *err) {
-    for (uint32_t r = 0; r < rows; r++) {
-        for (uint32_t i = 0; i < n_vocab; i++) {
-            if (!isfinite(logits[(size_t)r * n_vocab + i]))
-                return bnt_fail(err, BNT_E_NUMERIC,
-                                "logit %u at position %" PRIu64 " is not finite: the model's "
-                                "weights are damaged or out of range",
-                                i, position + r);
-        }
-    }
-    return BNT_OK;
-}
-
-static int reserve_all(struct bnt_session *s, size_t count, struct bnt_err *err) {
-    size_t need = count * s->engine->info.n_vocab;
-    if (need <= s->all_capacity) return BNT_OK;
-    float *p = realloc(s->all_logits, need * sizeof *p);
-    if (!p) return bnt_fail_nomem(err, "the logits of all tokens", need * sizeof *p);
-    s->all_logits = p;
-    s->all_capacity = need;
-    return BNT_OK;
-}
-
-/* The k largest of full logits, in order: what a search would have found. */
-static void rank_all(struct bnt_session *s, const float *logits, uint32_t k) {
-    uint32_t n_vocab = s->engine->info.n_vocab;
-    s->n_top = 0;
-    for (uint32_t i = 0; i < n_vocab; i++)
-        bnt_keep_best(s->top, &s->n_top, k, (struct bnt_top){logits[i], (int32_t)i});
-    bnt_sort_best(s->top, s->n_top);
-}
-
-/* The last batch of a feed_top: by a search where that can be, else in full. */
-static int run_top(struct bnt_session *s, const int32_t *ids, uint32_t n, uint32_t k,
-                   struct bnt_err *err) {
-    bool searched = bnt_exec_can_search(s->exec, k);
-    if (searched) {
-        bnt_exec_run_top(s->exec, ids, n, s->position, k);
-        if (bnt_search_result(bnt_exec_search(s->exec), s->top, &s->n_top)) return BNT_OK;
-        bnt_exec_complete(s->exec); /* beyond what bounds can say: look at all of them */
-    } else {
-        bnt_exec_run(s->exec, ids, n, s->position, 1);
-    }
-    s->logits = bnt_exec_logits(s->exec);
-    int status = bnt_exec_verdict(s->exec, err);
-    if (status == BNT_OK)
-        status = check_finite(s->logits, 1, s->engine->info.n_vocab, s->position + n - 1, err);
-    if (status == BNT_OK) rank_all(s, s->logits, k);
-    return status;
-}
-
-/* One batch; `last` when it is the feed's last. */
-static int run_batch(struct bnt_session *s, const int32_t *ids, uint32_t n, bool last,
-                     enum bnt_want want, uint32_t top_k, float *all, struct bnt_err *err) {
-    uint32_t n_vocab = s->engine->info.n_vocab, wanted = want == BNT_WANT_ALL ? n : 0;
-    if (want == BNT_WANT_LAST && last) wanted = 1;
-    if (wanted && top_k) {
-        int status = run_top(s, ids, n, top_k, err);
-        s->hidden = bnt_exec_hidden(s->exec);
-        return status;
-    }
-    bnt_exec_run(s->exec, ids, n, s->position, wanted);
-    const float *logits = bnt_exec_logits(s->exec);
-    int status = bnt_exec_verdict(s->exec, err);
-    if (status == BNT_OK)
-        status = check_finite(logits, wanted, n_vocab, s->position + n - wanted, err);
-    if (all) memcpy(all, logits, (size_t)n * n_vocab * sizeof *logits);
-    if (wanted) {
-        s->hidden = bnt_exec_hidden(s->exec) + (size_t)(wanted - 1) * s->engine->info.n_embd;
-        s->logits = all ? s->all_logits : logits;
-    }
-    return status;
-}
-
-static int feed(struct bnt_session *s, const int32_t *ids, size_t count, enum bnt_want want,
-                uint32_t top_k, struct bnt_err *err) {
-    uint64_t start = s->position;
-    size_t most = want == BNT_WANT_ALL ? s->options.n_wanted : s->options.n_batch;
-    int status = check_feed(s, ids, count, err);
-    if (status == BNT_OK && want == BNT_WANT_ALL) status = reserve_all(s, count, err);
+static void forget_results(struct bnt_session *s) {
     s->logits = s->hidden = NULL;
-    s->n_top = 0;
-    for (size_t at = 0; at < count && status == BNT_OK;) {
-        uint32_t n = (uint32_t)(count - at < most ? count - at : most);
-        float *all = want == BNT_WANT_ALL ? s->all_logits + at * s->engine->info.n_vocab : NULL;
-        status = run_batch(s, ids + at, n, at + n == count, want, top_k, all, err);
-        s->position += n;
-        at += n;
+    s->top = NULL;
+    s->n_logits = s->n_top = 0;
+}
+
+/* One feed; nothing is wanted, or these rows of it. */
+static int feed_rows(struct bnt_session *s, const int32_t *ids, size_t n,
+                     const struct bnt_row *rows, size_t n_rows, struct bnt_err *err) {
+    const struct bnt_span span = {
+        .sequence = s->sequence, .ids = ids, .count = n, .rows = rows, .n_rows = n_rows};
+    return n ? bnt_context_feed(s->context, &span, 1, err) : BNT_OK;
+}
+
+static int feed_last(struct bnt_session *s, const int32_t *ids, size_t n, uint32_t want, uint32_t k,
+                     struct bnt_err *err) {
+    const struct bnt_row row = {.token = (uint32_t)(n - 1), .want = want | BNT_ROW_HIDDEN, .k = k};
+    int status = feed_rows(s, ids, n, &row, 1, err);
+    if (status != BNT_OK || n == 0) return status;
+    const struct bnt_result *r = bnt_context_result(s->context, 0, 0);
+    s->logits = r->all;
+    s->n_logits = r->all ? 1 : 0;
+    s->hidden = r->hidden;
+    s->top = r->top;
+    s->n_top = r->n_top;
+    return BNT_OK;
+}
+
+/* In pieces whose logits a run gives, gathered in a row. */
+static int feed_all(struct bnt_session *s, const int32_t *ids, size_t n, struct bnt_err *err) {
+    const size_t n_vocab = s->context->engine->info.n_vocab, need = n * n_vocab;
+    const size_t most = s->context->options.n_logits;
+    if (need > s->all_capacity) {
+        float *p = realloc(s->all_logits, need * sizeof *p);
+        if (!p) return bnt_fail_nomem(err, "the logits of all tokens", need * sizeof *p);
+        s->all_logits = p;
+        s->all_capacity = need;
     }
-    if (status != BNT_OK) {
-        s->position = start;
-        s->logits = s->hidden = NULL;
-        s->n_top = 0;
+    for (size_t at = 0; at < n;) {
+        size_t count = n - at < most ? n - at : most;
+        for (size_t i = 0; i < count; i++) {
+            s->rows[i] = (struct bnt_row){.token = (uint32_t)i, .want = BNT_ROW_LOGITS};
+            if (at + i == n - 1) s->rows[i].want |= BNT_ROW_HIDDEN;
+        }
+        int status = feed_rows(s, ids + at, count, s->rows, count, err);
+        if (status != BNT_OK) return status;
+        for (size_t i = 0; i < count; i++)
+            memcpy(s->all_logits + (at + i) * n_vocab, bnt_context_logits(s->context, 0, i),
+                   n_vocab * sizeof *s->all_logits);
+        at += count;
+        s->hidden = bnt_context_hidden(s->context, 0, count - 1);
     }
-    return status;
+    s->logits = s->all_logits;
+    s->n_logits = n;
+    return BNT_OK;
 }
 
 int bnt_session_feed(struct bnt_session *s, const int32_t *ids, size_t count, enum bnt_want want,
                      struct bnt_err *err) {
-    return feed(s, ids, count, want, 0, err);
+    uint64_t start = s->sequence->position;
+    int status = bnt_sequence_check(s->sequence, ids, count, err);
+    forget_results(s);
+    if (status != BNT_OK) return status;
+    switch (want) {
+    case BNT_WANT_NONE: status = feed_rows(s, ids, count, NULL, 0, err); break;
+    case BNT_WANT_LAST: status = feed_last(s, ids, count, BNT_ROW_LOGITS, 0, err); break;
+    case BNT_WANT_ALL: status = feed_all(s, ids, count, err); break;
+    }
+    if (status != BNT_OK) {
+        bnt_sequence_truncate(s->sequence, start);
+        forget_results(s);
+    }
+    return status;
 }
 
 int bnt_session_feed_top(struct bnt_session *s, const int32_t *ids, size_t count, uint32_t k,
                          struct bnt_err *err) {
+    forget_results(s);
     if (k < 1 || k > BNT_HEAD_MOST)
         return bnt_fail(err, BNT_E_USAGE, "the %u largest logits; at most %d can be asked for", k,
                         BNT_HEAD_MOST);
-    return feed(s, ids, count, BNT_WANT_LAST, k, err);
+    return feed_last(s, ids, count, BNT_ROW_TOP, k, err);
 }
 
 const struct bnt_top *bnt_session_top(const struct bnt_session *s, uint32_t *count) {
@@ -215,7 +151,7 @@ const struct bnt_top *bnt_session_top(const struct bnt_session *s, uint32_t *cou
 }
 
 const float *bnt_session_logits(const struct bnt_session *s, size_t i) {
-    return s->logits ? s->logits + i * s->engine->info.n_vocab : NULL;
+    return i < s->n_logits ? s->logits + i * s->context->engine->info.n_vocab : NULL;
 }
 
 const float *bnt_session_hidden(const struct bnt_session *s) {
@@ -223,29 +159,33 @@ const float *bnt_session_hidden(const struct bnt_session *s) {
 }
 
 uint64_t bnt_session_position(const struct bnt_session *s) {
-    return s->position;
+    return s->sequence->position;
 }
 
 uint64_t bnt_session_context(const struct bnt_session *s) {
-    return s->options.n_ctx;
+    return s->context->options.n_ctx;
 }
 
 unsigned bnt_session_threads(const struct bnt_session *s) {
-    return bnt_pool_threads(s->pool);
+    return bnt_context_threads(s->context);
 }
 
 void bnt_session_truncate(struct bnt_session *s, uint64_t n) {
-    if (n < s->position) s->position = n;
+    bnt_sequence_truncate(s->sequence, n);
 }
 
 uint64_t bnt_session_bytes(const struct bnt_session *s) {
-    return bnt_exec_bytes(s->exec);
+    return bnt_exec_bytes(s->context->exec) + s->sequence->kv.memory.size;
 }
 
 struct bnt_exec *bnt_session_exec(struct bnt_session *s) {
-    return s->exec;
+    return s->context->exec;
+}
+
+struct bnt_sequence *bnt_session_sequence(struct bnt_session *s) {
+    return s->sequence;
 }
 
 uint64_t bnt_session_calls(const struct bnt_session *s, size_t slot) {
-    return bnt_exec_calls(s->exec, slot);
+    return bnt_exec_calls(s->context->exec, slot);
 }

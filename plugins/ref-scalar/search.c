@@ -1,8 +1,8 @@
 /*
  * search.c - products of int8 rows and int8 vectors, exact in int32.
  *
- * The object: the rows as they are. What the core does with the sums (core/run/head.c) is not known
- * here.
+ * The object: the rows as they are. What the core does with the sums (core/run/search.c) is not
+ * known here.
  */
 #include "kernels.h"
 

@@ -29,14 +29,14 @@ stage=$tmp/stage
 ok 'make install DESTDIR=' install "$stage" /opt/bitnet
 staged=$stage/opt/bitnet
 for file in lib/libbitnet.so.0 lib/libbitnet.so lib/libbitnet.a lib/pkgconfig/bitnet.pc \
-    include/bitnet/bitnet.h include/bitnet/status.h include/bitnet/plugin.h; do
+    include/bitnet/bitnet.h include/bitnet/sequences.h include/bitnet/status.h include/bitnet/plugin.h; do
     ok "installs $file" test -s "$staged/$file"
 done
 ok 'and nothing of the staging folder' sh -c "! grep -rl '$stage' '$staged'"
 equal 'soname' "$(readelf -d "$staged/lib/libbitnet.so.0" | sed -n 's/.*soname: \[\(.*\)\]/\1/p')" libbitnet.so.0
 
 # ---- what it exports: what the headers declare, no more and no less ----
-declared=$(cat "$staged/include/bitnet/bitnet.h" "$staged/include/bitnet/status.h" | tr '\n' ' ' |
+declared=$(cat "$staged/include/bitnet/bitnet.h" "$staged/include/bitnet/sequences.h" "$staged/include/bitnet/status.h" | tr '\n' ' ' |
     grep -oE 'BNT_API [^;(]*bnt_[a-z0-9_]+\(' | sed -E 's/.*(bnt_[a-z0-9_]+)\($/\1/' | sort)
 equal 'the shared library exports what the headers declare' \
     "$(nm -D --defined-only "$staged/lib/libbitnet.so.0" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort)" "$declared"

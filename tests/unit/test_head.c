@@ -31,60 +31,77 @@ static void random_rows(uint64_t seed) {
     for (int c = 0; c < COLS; c++) x[c] = uniform(&r) * (c % 17 == 0 ? 20.0f : 1.0f);
 }
 
+enum { KS = 4 };
+static const uint32_t ks[KS] = {1, 2, 40, BNT_HEAD_MOST};
+static float vectors[KS][COLS]; /* what is searched for in one pass */
+
 struct run {
     struct bnt_search *search;
     struct bnt_pool *pool;
-    uint32_t k;
+    uint32_t n, k[KS];
     uint64_t computed[THREADS];
 };
 
 static void run_slice(void *arg, unsigned i, unsigned n) {
     struct run *run = arg;
-    run->computed[i] = bnt_search_run(run->search, x, run->k, run->pool, i, n);
+    run->computed[i] = bnt_search_run(run->search, vectors[0], run->n, run->k, run->pool, i, n);
 }
 
-/* Rows computed exactly. found is false when something is not finite. */
+/* The result for one of the vectors of the last search, against the full product. */
+static void expect_result(const struct run *run, uint32_t v, bool finite) {
+    struct bnt_top want[BNT_HEAD_MOST], got[BNT_HEAD_MOST];
+    uint32_t n_want = 0, n_got = 0;
+    bnt_judge()->kernels.dense_gemm(&(bnt_dense_gemm_args){.shape = {ROWS, COLS, BNT_TYPE_F32, 0},
+                                                           .w = rows,
+                                                           .x = vectors[v],
+                                                           .ldx = COLS,
+                                                           .row_hi = ROWS,
+                                                           .tok_hi = 1,
+                                                           .y = logits,
+                                                           .ldy = ROWS});
+    ck_assert_int_eq(bnt_search_result(run->search, v, got, &n_got), finite);
+    if (!finite) return;
+    for (int i = 0; i < ROWS; i++)
+        bnt_keep_best(want, &n_want, run->k[v], (struct bnt_top){logits[i], i});
+    bnt_sort_best(want, n_want);
+    ck_assert_uint_eq(n_got, n_want);
+    ck_assert_uint_eq(n_got, run->k[v]);
+    for (uint32_t i = 0; i < n_got; i++) {
+        ck_assert_int_eq(got[i].id, want[i].id);
+        ck_assert_uint_eq(bnt_f32_bits(got[i].logit), bnt_f32_bits(want[i].logit));
+    }
+}
+
+/* x for each k by itself, then several vectors with a k each in one pass. Rows computed exactly for
+ * x and the largest. What is found is false when something is not finite. */
 static uint64_t expect_equal(const bnt_kernels *k, bool finite) {
     struct bnt_err err = {0};
     struct bnt_weight w = {
         .dshape = {ROWS, COLS, BNT_TYPE_F32, 0}, .w = rows, .bytes = sizeof rows, .step = 1};
     struct bnt_head head;
-    struct run run = {0};
+    struct run run = {.n = 1};
     uint64_t least = 0;
     ck_assert_int_eq(bnt_pool_open(&run.pool, THREADS, NULL, &err), BNT_OK);
     ck_assert_msg(bnt_head_build(&head, &w, k, &(struct bnt_loading){.pool = run.pool}, &err) ==
                       BNT_OK,
                   "%s", err.text);
     ck_assert_ptr_nonnull(head.exact);
-    ck_assert_int_eq(bnt_search_open(&run.search, &head, THREADS, &err), BNT_OK);
-    bnt_judge()->kernels.dense_gemm(&(bnt_dense_gemm_args){.shape = w.dshape,
-                                                           .w = rows,
-                                                           .x = x,
-                                                           .ldx = COLS,
-                                                           .row_hi = ROWS,
-                                                           .tok_hi = 1,
-                                                           .y = logits,
-                                                           .ldy = ROWS});
-    static const uint32_t ks[] = {1, 2, 40, BNT_HEAD_MOST};
-    for (size_t j = 0; j < sizeof ks / sizeof ks[0]; j++) {
-        struct bnt_top want[BNT_HEAD_MOST], got[BNT_HEAD_MOST];
-        uint32_t n_want = 0, n_got = 0;
-        run.k = ks[j];
+    ck_assert_int_eq(bnt_search_open(&run.search, &head, KS, THREADS, &err), BNT_OK);
+    memcpy(vectors[0], x, sizeof x);
+    for (int j = 0; j < KS; j++) {
+        run.k[0] = ks[j];
         bnt_pool_run(run.pool, run_slice, &run);
-        bool found = bnt_search_result(run.search, got, &n_got);
-        ck_assert_int_eq(found, finite);
-        if (!finite) continue;
-        for (int i = 0; i < ROWS; i++)
-            bnt_keep_best(want, &n_want, ks[j], (struct bnt_top){logits[i], i});
-        bnt_sort_best(want, n_want);
-        ck_assert_uint_eq(n_got, n_want);
-        ck_assert_uint_eq(n_got, ks[j]);
-        for (uint32_t i = 0; i < n_got; i++) {
-            ck_assert_int_eq(got[i].id, want[i].id);
-            ck_assert_uint_eq(bnt_f32_bits(got[i].logit), bnt_f32_bits(want[i].logit));
-        }
+        expect_result(&run, 0, finite);
         if (j == 0) least = run.computed[0] + run.computed[1];
     }
+    run.n = KS;
+    for (int j = 0; j < KS; j++) {
+        run.k[j] = ks[j];
+        for (int c = 0; c < COLS; c++) vectors[j][c] = (j % 2 ? -x[c] : x[c]) * (1.0f + (float)j);
+    }
+    vectors[2][9] = NAN; /* and one that is not finite beside them */
+    bnt_pool_run(run.pool, run_slice, &run);
+    for (uint32_t v = 0; v < KS; v++) expect_result(&run, v, finite && v != 2);
     bnt_search_close(run.search);
     bnt_head_free(&head);
     bnt_pool_close(run.pool);

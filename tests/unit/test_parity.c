@@ -471,7 +471,7 @@ START_TEST(chaos_changes_nothing) {
 }
 END_TEST
 
-START_TEST(chaos_needs_two_and_an_empty_session) {
+START_TEST(chaos_needs_two) {
     struct bnt_chaos *c;
     struct synth s = tiny("llama", 1);
     save(&s);
@@ -479,9 +479,6 @@ START_TEST(chaos_needs_two_and_an_empty_session) {
     ck_assert_int_eq(bnt_chaos_open(&c, engine, session, in_dir("plugins"), 1, NULL, &err),
                      BNT_E_BACKEND);
     ck_assert_ptr_null(c);
-    must(bnt_session_feed(session, prompt(), PROMPT, BNT_WANT_LAST, &err));
-    ck_assert_int_eq(bnt_chaos_open(&c, engine, session, in_dir("plugins"), 1, NULL, &err),
-                     BNT_E_USAGE);
 }
 END_TEST
 
@@ -521,7 +518,7 @@ int main(void) {
     tcase_add_test(tc, spotcheck_stops_a_wrong_run);
     tcase_add_test(tc, spotcheck_leaves_a_right_run_alone);
     tcase_add_test(tc, chaos_changes_nothing);
-    tcase_add_test(tc, chaos_needs_two_and_an_empty_session);
+    tcase_add_test(tc, chaos_needs_two);
     tcase_add_test(tc, the_judges_run_is_its_own);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

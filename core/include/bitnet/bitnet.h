@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bitnet/sequences.h"
 #include "bitnet/status.h"
 
 #ifdef __cplusplus
@@ -116,18 +117,16 @@ BNT_API const char *bnt_decoder_flush(struct bnt_decoder *decoder, size_t *len);
  */
 
 struct bnt_session_options {
-    uint64_t n_ctx;   /* positions of KV cache; 0: the model's context, at most 4096 */
-    uint32_t n_batch; /* tokens computed at once; 0: 512 */
-    unsigned threads; /* 0: one per physical core */
-    bool no_bind;     /* do not bind threads to cores */
+    size_t struct_size; /* sizeof(struct bnt_session_options); 0 says the same as this version's */
+    uint64_t n_ctx;     /* positions of KV cache; 0: the model's context, at most 4096 */
+    uint32_t n_batch;   /* tokens computed at once; 0: 512 */
+    unsigned threads;   /* 0: one per physical core */
+    bool no_bind;       /* do not bind threads to cores */
+    bool (*cancelled)(void *arg); /* as in struct bnt_context_options */
+    void *cancelled_arg;
 };
 
 enum bnt_want { BNT_WANT_NONE, BNT_WANT_LAST, BNT_WANT_ALL };
-
-struct bnt_top {
-    float logit;
-    int32_t id;
-};
 
 BNT_API int bnt_session_open(struct bnt_session **out, struct bnt_engine *engine,
                              const struct bnt_session_options *options, struct bnt_err *err);
@@ -140,8 +139,8 @@ BNT_API void bnt_session_close(struct bnt_session *session);
  * stood before the call. */
 BNT_API int bnt_session_feed(struct bnt_session *session, const int32_t *ids, size_t count,
                              enum bnt_want want, struct bnt_err *err);
-BNT_API const float *bnt_session_logits(const struct bnt_session *session,
-                                        size_t i); /* [n_vocab] */
+/* [n_vocab] of token i of those whose logits were wanted; NULL beyond them. */
+BNT_API const float *bnt_session_logits(const struct bnt_session *session, size_t i);
 /* The final hidden state [n_embd] of the last token fed, after the output norm: what the head was
  * applied to. NULL when no logits were wanted. */
 BNT_API const float *bnt_session_hidden(const struct bnt_session *session);

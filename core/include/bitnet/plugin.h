@@ -107,7 +107,7 @@ typedef struct bnt_kv_shape {
 } bnt_kv_shape;
 
 /* Matrix of int8 [rows][cols], values -127 .. 127, cols <= 132104: a cheap copy of the head, in
- * which the core looks for the largest logits (core/run/head.c). */
+ * which the core looks for the largest logits (core/run/search.c). */
 typedef struct bnt_i8_shape {
     uint64_t rows, cols;
 } bnt_i8_shape;
