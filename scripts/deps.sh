@@ -10,7 +10,7 @@
 set -eu
 
 # A line a package: group, how to see that it is there, package, why. "!x" means: command x exists;
-# "@x": a file of that pattern; else it is a name for pkg-config.
+# "@x": Python module x does; "=x": a file of that pattern; else it is a name for pkg-config.
 table='
 build !gcc gcc compiler
 build !make make runs_the_Makefile
@@ -31,7 +31,7 @@ lint !clang clang second_compiler_and_fuzzers
 lint !shellcheck shellcheck shell_scripts
 lint !cppcheck cppcheck static_analysis
 fuzz !clang clang fuzzers
-fuzz @/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev runtime_of_the_fuzzers
+fuzz =/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev runtime_of_the_fuzzers
 arm64 !aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu cross_compiler
 arm64 !qemu-aarch64 qemu-user runs_aarch64_programs
 '
@@ -40,8 +40,8 @@ present() { # $1: how to see it
     case $1 in
     !*) command -v "${1#!}" >/dev/null 2>&1 ;;
     @*) python3 -c "import ${1#@}" 2>/dev/null || /usr/bin/python3 -c "import ${1#@}" 2>/dev/null ;;
-    @*)
-        for file in ${1#@}; do [ -e "$file" ] && return; done
+    =*)
+        for file in ${1#=}; do [ -e "$file" ] && return; done
         return 1
         ;;
     *) command -v pkg-config >/dev/null 2>&1 && pkg-config --exists "$1" ;;
