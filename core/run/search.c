@@ -203,7 +203,7 @@ static void bound_rows(struct bnt_search *s, struct finder *f, uint32_t v, uint3
 
 /* The k-th largest lower bound over all threads; -infinity when there are fewer rows. */
 static double threshold(const struct bnt_search *s, uint32_t v, uint32_t k) {
-    double heap[BNT_HEAD_MOST];
+    double heap[BNT_HEAD_MOST] = {0};
     uint32_t n = 0;
     for (unsigned t = 0; t < s->threads; t++) {
         const struct finder *f = &s->members[t].finders[v];
