@@ -28,7 +28,7 @@ include tests/workflows/workflows.mk
 # Everything `make check` runs; each program reports how many tests passed.
 run-tests: all library test-plugins evex $(UNIT_BIN) $(CHECKKERN) $(TORTURE_BIN) $(GOLDEN_BIN) $(TEMPLATE_LINES) $(JINJA_LINES) $(ORACLES)/vocab.stamp $(BUNDLE).stamp
 	@tests/run.sh $(UNIT_BIN) "$(GOLDEN_BIN) $(VOCAB_GGUF)" $(FIRST_TOKEN) \
-	    "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" $(JINJA_TEST) "tests/cli.sh $(BUILD)" "tests/outputs.sh $(BUILD)" "tests/chat.sh $(BUILD)" \
+	    "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" $(JINJA_TEST) "tests/cli.sh $(BUILD)" "tests/outputs.sh $(BUILD)" "tests/hostile.sh $(BUILD)" "tests/chat.sh $(BUILD)" \
 	    "tests/parity.sh $(BUILD)" "tests/model.sh $(BUILD) $(MODEL)" \
 	    "tests/receipts/check.sh $(BUILD)" "tests/receipts/provenance.sh $(BUILD) $(MODEL)" $(TORTURE_BIN) "tests/library/check.sh $(BUILD)" "tests/hub/check.sh $(BUILD)" \
 	    "tests/workflows/check.sh $(BUILD)" $(BASELINES_TEST) "tests/papers.sh $(BUILD)" \

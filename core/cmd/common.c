@@ -10,6 +10,7 @@
 #include <utf8proc.h>
 
 #include "cmd/cmd.h"
+#include "cmd/fatal.h"
 #include "receipt.h"
 
 const char *cmd_model_path(const struct cmd_args *args) {
@@ -71,6 +72,7 @@ int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct
     }
     int status = bnt_engine_open(out, cmd_model_path(args), &options, err);
     if (bar.shown) fprintf(stderr, "\r%48s\r", "");
+    if (status == BNT_OK) cmd_fatal_backend((*out)->backend->name, (*out)->backend->path);
     if (status == BNT_OK) say_i2s_layout(args, bnt_engine_info(*out));
     if (status == BNT_OK && bnt_engine_info(*out)->backend_warning[0])
         fprintf(stderr, "bitnet: %s\n", bnt_engine_info(*out)->backend_warning);

@@ -10,7 +10,9 @@
 
 #include "bitnet/plugin.h"
 #include "cmd/cmd.h"
+#include "cmd/fatal.h"
 #include "cmd/spelling.h"
+#include "plugin/trial.h"
 
 struct command {
     const char *name;
@@ -68,29 +70,9 @@ static const struct command *find_command(const char *name) {
     return NULL;
 }
 
-/* A model is read where it is mapped; a page that the file no longer has, or that its disk cannot
- * give, is met as SIGBUS. The words are made beforehand, since a handler may not format. */
-static char lost_page[320];
-
-static void on_sigbus(int signal_number, siginfo_t *info, void *context) {
-    (void)signal_number, (void)context;
-    if (info->si_code != BUS_ADRERR) { /* not that: a fault of ours */
-        signal(SIGBUS, SIG_DFL);
-        return; /* and the instruction fails again */
-    }
-    ssize_t written = write(STDERR_FILENO, lost_page, strlen(lost_page));
-    (void)written;
-    _exit(bnt_status_exit(BNT_E_IO));
-}
-
-static void watch_model(const struct cmd_args *args, enum cmd_id command) {
+static void watch(const struct cmd_args *args, enum cmd_id command) {
     bool named = command == CMD_INSPECT && args->operand;
-    const char *path = named ? args->operand : cmd_model_path(args);
-    char shown[200];
-    snprintf(lost_page, sizeof lost_page,
-             "bitnet: %s: reading the mapped file failed: it was cut short, or its disk failed\n",
-             bnt_printable(shown, sizeof shown, path, strlen(path)));
-    sigaction(SIGBUS, &(struct sigaction){.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO}, NULL);
+    cmd_fatal_watch(named ? args->operand : cmd_model_path(args));
 }
 
 static bool is_one_of(const char *word, const char *a, const char *b, const char *c) {
@@ -145,8 +127,10 @@ static int dispatch(int argc, char **argv, struct bnt_err *err) {
     if ((status = cmd_resolve_model(&args, err)) != BNT_OK ||
         (status = cmd_check_stdout(&args, err)) != BNT_OK)
         return status;
-    watch_model(&args, c->id);
-    return c->run(&args, err);
+    watch(&args, c->id);
+    status = c->run(&args, err);
+    cmd_fatal_over();
+    return status;
 }
 
 /* A closed standard descriptor would be the number of the first file we open: the model would be
@@ -161,7 +145,9 @@ static void fill_standard_descriptors(void) {
 
 int main(int argc, char **argv) {
     struct bnt_err err = {0};
+    if (argc == 2 && strcmp(argv[1], BNT_TRIAL_WORD) == 0) return bnt_trial_main();
     fill_standard_descriptors();
+    bnt_trial_helper("/proc/self/exe");
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is reported by write, with a name */
     signal(SIGXFSZ, SIG_IGN); /* and so is a file that may grow no more */
     int status = dispatch(argc, argv, &err);

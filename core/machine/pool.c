@@ -33,6 +33,7 @@ struct member {
     struct bnt_pool *pool;
     pthread_t thread;
     unsigned index;
+    uint32_t deviation; /* of its floating-point environment, left by fn */
 };
 
 struct bnt_pool {
@@ -98,6 +99,14 @@ void bnt_pool_barrier(struct bnt_pool *p) {
     }
 }
 
+/* Two control registers are read: nanoseconds, once a run. */
+static inline void look_at_fpenv(struct member *m) {
+    uint32_t deviation = bnt_fpenv_deviation();
+    if (!deviation) return;
+    m->deviation |= deviation;
+    bnt_fpenv_reset();
+}
+
 static void *work(void *arg) {
     struct member *m = arg;
     struct bnt_pool *p = m->pool;
@@ -107,6 +116,7 @@ static void *work(void *arg) {
         gate_wait(&p->fork, seen, p->spins);
         if (p->stop) return NULL;
         p->fn(p->arg, m->index, p->threads);
+        look_at_fpenv(m);
         bnt_pool_barrier(p);
     }
 }
@@ -117,7 +127,19 @@ void bnt_pool_run(struct bnt_pool *p, bnt_pool_fn *fn, void *arg) {
     unsigned forks = atomic_load_explicit(&p->fork.value, memory_order_relaxed);
     if (p->threads > 1) gate_open(&p->fork, forks + 1);
     fn(arg, 0, p->threads);
+    look_at_fpenv(&p->members[0]);
     bnt_pool_barrier(p);
+}
+
+uint32_t bnt_pool_deviation(struct bnt_pool *p, unsigned *member) {
+    for (unsigned i = 0; i < p->threads; i++) {
+        uint32_t deviation = p->members[i].deviation;
+        if (!deviation) continue;
+        for (unsigned k = i; k < p->threads; k++) p->members[k].deviation = 0;
+        *member = i;
+        return deviation;
+    }
+    return 0;
 }
 
 static unsigned usable_cpus(const struct bnt_topology *t) {

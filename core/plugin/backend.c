@@ -19,6 +19,7 @@
 
 #include "machine/cpu.h"
 #include "machine/fpenv.h"
+#include "plugin/trial.h"
 #include "plugin/vet.h"
 
 #define MAX_FILES 256u
@@ -38,6 +39,8 @@
     X(FP_ENVIRONMENT, "fp-environment")                                                            \
     X(NO_KERNELS, "no-kernels")                                                                    \
     X(SELF_CHECK, "self-check")                                                                    \
+    X(DIED, "died")                                                                                \
+    X(HUNG, "hung")                                                                                \
     X(DUPLICATE, "duplicate")                                                                      \
     X(NOT_TRIED, "not-tried")
 
@@ -46,6 +49,7 @@ struct entry {
     struct bnt_plugin_file file;
     struct bnt_backend *backend; /* of an OK one; the judge's is shared */
     bool judge, pending;         /* pending: passed stage one */
+    bool checked;                /* and a trial */
 };
 
 struct bnt_backends {
@@ -157,12 +161,17 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct entry *e, enum b
     e->c.verdict = v;
 }
 
+/* The first lack counts: what fails afterwards may fail for it. */
+static void lack(struct bnt_backends *b, const struct bnt_err *why) {
+    if (!b->lacking.status) b->lacking = *why;
+}
+
 /* Refuses for the reason in *why; what this process lacks is no reason to take another backend
  * unasked. */
 static void refuse_why(struct bnt_backends *b, struct entry *e, enum bnt_verdict v,
                        const struct bnt_err *why) {
     refuse(e, v, "%s", why->text);
-    if (why->status == BNT_E_NOMEM || why->status == BNT_E_LIMIT) b->lacking = *why;
+    if (why->status == BNT_E_NOMEM || why->status == BNT_E_LIMIT) lack(b, why);
 }
 
 static void name_from_file(struct entry *e, const char *file) {
@@ -244,7 +253,43 @@ static struct entry *find(struct bnt_backends *b, const char *name) {
     return found;
 }
 
-static void load(struct bnt_backends *b, struct entry *e) {
+/* Tries those that are marked; `only` NULL: all that are pending. */
+static void try_plugins(struct bnt_backends *b, struct entry *only,
+                        const struct bnt_shapes *shapes) {
+    size_t n = 0;
+    struct bnt_trial *trials = calloc(b->count, sizeof *trials);
+    struct bnt_err err = {0};
+    if (!trials) {
+        bnt_fail_nomem(&err, "the trials of plugins", b->count * sizeof *trials);
+        lack(b, &err);
+        return;
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        struct entry *e = &b->entries[i];
+        if (!e->pending || e->checked || (only && e != only)) continue;
+        trials[n++] = (struct bnt_trial){.file = &e->file, .path = e->c.path};
+    }
+    bnt_trials(trials, n, shapes);
+    n = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        struct entry *e = &b->entries[i];
+        if (!e->pending || e->checked || (only && e != only)) continue;
+        struct bnt_trial *t = &trials[n++];
+        e->checked = t->made && t->verdict == BNT_VERDICT_OK;
+        if (t->made && !e->checked) {
+            refuse_why(b, e, t->verdict, &t->err);
+            e->pending = false;
+        } else if (!t->made && (t->err.status == BNT_E_NOMEM || t->err.status == BNT_E_LIMIT)) {
+            lack(b, &t->err);
+        } else if (!t->made && t->err.status && !b->note[0]) {
+            snprintf(b->note, sizeof b->note, "plugins were judged in this process: %.400s",
+                     t->err.text);
+        }
+    }
+    free(trials);
+}
+
+static void load(struct bnt_backends *b, struct entry *e, const struct bnt_shapes *shapes) {
     struct bnt_err err = {0};
     e->pending = false;
     struct bnt_backend *backend = malloc(sizeof *backend);
@@ -253,7 +298,8 @@ static void load(struct bnt_backends *b, struct entry *e) {
         refuse_why(b, e, BNT_VERDICT_UNREADABLE, &err);
         return;
     }
-    enum bnt_verdict v = bnt_vet_load(backend, &e->file, e->c.path, bnt_cpu_get(), &err);
+    const struct bnt_vetting how = {.shapes = shapes, .checked = e->checked};
+    enum bnt_verdict v = bnt_vet_load(backend, &e->file, e->c.path, bnt_cpu_get(), &how, &err);
     if (v == BNT_VERDICT_OK) {
         e->backend = backend;
         refuse(e, BNT_VERDICT_OK, "%s", "");
@@ -263,12 +309,15 @@ static void load(struct bnt_backends *b, struct entry *e) {
     }
 }
 
-static void decide(struct bnt_backends *b, struct entry *wanted, bool strict, bool try_all) {
+static void decide(struct bnt_backends *b, struct entry *wanted, bool strict, bool try_all,
+                   const struct bnt_shapes *shapes) {
     struct entry *chosen = NULL;
-    for (size_t i = 0; i < b->count; i++) {
+    if (try_all) try_plugins(b, NULL, shapes); /* side by side */
+    for (size_t i = 0; i < b->count && !b->lacking.status; i++) {
         struct entry *e = &b->entries[i];
         bool asked = strict ? e == wanted : !chosen;
-        if (e->pending && (asked || try_all)) load(b, e);
+        if (e->pending && asked && !e->checked) try_plugins(b, e, shapes);
+        if (e->pending && (asked || try_all)) load(b, e, shapes);
         if (asked && e->c.verdict == BNT_VERDICT_OK) chosen = e;
     }
     if (!chosen) return;
@@ -361,7 +410,7 @@ int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_optio
     add_judge(b);
     qsort(b->entries, b->count, sizeof *b->entries, compare_entries);
     if (strict) wanted = find(b, want);
-    decide(b, wanted, strict, options && options->try_all);
+    decide(b, wanted, strict, options && options->try_all, options ? options->shapes : NULL);
     if (b->lacking.status) {
         status =
             bnt_fail(err, b->lacking.status, "a plugin could not be judged: %s", b->lacking.text);

@@ -4,7 +4,8 @@
  * Steps for each file, each with its own reason when it fails: safe file (nobody else may write
  * it or its folder), ELF with our note (read before any of its code is mapped), ABI major, CPU
  * needs met, dlopen, symbol, descriptor equals note, floating-point environment unchanged, a
- * kernel set for this CPU, self-check against ref-scalar. The result is the decision table.
+ * kernel set for this CPU, self-check against ref-scalar. What maps code is tried in a process of
+ * its own first, where the program can do that (trial.h). The result is the decision table.
  * ref-scalar is linked in: it cannot be replaced by a file, and it judges all others.
  */
 #ifndef BNT_PLUGIN_BACKEND_H
@@ -33,6 +34,8 @@ enum bnt_verdict {
                                    (-ffast-math) */
     BNT_VERDICT_NO_KERNELS,     /* no kernel set for this CPU */
     BNT_VERDICT_SELF_CHECK,     /* disagrees with ref-scalar */
+    BNT_VERDICT_DIED,           /* its trial crashed or ended the process */
+    BNT_VERDICT_HUNG,           /* its trial did not come back */
     BNT_VERDICT_DUPLICATE,      /* a plugin of this name was found earlier */
     BNT_VERDICT_NOT_TRIED,      /* another one was chosen before its code had to be mapped
                                  */
@@ -57,6 +60,8 @@ struct bnt_candidate {
     bool chosen;
 };
 
+struct bnt_shapes; /* selfcheck.h */
+
 struct bnt_backends; /* the decision table; opaque; owns the loaded plugins, which stay loaded */
 
 struct bnt_backends_options {
@@ -64,6 +69,7 @@ struct bnt_backends_options {
                                bnt_plugin_dir() */
     const char *want;       /* "auto" or NULL: the best that passes; a name: that one or an error */
     bool try_all;           /* vet every candidate to the end (`bitnet backends`) */
+    const struct bnt_shapes *shapes; /* of the model it is for; NULL: none in particular */
 };
 
 /*

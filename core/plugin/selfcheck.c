@@ -27,6 +27,11 @@ void check_begin(struct check *c, const char *format, ...) {
     va_start(ap, format);
     vsnprintf(c->where, sizeof c->where, format, ap);
     va_end(ap);
+    if (c->options->step) {
+        char what[200];
+        snprintf(what, sizeof what, "the self-check of group %s: %s", c->group, c->where);
+        c->options->step(c->options->arg, what);
+    }
     c->used = 0;
     c->count = 0;
 }
@@ -134,7 +139,42 @@ int check_i8(struct check *c, const char *slot, const int8_t *got, const int8_t 
                     c->where, i / ld, i % ld, got[i], want[i]);
 }
 
-int bnt_selfcheck(const bnt_kernels *k, const bnt_kernels *judge, struct bnt_err *err) {
+void bnt_shapes_ternary(struct bnt_shapes *s, uint64_t rows, uint64_t cols, uint32_t block) {
+    for (uint32_t i = 0; i < s->n_ternary; i++) {
+        const bnt_ternary_shape *t = &s->ternary[i];
+        if (t->rows == rows && t->cols == cols && t->block == block) return;
+    }
+    if (s->n_ternary == BNT_SHAPES_MOST) return;
+    s->ternary[s->n_ternary++] =
+        (bnt_ternary_shape){rows, cols, block, block ? BNT_TYPE_F16 : BNT_TYPE_F32};
+}
+
+void bnt_shapes_dense(struct bnt_shapes *s, uint64_t rows, uint64_t cols, uint32_t type) {
+    for (uint32_t i = 0; i < s->n_dense; i++) {
+        const bnt_dense_shape *d = &s->dense[i];
+        if (d->rows == rows && d->cols == cols && d->type == type) return;
+    }
+    if (s->n_dense == BNT_SHAPES_MOST) return;
+    s->dense[s->n_dense++] = (bnt_dense_shape){rows, cols, type, 0};
+}
+
+const char *bnt_layout_too_small(const bnt_layout *l, uint64_t cells, uint32_t milli_bits,
+                                 uint64_t more) {
+    uint64_t whole = cells / 8000 * milli_bits + cells % 8000 * milli_bits / 8000;
+    if (l->bytes >= more && l->bytes - more >= whole) return NULL;
+    return "fewer bytes than the values have information";
+}
+
+int check_layout(struct check *c, const char *slot, const bnt_layout *l, uint64_t cells,
+                 uint32_t milli_bits, uint64_t more) {
+    const char *why = bnt_layout_too_small(l, cells, milli_bits, more);
+    return why ? check_fail(c, slot, why) : BNT_OK;
+}
+
+int bnt_selfcheck(const bnt_kernels *k, const bnt_kernels *judge,
+                  const struct bnt_selfcheck_options *o, struct bnt_err *err) {
+    static const struct bnt_selfcheck_options defaults;
+    static const struct bnt_shapes nothing;
     static int (*const parts[BNT_GROUPS])(struct check *) = {
         [BNT_TERNARY] = check_ternary, [BNT_DENSE] = check_dense,
         [BNT_VECTOR] = check_vector,   [BNT_ATTENTION] = check_attention,
@@ -144,13 +184,21 @@ int bnt_selfcheck(const bnt_kernels *k, const bnt_kernels *judge, struct bnt_err
     int status = BNT_OK;
     struct check *c = calloc(1, sizeof *c);
     if (!c) return bnt_fail_nomem(err, "the self-check", sizeof *c);
-    *c = (struct check){.k = k, .judge = judge, .err = err, .arena_size = ARENA, .seed = SEED};
+    if (!o) o = &defaults;
+    *c = (struct check){.k = k,
+                        .judge = judge,
+                        .options = o,
+                        .shapes = o->shapes ? o->shapes : &nothing,
+                        .err = err,
+                        .arena_size = ARENA,
+                        .seed = SEED};
     c->arena = aligned_alloc(4096, ARENA);
     if (!c->arena) {
         status = bnt_fail_nomem(err, "the self-check", ARENA);
         goto out;
     }
     for (int g = 0; g < BNT_GROUPS && status == BNT_OK; g++) {
+        c->group = bnt_group_name((enum bnt_group)g);
         if (!bnt_slots_same(k, judge, (enum bnt_group)g)) status = parts[g](c);
     }
 out:

@@ -135,6 +135,9 @@ static int one_shape(struct check *c, const struct shape *s, unsigned *supported
     for (int i = 0; i < 2; i++) {
         bnt_layout layout = {0};
         if ((i ? c->judge : c->k)->kv_layout(&kv, &layout) != BNT_SUPPORTED) return BNT_OK;
+        int small = check_layout(c, "kv_layout", &layout, kv.capacity * kv.heads * kv.head_dim,
+                                 2 * BNT_HALF_BITS, 0);
+        if (small != BNT_OK) return small;
         cache[i] = check_take(c, layout.bytes, layout.align, 0);
         if (!cache[i]) return BNT_E_MISMATCH;
     }
@@ -159,6 +162,12 @@ int check_attention(struct check *c) {
     unsigned supported = 0;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         int status = one_shape(c, &shapes[i], &supported);
+        if (status != BNT_OK) return status;
+    }
+    const struct shape real = {c->shapes->heads, c->shapes->kv_heads, c->shapes->head_dim, 30, 2,
+                               CHECK_RANDOM}; /* the model's own */
+    if (real.heads && real.kv_heads && real.dim && (uint64_t)real.heads * real.dim <= 1u << 14) {
+        int status = one_shape(c, &real, &supported);
         if (status != BNT_OK) return status;
     }
     if (supported) return BNT_OK;

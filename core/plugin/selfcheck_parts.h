@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "bitnet/plugin.h"
+#include "plugin/selfcheck.h"
 
 #define CHECK_BLOCKS 48 /* buffers of one case */
 
@@ -25,6 +26,9 @@ struct check_block {
 
 struct check {
     const bnt_kernels *k, *judge;
+    const struct bnt_selfcheck_options *options;
+    const struct bnt_shapes *shapes; /* never NULL */
+    const char *group;               /* "ternary" */
     struct bnt_err *err;
     char where[160]; /* shape and values of the case, for the message */
     unsigned char *arena;
@@ -68,7 +72,12 @@ int check_i8(struct check *c, const char *slot, const int8_t *got, const int8_t 
              size_t ld);
 int check_fail(struct check *c, const char *slot, const char *what);
 
+/* BNT_OK, or BNT_E_MISMATCH when the layout is below the information content. */
+int check_layout(struct check *c, const char *slot, const bnt_layout *l, uint64_t cells,
+                 uint32_t milli_bits, uint64_t more);
+
 int check_ternary(struct check *c);
+int check_real(struct check *c); /* the model's own ternary shapes */
 int check_dense(struct check *c);
 int check_vector(struct check *c);
 int check_attention(struct check *c);

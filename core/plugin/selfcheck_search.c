@@ -32,6 +32,8 @@ static int check_shape(struct check *c, const struct shape *s) {
         return check_fail(c, "i8_layout", "does not support this shape");
     if (c->judge->i8_layout(&shape, &judges) != BNT_SUPPORTED)
         return check_fail(c, "i8_layout", "ref-scalar does not support this shape");
+    int small = check_layout(c, "i8_layout", &layout, s->rows * s->cols, BNT_INT8_BITS, 0);
+    if (small != BNT_OK) return small;
     uint64_t lo = s->rows / 3, hi = s->rows - (s->rows > 4), n = s->rows * s->cols;
     int8_t *w = check_take(c, n, 1, 0), *back = check_take(c, n, 1, 0);
     int8_t *x = check_take(c, s->vectors * s->cols, 1, 0);

@@ -166,6 +166,12 @@ static int one_shape(struct check *c, const struct shape *s, unsigned *supported
         if (k->act_layout(&b.as, &a) != BNT_SUPPORTED) {
             return check_fail(c, "act_layout", "it refuses what ternary_layout accepts");
         }
+        int status = check_layout(c, "ternary_layout", &w, s->rows * s->cols, BNT_TRIT_BITS,
+                                  s->block ? s->rows * (s->cols / s->block) * 2 : 0);
+        if (status == BNT_OK)
+            status = check_layout(c, "act_layout", &a, s->tokens * s->cols, BNT_INT8_BITS,
+                                  s->tokens * (s->block ? s->cols / s->block : 1) * 4);
+        if (status != BNT_OK) return status;
         b.packed[i] = check_take(c, w.bytes, w.align, 0);
         b.acts[i] = check_take(c, a.bytes, a.align, 0x5a); /* what others left there */
         if (!b.packed[i] || !b.acts[i]) return BNT_E_MISMATCH;
@@ -196,6 +202,6 @@ int check_ternary(struct check *c) {
         int status = one_shape(c, &shapes[i], &supported);
         if (status != BNT_OK) return status;
     }
-    if (supported) return BNT_OK;
+    if (supported) return check_real(c);
     return check_fail(c, "ternary_layout", "it supports none of the shapes tried");
 }

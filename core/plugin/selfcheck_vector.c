@@ -131,6 +131,10 @@ int check_vector(struct check *c) {
         }
         if (status == BNT_OK) status = check_add(c, n, n / 3, i % 2 ? CHECK_DENORMALS : CHECK_BIG);
     }
+    for (uint32_t i = 0; i < c->shapes->n_ternary && status == BNT_OK; i++) {
+        uint64_t n = c->shapes->ternary[i].cols; /* what the model's norms are over */
+        if (n <= 1u << 16) status = check_rmsnorm(c, n, CHECK_RANDOM, false);
+    }
     if (status == BNT_OK) status = check_rmsnorm(c, 2560, CHECK_BIG, false);
     if (status == BNT_OK) status = check_rmsnorm(c, 640, CHECK_DENORMALS, true);
     for (size_t i = 0; i < sizeof dims / sizeof *dims && status == BNT_OK; i++) {

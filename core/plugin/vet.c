@@ -28,6 +28,7 @@
 #include "base/sha256.h"
 #include "machine/cpu.h"
 #include "machine/fpenv.h"
+#include "machine/pool.h"
 #include "plugin/safefile.h"
 #include "plugin/selfcheck.h"
 #include "plugin/slots.h"
@@ -228,15 +229,71 @@ enum bnt_verdict bnt_vet_kernels(struct bnt_backend *out, const bnt_plugin *plug
     return BNT_VERDICT_OK;
 }
 
+/* ---- the self-check, by a team of two ------------------------------------------------------- */
+
+enum { MEMBERS = 2 };
+
+struct member {
+    const struct bnt_vetting *how;
+    const bnt_kernels *k;
+    unsigned number;
+    int status;
+    struct bnt_err err;
+};
+
+static void step(const struct bnt_vetting *how, unsigned thread, const char *what) {
+    if (how->step) how->step(how->arg, thread, what);
+}
+
+static void pass_on(void *arg, const char *what) {
+    const struct member *m = arg;
+    step(m->how, m->number, what);
+}
+
+static void check_as_member(void *arg, unsigned i, unsigned n) {
+    struct member *m = (struct member *)arg + i;
+    const struct bnt_selfcheck_options o = {m->how->shapes, pass_on, m};
+    (void)n;
+    m->status = bnt_selfcheck(m->k, &bnt_judge()->kernels, &o, &m->err);
+    pass_on(m, "");
+}
+
+static enum bnt_verdict check_kernels(const bnt_kernels *k, const struct bnt_vetting *how,
+                                      struct bnt_err *err) {
+    struct member team[MEMBERS] = {{.how = how, .k = k}, {.how = how, .k = k, .number = 1}};
+    struct bnt_pool *pool;
+    unsigned member = 0;
+    int status = bnt_pool_open(&pool, MEMBERS, NULL, err);
+    if (status != BNT_OK) return BNT_VERDICT_SELF_CHECK;
+    bnt_pool_run(pool, check_as_member, team);
+    uint32_t deviation = bnt_pool_deviation(pool, &member);
+    bnt_pool_close(pool);
+    if (deviation)
+        return fp_refused(deviation,
+                          member ? "one of its kernels, on another thread," : "one of its kernels",
+                          err);
+    if (team[0].status == BNT_OK && team[1].status == BNT_OK) return BNT_VERDICT_OK;
+    member = team[0].status == BNT_OK;
+    bnt_fail(err, team[member].status, "%s%.500s", member ? "on another thread: " : "",
+             team[member].err.text);
+    return BNT_VERDICT_SELF_CHECK;
+}
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
 enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_file *f,
-                              const char *path, const bnt_cpu *cpu, struct bnt_err *err) {
+                              const char *path, const bnt_cpu *cpu, const struct bnt_vetting *how,
+                              struct bnt_err *err) {
+    static const struct bnt_vetting usual;
     struct loaded *l = NULL;
     const bnt_kernels *judge = &bnt_judge()->kernels;
     uint32_t deviation;
+    if (!how) how = &usual;
     memset(out, 0, sizeof *out);
     strncpy(out->path, path, sizeof out->path - 1);
     if (bnt_sha256_fd(f->fd, out->sha256, err) != BNT_OK) return BNT_VERDICT_UNREADABLE;
 
+    step(how, 0, "loading it");
     pthread_mutex_lock(&loaded_mutex);
     enum bnt_verdict v = load(&l, f, path, err);
     pthread_mutex_unlock(&loaded_mutex);
@@ -251,10 +308,9 @@ enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_f
     if (v != BNT_VERDICT_OK) return v;
     if (l->deviation) return fp_refused(l->deviation, "loading it", err);
 
+    step(how, 0, "its kernels()");
     v = bnt_vet_kernels(out, d, judge, cpu, err);
     if (!fp_intact(&deviation)) return fp_refused(deviation, "its kernels()", err);
-    if (v != BNT_VERDICT_OK) return v;
-    int status = bnt_selfcheck(&out->kernels, judge, err);
-    if (!fp_intact(&deviation)) return fp_refused(deviation, "one of its kernels", err);
-    return status == BNT_OK ? BNT_VERDICT_OK : BNT_VERDICT_SELF_CHECK;
+    if (v != BNT_VERDICT_OK || how->checked) return v;
+    return check_kernels(&out->kernels, how, err);
 }

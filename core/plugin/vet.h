@@ -11,6 +11,7 @@
 
 #include "plugin/backend.h"
 #include "plugin/elfnote.h"
+#include "plugin/selfcheck.h"
 
 struct bnt_plugin_file {
     int fd; /* -1, or open: what was checked is what is hashed */
@@ -22,9 +23,20 @@ struct bnt_plugin_file {
 enum bnt_verdict bnt_vet_file(struct bnt_plugin_file *f, const char *path, const bnt_cpu *cpu,
                               struct bnt_err *err);
 
-/* dlopen, symbol, descriptor, floating-point environment, kernels, self-check. */
+struct bnt_vetting {
+    const struct bnt_shapes *shapes; /* of the model at hand, or NULL */
+    bool checked;                    /* a trial (trial.h) has made the self-check */
+    /* Called before each step, by thread 0 or 1; "" when it has come to its end. May be NULL. */
+    void (*step)(void *arg, unsigned thread, const char *what);
+    void *arg;
+};
+
+/* dlopen, symbol, descriptor, floating-point environment, kernels; then the self-check, by this
+ * thread and by one of a pool at the same time, since a plugin may behave there as it does not
+ * here. `how` may be NULL. */
 enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_file *f,
-                              const char *path, const bnt_cpu *cpu, struct bnt_err *err);
+                              const char *path, const bnt_cpu *cpu, const struct bnt_vetting *how,
+                              struct bnt_err *err);
 
 /* For tests that load a plugin again and again: unloads every object and forgets what loading it
  * did. No backend may be in use, in any thread. */

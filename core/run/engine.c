@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "machine/fpenv.h"
 #include "model/i2s_layout.h"
+#include "plugin/selfcheck.h"
 
 static int check_vocabulary(const struct bnt_engine *e, struct bnt_err *err) {
     uint32_t tokens = bnt_tokenizer_info(e->tokenizer)->vocab_size;
@@ -31,6 +33,26 @@ static uint64_t bytes_to_read(const struct bnt_model *m) {
     return bytes;
 }
 
+/* What the model will ask of a backend: its self-check tries that, too. Whether a ternary tensor
+ * has one scale or one for each block is found out later; both are tried. */
+static struct bnt_shapes shapes_of(const struct bnt_model *m) {
+    struct bnt_shapes s = {
+        .heads = m->hp.n_head, .kv_heads = m->hp.n_head_kv, .head_dim = m->hp.head_dim};
+    for (uint32_t i = 0; i < m->n_matrices; i++) {
+        const struct bnt_matrix *mat = &m->matrices[i];
+        const struct bnt_type_info *type = bnt_type(mat->src.type);
+        if (!mat->ternary) {
+            bnt_shapes_dense(&s, mat->rows, mat->cols, mat->dense_type);
+            continue;
+        }
+        bnt_shapes_ternary(&s, mat->rows, mat->cols, 0);
+        if (type->id != BNT_I2_S)
+            bnt_shapes_ternary(&s, mat->rows, mat->cols,
+                               type->row_bytes ? (uint32_t)mat->cols : type->block);
+    }
+    return s;
+}
+
 static int load_weights(struct bnt_engine *e, const struct bnt_engine_options *o,
                         struct bnt_err *err) {
     unsigned threads = o->threads ? o->threads : bnt_topology_default_threads(e->topology);
@@ -46,6 +68,15 @@ static int load_weights(struct bnt_engine *e, const struct bnt_engine_options *o
     if (status == BNT_OK)
         status = bnt_head_build(&e->head, &e->weights.w[e->model->head], &e->backend->kernels,
                                 &loading, err);
+    unsigned member;
+    char what[128];
+    uint32_t deviation = bnt_pool_deviation(loading.pool, &member);
+    if (status == BNT_OK && deviation)
+        status =
+            bnt_fail(err, BNT_E_BACKEND,
+                     "backend '%s' changed the floating-point environment of thread %u while "
+                     "it packed weights: %s",
+                     e->backend->name, member, bnt_fpenv_describe(deviation, what, sizeof what));
     bnt_pool_close(loading.pool);
     return status;
 }
@@ -83,7 +114,9 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
                     const struct bnt_engine_options *options, struct bnt_err *err) {
     static const struct bnt_engine_options defaults;
     const struct bnt_engine_options *o = options ? options : &defaults;
-    const struct bnt_backends_options which = {.plugin_dir = o->plugin_dir, .want = o->backend};
+    struct bnt_shapes shapes;
+    const struct bnt_backends_options which = {
+        .plugin_dir = o->plugin_dir, .want = o->backend, .shapes = &shapes};
     double start = bnt_now();
     enum bnt_i2s_layout stated;
     bool is_auto;
@@ -97,8 +130,10 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
     for (unsigned i = 0; i < o->n_ignore_keys; i++) bnt_gguf_ignore(e->gguf, o->ignore_keys[i]);
     if ((status = bnt_model_open(&e->model, e->gguf, err)) != BNT_OK ||
         (status = bnt_tokenizer_open(&e->tokenizer, e->gguf, err)) != BNT_OK ||
-        (status = check_vocabulary(e, err)) != BNT_OK ||
-        (status = bnt_backends_open(&e->backends, &which, err)) != BNT_OK ||
+        (status = check_vocabulary(e, err)) != BNT_OK)
+        goto fail;
+    shapes = shapes_of(e->model);
+    if ((status = bnt_backends_open(&e->backends, &which, err)) != BNT_OK ||
         (status = bnt_topology_open(&e->topology, err)) != BNT_OK)
         goto fail;
     e->backend = bnt_backends_chosen(e->backends);

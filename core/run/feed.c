@@ -301,6 +301,19 @@ static int collect(struct bnt_context *c, const struct bnt_span *spans, bool las
     return status;
 }
 
+/* A kernel that changed it may have rounded otherwise ever since. */
+static int check_team(struct bnt_context *c, struct bnt_err *err) {
+    unsigned member;
+    char what[128];
+    uint32_t deviation = bnt_pool_deviation(c->pool, &member);
+    if (!deviation) return BNT_OK;
+    return bnt_fail(err, BNT_E_BACKEND,
+                    "backend '%s' changed the floating-point environment of thread %u while it "
+                    "computed: %s",
+                    c->engine->backend->name, member,
+                    bnt_fpenv_describe(deviation, what, sizeof what));
+}
+
 int bnt_context_feed(struct bnt_context *c, const struct bnt_span *spans, size_t n_spans,
                      struct bnt_err *err) {
     size_t first = 0;
@@ -311,6 +324,8 @@ int bnt_context_feed(struct bnt_context *c, const struct bnt_span *spans, size_t
         compose(c, spans, &first);
         status = run(c, err);
         if (status == BNT_OK) status = collect(c, spans, first == n_spans, err);
+        int team = check_team(c, err); /* where numbers come from, should they not be finite */
+        if (team != BNT_OK) status = team;
     }
     if (status != BNT_OK) {
         c->n_spans = 0; /* there are no results */

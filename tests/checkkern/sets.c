@@ -53,7 +53,7 @@ static void probe_file(void *arg) {
                 : BNT_VERDICT_OK;
     }
     if (p->verdict == BNT_VERDICT_OK)
-        p->verdict = bnt_vet_load(&backend, &file, p->path, bnt_cpu_get(), &err);
+        p->verdict = bnt_vet_load(&backend, &file, p->path, bnt_cpu_get(), NULL, &err);
     memcpy(p->reason, err.text, sizeof err.text);
 }
 

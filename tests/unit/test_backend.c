@@ -87,7 +87,7 @@ START_TEST(empty_folder) {
 END_TEST
 
 START_TEST(named_folders) {
-    struct bnt_backends_options o = {"/nonexistent/plugins", NULL, false};
+    struct bnt_backends_options o = {.plugin_dir = "/nonexistent/plugins"};
     ck_assert_int_eq(bnt_backends_open(&table, &o, &err), BNT_E_IO);
     ck_assert_ptr_null(table);
     o.plugin_dir = "";

@@ -82,7 +82,7 @@ static void drop(const char *name) {
 }
 
 static int search(const char *want, bool try_all) {
-    struct bnt_backends_options o = {dir, want, try_all};
+    struct bnt_backends_options o = {.plugin_dir = dir, .want = want, .try_all = try_all};
     bnt_backends_close(table);
     err.text[0] = '\0';
     return bnt_backends_open(&table, &o, &err);

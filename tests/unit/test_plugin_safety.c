@@ -94,7 +94,7 @@ START_TEST(folders_above) {
     ck_assert_int_eq(mkdir(deep, 0755), 0);
     snprintf(command, sizeof command, "cp '%s' '%s/'", in_dir("good.so"), deep);
     ck_assert_int_eq(system(command), 0);
-    struct bnt_backends_options o = {deep, "auto", false};
+    struct bnt_backends_options o = {.plugin_dir = deep};
     static const struct {
         mode_t mode;
         uid_t owner;

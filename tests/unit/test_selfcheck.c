@@ -249,7 +249,7 @@ static struct bnt_err err;
 
 static int run(const bnt_kernels *k) {
     err.text[0] = '\0';
-    return bnt_selfcheck(k, ref, &err);
+    return bnt_selfcheck(k, ref, NULL, &err);
 }
 
 static void init(void) {
