@@ -195,9 +195,9 @@ int bnt_hub_remove(const struct bnt_hub_name *name, uint64_t *freed, struct bnt_
     struct bnt_hub_entry *entries;
     char folder[BNT_HUB_PATH], snapshots[BNT_HUB_PATH + 16], real_folder[PATH_MAX];
     size_t count, removed = 0;
-    int status = bnt_hub_list(&entries, &count, err);
+    int status = bnt_hub_repo_folder(folder, name->repo, err);
     *freed = 0;
-    if (status == BNT_OK) status = bnt_hub_repo_folder(folder, name->repo, err);
+    if (status != BNT_OK || (status = bnt_hub_list(&entries, &count, err)) != BNT_OK) return status;
     snprintf(snapshots, sizeof snapshots, "%s/snapshots", folder);
     for (size_t i = 0; i < count && status == BNT_OK; i++) {
         const struct bnt_hub_entry *e = &entries[i];

@@ -44,7 +44,7 @@ void bnt_attend_prepare(struct bnt_exec *e) {
     e->split = e->n == e->n_spans && e->n_spans <= e->part_spans;
     e->windowed = false;
     for (uint32_t s = 0; s < e->n_spans; s++) e->windowed |= hides(e, &e->spans[s]);
-    for (unsigned w = 0; w <= e->windowed; w++) {
+    for (unsigned w = 0; w < (e->windowed ? 2u : 1u); w++) {
         e->first_item[w][0] = 0;
         for (uint32_t s = 0; s < e->n_spans; s++)
             e->first_item[w][s + 1] = e->first_item[w][s] + items_of(e, &e->spans[s], w);

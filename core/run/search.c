@@ -72,7 +72,7 @@ static uint64_t carve_all(struct bnt_search *s, uint8_t *base) {
     s->exact = carve(base, &at, rows * sizeof *s->exact);
     s->ks = carve(base, &at, s->vectors * sizeof *s->ks);
     for (unsigned i = 0; i < s->threads; i++) {
-        struct member unused, *m = base ? &s->members[i] : &unused;
+        struct member unused = {0}, *m = base ? &s->members[i] : &unused;
         m->row = carve(base, &at, s->h->exact->row_room);
         m->rest = carve(base, &at, cols * sizeof *m->rest);
         m->x = carve(base, &at, 2 * s->vectors * s->ldx);
