@@ -72,7 +72,7 @@ int bnt_hub_cached(char path[BNT_HUB_PATH], bool *found, const struct bnt_hub_na
     *found = false;
     if (status != BNT_OK) return status;
     if (is_commit(name->rev)) {
-        snprintf(commit, sizeof commit, "%s", name->rev);
+        snprintf(commit, sizeof commit, "%.40s", name->rev); /* what is_commit saw */
     } else {
         if ((status = path_of(path, err, "%s/refs/%s", folder, name->rev)) != BNT_OK) return status;
         FILE *f = fopen(path, "re");
