@@ -79,6 +79,7 @@ int main(int argc, char **argv) {
         printf("%s %s: llama.cpp %s, commit %s, %s\n", f->package, f->package_version, f->version,
                f->commit, f->system_info);
         if (!file || check_file(&c)) {
+            check_types(&c);
             check_tokens(&c);
             check_logits(&c);
         }

@@ -1,6 +1,6 @@
 /*
- * crossval.h - the parts of the cross-validation: token ids, logits, and wrong models that must be
- * seen as wrong. Each adds its cases to the report; none decides what the outcome is.
+ * crossval.h - the parts of the cross-validation: tensor types, token ids, logits, and wrong models
+ * that must be seen as wrong. Each adds its cases to the report; none decides what the outcome is.
  */
 #ifndef CROSSVAL_H
 #define CROSSVAL_H
@@ -21,6 +21,7 @@ struct crossval {
 /* False when nothing can be compared: the report then says why. */
 bool check_file(const struct crossval *c);
 void check_file_tokens(const struct crossval *c);
+void check_types(const struct crossval *c);
 void check_tokens(const struct crossval *c);
 void check_logits(const struct crossval *c);
 

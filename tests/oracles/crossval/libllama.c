@@ -17,6 +17,7 @@
 #include "base/sha256.h"
 
 enum { CONTEXT = 256, TYPE_F16 = 1 };
+enum { TYPES = 43 }; /* of the pinned version, whose calls read past their table for others */
 
 struct model_params {
     void *devices, *buffer_overrides;
@@ -50,6 +51,14 @@ struct batch {
     int8_t *wanted;
 };
 
+struct type_traits {
+    const char *name;
+    int64_t block, interleaved;
+    size_t bytes;
+    bool quantized;
+    void (*to_float)(const void *, float *, int64_t);
+};
+
 _Static_assert(offsetof(struct model_params, vocab_only) == 72, "layout");
 _Static_assert(sizeof(struct model_params) == 80, "layout");
 _Static_assert(offsetof(struct context_params, flash_attention) == 52, "layout");
@@ -64,6 +73,10 @@ _Static_assert(sizeof(struct context_params) == 160, "layout");
     X(const char *, llama_version, (void))                                                         \
     X(const char *, ggml_commit, (void))                                                           \
     X(const char *, ggml_version, (void))                                                          \
+    X(const char *, ggml_type_name, (int))                                                         \
+    X(int64_t, ggml_blck_size, (int))                                                              \
+    X(size_t, ggml_type_size, (int))                                                               \
+    X(const struct type_traits *, ggml_get_type_traits, (int))                                     \
     X(void *, ggml_backend_load, (const char *))                                                   \
     X(size_t, ggml_backend_reg_count, (void))                                                      \
     X(struct model_params, llama_model_default_params, (void))                                     \
@@ -256,6 +269,18 @@ static void last_words(const struct ll *l, const char *what, char why[600]) {
     snprintf(why, 600, "%s: %s", what, l->log + (l->log_len > keep ? l->log_len - keep : 0));
     for (char *p = why; *p; p++)
         if ((unsigned char)*p < ' ') *p = ' ';
+}
+
+/* The traits lie where they are thought to when they say what the calls do. */
+bool ll_type(const struct ll *l, uint32_t id, struct ll_type *out) {
+    const char *name = id < TYPES ? l->ggml_type_name((int)id) : NULL;
+    if (!name || l->ggml_blck_size((int)id) <= 0) return false;
+    const struct type_traits *t = l->ggml_get_type_traits((int)id);
+    *out = (struct ll_type){name, (size_t)l->ggml_blck_size((int)id), l->ggml_type_size((int)id),
+                            NULL};
+    if (t->name == name && (size_t)t->block == out->block && t->bytes == out->bytes)
+        out->to_float = t->to_float;
+    return true;
 }
 
 struct ll_model *ll_model_open(struct ll *l, const char *path, bool vocab_only, char why[600]) {

@@ -45,6 +45,15 @@ const struct ll_facts *ll_facts(const struct ll *l);
 /* The library stays mapped: it is not made for being unloaded. */
 void ll_close(struct ll *l);
 
+/* A tensor type as the library has it. */
+struct ll_type {
+    const char *name;
+    size_t block, bytes; /* weights and bytes of a block */
+    void (*to_float)(const void *blocks, float *out, int64_t n);
+};
+/* False when the library has no such type, or had one. */
+bool ll_type(const struct ll *l, uint32_t id, struct ll_type *out);
+
 /* NULL with why set. vocab_only: ll_tokenize works, ll_logits does not. */
 struct ll_model *ll_model_open(struct ll *l, const char *path, bool vocab_only, char why[600]);
 void ll_model_close(struct ll_model *m);

@@ -12,6 +12,7 @@
 const struct level_bounds levels[LEVELS] = {
     [FLOAT] = {"f32", {1.5e-3, 3e-3, 1.5e-5, 3.5e-2, 0.95}, {6e-7, 6e-4, 5e-7, 6e-3, 0.98}},
     [HALF] = {"f16", {3.5e-3, 7e-3, 5e-5, 7e-2, 0.93}, {1.5e-3, 2.5e-3, 2e-5, 2.5e-2, 0.97}},
+    [BLOCKS] = {"dense blocks", {8e-2, 0.12, 2.5e-2, 1.2, 0.85}, {4e-2, 6e-2, 6e-3, 0.6, 0.9}},
     [ONE_SCALE] = {"ternary, activations quantized alike",
                    {6e-2, 0.14, 3e-2, 1.2, 0.88},
                    {6e-7, 7e-3, 5e-5, 7e-2, 0.97}},
@@ -22,6 +23,13 @@ const struct level_bounds levels[LEVELS] = {
     [FILE_DENSE] = {"a file, dense", {1e-2, 2e-2, 1e-3, ANY, 0.9}, {3e-3, 5e-3, 1e-4, ANY, 0.95}},
     [FILE_TERNARY] = {"a file, ternary", {0.3, 0.45, 0.4, ANY, 0.5}, {0.15, 0.25, 0.1, ANY, 0.7}},
 };
+
+/* Embeddings of a type in a model that is binary32 elsewhere: both engines only read them, so what
+ * they read is compared to the bit. And a whole model of it. */
+#define DENSE_TYPE(name, type)                                                                     \
+    {"llama.F32." name "-embeddings", "llama", T_F32, type, SMALL, FLOAT, F32_HEAD}, {             \
+        "llama." name, "llama", type, type, SMALL, BLOCKS, Q6_K_HEAD                               \
+    }
 
 const struct model models[] = {
     {"llama.F32", "llama", T_F32, T_F32, SMALL, FLOAT, 0},
@@ -35,6 +43,21 @@ const struct model models[] = {
     {"llama.TQ2_0.q6_k-embeddings", "llama", T_TQ2_0, T_Q6_K, SMALL, TERNARY, 0},
     {"llama.F32.linear-rope", "llama", T_F32, T_F32, SMALL, FLOAT, LINEAR_ROPE},
     {"llama.F32.rope-freqs", "llama", T_F32, T_F32, SMALL, FLOAT, ROPE_FREQS},
+    DENSE_TYPE("Q4_0", T_Q4_0),
+    DENSE_TYPE("Q4_1", T_Q4_1),
+    DENSE_TYPE("Q5_0", T_Q5_0),
+    DENSE_TYPE("Q5_1", T_Q5_1),
+    DENSE_TYPE("Q8_0", T_Q8_0),
+    DENSE_TYPE("Q2_K", T_Q2_K),
+    DENSE_TYPE("Q3_K", T_Q3_K),
+    DENSE_TYPE("Q4_K", T_Q4_K),
+    DENSE_TYPE("Q5_K", T_Q5_K),
+    DENSE_TYPE("Q6_K", T_Q6_K),
+    DENSE_TYPE("IQ4_NL", T_IQ4_NL),
+    DENSE_TYPE("IQ4_XS", T_IQ4_XS),
+    {"llama.TQ2_0.as-quantized", "llama", T_TQ2_0, T_Q4_K, SMALL, TERNARY, Q6_K_HEAD},
+    {"llama.Q1_0", "llama", T_Q1_0, T_F16, SMALL, TERNARY, VARIED},
+    {"llama.Q1_0.embeddings", "llama", T_Q1_0, T_Q1_0, SMALL, TERNARY, VARIED},
     {"bitnet.F32", "bitnet", T_F32, T_F32, SMALL, FLOAT, 0},
     {"bitnet.F16", "bitnet", T_F16, T_F16, SMALL, HALF, 0},
     {"bitnet.TQ1_0", "bitnet", T_TQ1_0, T_F16, SMALL, TERNARY, 0},
@@ -105,6 +128,10 @@ struct synth describe(const struct model *m) {
         s.rope_base = 1000000;
     }
     if (m->extras & ATTN_FACTOR) s.rope_attn_factor = 1.5f;
+    if (m->extras & (F32_HEAD | Q6_K_HEAD)) {
+        s.untied = true;
+        s.output_type = m->extras & F32_HEAD ? T_F32 : T_Q6_K;
+    }
     s.rope_freqs = (m->extras & ROPE_FREQS) != 0;
     s.scale_tensors = (m->extras & SCALE_TENSORS) != 0;
     s.tq_varied = (m->extras & VARIED) != 0;

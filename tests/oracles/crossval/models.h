@@ -12,7 +12,17 @@
 #include "metrics.h"
 #include "synth.h"
 
-enum level { FLOAT, HALF, ONE_SCALE, TERNARY, TERNARY_WIDE, FILE_DENSE, FILE_TERNARY, LEVELS };
+enum level {
+    FLOAT,
+    HALF,
+    BLOCKS,
+    ONE_SCALE,
+    TERNARY,
+    TERNARY_WIDE,
+    FILE_DENSE,
+    FILE_TERNARY,
+    LEVELS
+};
 struct level_bounds {
     const char *name;
     struct bounds text; /* tokens one after the other */
@@ -31,6 +41,8 @@ enum extra {
     LONGROPE_SHORT = 64, /* ... and within it */
     WINDOW = 128,
     ATTN_FACTOR = 256,
+    F32_HEAD = 512,
+    Q6_K_HEAD = 1024,
 };
 
 struct model {

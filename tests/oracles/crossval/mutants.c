@@ -106,6 +106,10 @@ static void one_scale(struct synth *ours, struct synth *theirs) {
     theirs->tq_varied = false;
 }
 
+/* The embeddings alone, and not by more than what a quantizer rounds. */
+static void other_embeddings(struct synth *ours, struct synth *theirs) {
+    theirs->embd_type = ours->embd_type == T_Q6_K ? T_Q8_0 : T_Q6_K;
+}
 static const struct mutation {
     const char *model, *what;
     void (*change)(struct synth *ours, struct synth *theirs);
@@ -128,6 +132,21 @@ static const struct mutation {
     {"bitnet.TQ1_0.scale-tensors", "scale tensors", no_scale_tensors},
     {"llama.TQ1_0.scale-a-block", "one scale", one_scale},
     {"bitnet.F32", "epsilon", other_epsilon},
+    {"llama.F32.Q4_0-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.Q4_1-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.Q5_0-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.Q5_1-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.Q8_0-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.Q2_K-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.Q3_K-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.Q4_K-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.Q5_K-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.Q6_K-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.IQ4_NL-embeddings", "embeddings", other_embeddings},
+    {"llama.F32.IQ4_XS-embeddings", "embeddings", other_embeddings},
+    {"llama.Q4_K", "other seed", other_seed},
+    {"llama.Q1_0", "other seed", other_seed},
+    {"llama.TQ2_0.as-quantized", "rope style", other_rope_style},
     {"qwen3.F32", "other seed", other_seed},
     {"llama.Q2_0", "other seed", other_seed},
     {"qwen3.F32.yarn", "rope scaling", no_rope_scaling},

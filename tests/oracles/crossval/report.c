@@ -11,7 +11,8 @@
 
 #include "receipt.h"
 
-static const char *const kind_names[KIND_COUNT] = {"tokens", "dissent", "logits", "mutation"};
+static const char *const kind_names[KIND_COUNT] = {"types", "tokens", "dissent", "logits",
+                                                   "mutation"};
 
 void report_init(struct report *r) {
     *r = (struct report){.cosine = 1, .first_divergence = -1};

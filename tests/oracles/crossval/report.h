@@ -13,7 +13,7 @@
 
 #include "libllama.h"
 
-enum kind { KIND_TOKENS, KIND_DISSENT, KIND_LOGITS, KIND_MUTATION, KIND_COUNT };
+enum kind { KIND_TYPES, KIND_TOKENS, KIND_DISSENT, KIND_LOGITS, KIND_MUTATION, KIND_COUNT };
 
 struct report {
     json_t *cases, *notes;
