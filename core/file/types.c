@@ -19,7 +19,7 @@
 #define NO_WEIGHTS "weights are not stored in it; the file is damaged, or no language model"
 #define GENERATED "it is tied to kernels generated for one model; use the model's I2_S file instead"
 
-#define DENSE(name, id, block, bytes, reader)                                                      \
+#define DENSE(name, id, block, bytes, at, at2, reader)                                             \
     {id, #name, BNT_KIND_DENSE, block, bytes, 0, 0, NULL, NULL},
 #define TERNARY(id, name, block, bytes, row, trits)                                                \
     { id, name, BNT_KIND_TERNARY, block, bytes, row, 0, trits, NULL }

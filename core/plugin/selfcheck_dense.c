@@ -13,23 +13,19 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {BNT_TYPE_F32, 19, 100, 1, CHECK_RANDOM},  {BNT_TYPE_F32, 5, 1, 3, CHECK_RANDOM},
-    {BNT_TYPE_F32, 9, 64, 7, CHECK_DENORMALS}, {BNT_TYPE_F16, 35, 516, 1, CHECK_RANDOM},
-    {BNT_TYPE_F16, 19, 260, 7, CHECK_RANDOM},  {BNT_TYPE_F16, 19, 64, 1, CHECK_DENORMALS},
-    {BNT_TYPE_F16, 3, 64, 7, CHECK_BIG},       {BNT_TYPE_BF16, 19, 260, 7, CHECK_RANDOM},
-    {BNT_TYPE_BF16, 19, 64, 1, CHECK_ZEROS},   {BNT_TYPE_Q8_0, 19, 96, 7, CHECK_RANDOM},
-    {BNT_TYPE_Q8_0, 35, 256, 1, CHECK_SPIKE},  {BNT_TYPE_Q6_K, 19, 512, 1, CHECK_RANDOM},
-    {BNT_TYPE_Q6_K, 5, 256, 7, CHECK_RANDOM},
+    {BNT_TYPE_F32, 19, 100, 1, CHECK_RANDOM},    {BNT_TYPE_F32, 5, 1, 3, CHECK_RANDOM},
+    {BNT_TYPE_F32, 9, 64, 7, CHECK_DENORMALS},   {BNT_TYPE_F16, 35, 516, 1, CHECK_RANDOM},
+    {BNT_TYPE_F16, 19, 260, 7, CHECK_RANDOM},    {BNT_TYPE_F16, 19, 64, 1, CHECK_DENORMALS},
+    {BNT_TYPE_F16, 3, 64, 7, CHECK_BIG},         {BNT_TYPE_BF16, 19, 260, 7, CHECK_RANDOM},
+    {BNT_TYPE_BF16, 19, 64, 1, CHECK_ZEROS},     {BNT_TYPE_Q8_0, 19, 96, 7, CHECK_RANDOM},
+    {BNT_TYPE_Q8_0, 35, 256, 1, CHECK_SPIKE},    {BNT_TYPE_Q6_K, 19, 512, 1, CHECK_RANDOM},
+    {BNT_TYPE_Q6_K, 5, 256, 7, CHECK_RANDOM},    {BNT_TYPE_Q4_0, 19, 96, 7, CHECK_RANDOM},
+    {BNT_TYPE_Q4_1, 19, 96, 7, CHECK_RANDOM},    {BNT_TYPE_Q5_0, 19, 96, 7, CHECK_RANDOM},
+    {BNT_TYPE_Q5_1, 19, 96, 7, CHECK_RANDOM},    {BNT_TYPE_IQ4_NL, 19, 96, 7, CHECK_RANDOM},
+    {BNT_TYPE_Q2_K, 19, 512, 3, CHECK_RANDOM},   {BNT_TYPE_Q3_K, 19, 512, 3, CHECK_RANDOM},
+    {BNT_TYPE_Q4_K, 19, 512, 3, CHECK_RANDOM},   {BNT_TYPE_Q5_K, 19, 512, 3, CHECK_RANDOM},
+    {BNT_TYPE_IQ4_XS, 19, 512, 3, CHECK_RANDOM},
 };
-
-static uint64_t row_size(uint32_t type, uint64_t cols) {
-    switch (type) {
-    case BNT_TYPE_F32: return cols * 4;
-    case BNT_TYPE_Q8_0: return cols / 32 * 34;
-    case BNT_TYPE_Q6_K: return cols / 256 * 210;
-    default: return cols * 2;
-    }
-}
 
 /* Whether the rows above know the type: which bits of it are sane numbers. */
 static bool is_known(uint32_t type) {
@@ -65,12 +61,15 @@ static void fill_weights(struct check *c, unsigned char *w, uint64_t bytes, uint
             if (i % 26 == 0) put_u16(w + i, (uint16_t)(w[i] & 0x7fu));
         }
         break;
-    case BNT_TYPE_Q8_0: /* the scale, then 32 of any value */
-        for (uint64_t i = 0; i < bytes; i += 34) put_u16(w + i, i % 68 ? 0x2e66 : 0x0003);
+    default: { /* blocks: any codes, small factors, of which one in two is subnormal */
+        uint64_t block = bnt_dense_bytes(type, bnt_dense_block(type));
+        for (uint64_t i = 0; i < bytes; i += block) {
+            int at = bnt_dense_factor(type, 0), at2 = bnt_dense_factor(type, 1);
+            put_u16(w + i + at, i / block % 2 ? 0x2e66 : 0x8003);
+            if (at2 >= 0) put_u16(w + i + at2, i / block % 4 < 2 ? 0x1c9a : 0xa8f1);
+        }
         break;
-    default: /* Q6_K: the scale is last */
-        for (uint64_t i = 0; i < bytes; i += 210) put_u16(w + i + 208, i % 420 ? 0x8801 : 0x1c9a);
-        break;
+    }
     }
 }
 
@@ -119,7 +118,7 @@ static int multiply(struct check *c, const struct shape *s, const bnt_dense_shap
 
 static int one_shape(struct check *c, const struct shape *s, unsigned *supported) {
     const bnt_dense_shape shape = {s->rows, s->cols, s->type, 0};
-    uint64_t bytes = s->rows * row_size(s->type, s->cols), cut = s->rows / 2;
+    uint64_t bytes = s->rows * bnt_dense_bytes(s->type, s->cols), cut = s->rows / 2;
     const void *w[2];
     check_begin(c, "type %u, %llu rows x %llu, %llu tokens, x %s", s->type,
                 (unsigned long long)s->rows, (unsigned long long)s->cols,

@@ -89,11 +89,7 @@ void ck_floats(struct ck_rng *r, float *x, size_t n, enum ck_kind kind);
 void ck_trits(struct ck_rng *r, int8_t *w, size_t n, enum ck_kind kind);
 /* Finite; binary16 values where scale_type promises it. */
 void ck_scales(struct ck_rng *r, float *s, size_t n, uint32_t scale_type);
-/* Bytes of n weights of a dense type, n a multiple of ck_dense_block(type); 0 if unknown. */
-uint64_t ck_dense_block(uint32_t type);
-uint64_t ck_dense_bytes(uint32_t type, uint64_t n);
-const char *ck_dense_name(uint32_t type);
-/* A piece of a tensor as a file could hold it: any quants, finite scales. */
+/* n weights, whole blocks, of a tensor as a file could hold it: any codes, finite factors. */
 void ck_dense_fill(struct ck_rng *r, uint32_t type, uint8_t *p, uint64_t n, enum ck_kind kind);
 
 /* ---- buffers: guard.c --------------------------------------------------------------------- */

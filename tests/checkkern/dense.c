@@ -16,7 +16,7 @@ static enum ck_outcome make(struct ck_ctx *ctx, struct dense *d) {
     const struct ck_case *c = ctx->c;
     *d = (struct dense){.s = {c->rows, c->cols, c->type, 0},
                         .first = c->far ? c->rows - 13 : 0,
-                        .row_bytes = ck_dense_bytes(c->type, c->cols)};
+                        .row_bytes = bnt_dense_bytes(c->type, c->cols)};
     return CK_LAYOUT(ctx, dense_layout, &d->s, &d->l);
 }
 
@@ -130,18 +130,21 @@ enum ck_outcome ck_run_dense_layout(struct ck_ctx *ctx) {
     bnt_dense_shape s = {c->rows, c->cols, c->type, 0};
     bnt_layout l = {0};
     if (CK_LAYOUT(ctx, dense_layout, &s, &l) != CK_PASSED) return CK_UNSUPPORTED;
-    if (!c->rows || !c->cols || !ck_dense_bytes(c->type, 256) || c->cols % ck_dense_block(c->type))
+    if (!c->rows || !c->cols || !bnt_dense_block(c->type) || c->cols % bnt_dense_block(c->type))
         ck_fail(ctx, "it accepts a matrix that cannot be");
     return CK_PASSED;
 }
 
 /* ---- the cases ------------------------------------------------------------------------------- */
 
-static const uint32_t types[] = {BNT_TYPE_F32, BNT_TYPE_F16, BNT_TYPE_BF16, BNT_TYPE_Q8_0,
-                                 BNT_TYPE_Q6_K};
+static const uint32_t types[] = {
+#define ID(name, id, values, bytes, at, at2, block) id,
+    BNT_DENSE_TYPES(ID)
+#undef ID
+};
 
 static uint64_t fit(uint32_t type, uint64_t cols) {
-    uint64_t block = ck_dense_block(type);
+    uint64_t block = bnt_dense_block(type);
     return (cols + block - 1) / block * block;
 }
 
@@ -189,7 +192,7 @@ void ck_plan_dense(struct ck_cases *list, struct ck_rng *r, bool long_run) {
     for (uint64_t i = 1; i <= (long_run ? 300 : 66);
          i++) { /* every tail of columns, rows, tokens */
         for (size_t t = 0; t < CK_COUNT(types); t++) {
-            uint64_t block = ck_dense_block(types[t]);
+            uint64_t block = bnt_dense_block(types[t]);
             struct ck_case c = {.rows = 1 + i % 9,
                                 .tokens = 1 + i % 6,
                                 .type = types[t],
@@ -234,7 +237,7 @@ void ck_plan_dense_rows(struct ck_cases *list, struct ck_rng *r, bool long_run) 
 void ck_plan_dense_layout(struct ck_cases *list, struct ck_rng *r, bool long_run) {
     static const uint64_t sizes[] = {0,   1,    31,         32,         255,
                                      256, 2560, 1ull << 32, 1ull << 63, UINT64_MAX};
-    static const uint32_t ids[] = {0, 1, 2, 8, 14, 30, 31, 36, UINT32_MAX};
+    static const uint32_t ids[] = {0, 1, 2, 8, 12, 14, 16, 20, 30, 31, 36, UINT32_MAX};
     (void)r;
     (void)long_run;
     for (size_t i = 0; i < CK_COUNT(ids); i++)
@@ -245,7 +248,7 @@ void ck_plan_dense_layout(struct ck_cases *list, struct ck_rng *r, bool long_run
 
 char *ck_describe_dense(const struct ck_case *c, char *dst, size_t size) {
     snprintf(dst, size, "type=%s rows=%llu cols=%llu tokens=%llu w=%s x=%s%s",
-             ck_dense_name(c->type), (ck_ull)c->rows, (ck_ull)c->cols, (ck_ull)c->tokens,
+             bnt_dense_name(c->type), (ck_ull)c->rows, (ck_ull)c->cols, (ck_ull)c->tokens,
              ck_kind_name(c->w), ck_kind_name(c->x), c->far ? " (last rows)" : "");
     return dst;
 }

@@ -113,53 +113,29 @@ void ck_scales(struct ck_rng *r, float *s, size_t n, uint32_t scale_type) {
     }
 }
 
-uint64_t ck_dense_block(uint32_t type) {
-    return type == BNT_TYPE_Q8_0 ? 32 : type == BNT_TYPE_Q6_K ? 256 : 1;
-}
-
-uint64_t ck_dense_bytes(uint32_t type, uint64_t n) {
-    switch (type) {
-    case BNT_TYPE_F32: return n * 4;
-    case BNT_TYPE_F16:
-    case BNT_TYPE_BF16: return n * 2;
-    case BNT_TYPE_Q8_0: return n / 32 * 34;
-    case BNT_TYPE_Q6_K: return n / 256 * 210;
-    default: return 0;
-    }
-}
-
-const char *ck_dense_name(uint32_t type) {
-    switch (type) {
-    case BNT_TYPE_F32: return "f32";
-    case BNT_TYPE_F16: return "f16";
-    case BNT_TYPE_BF16: return "bf16";
-    case BNT_TYPE_Q8_0: return "q8_0";
-    case BNT_TYPE_Q6_K: return "q6_K";
-    default: return "?";
-    }
-}
-
-/* Quants of every value; scales as a file has them, and some subnormal ones. */
+/* Codes of every value; factors as a file has them, and some subnormal ones. */
 static void fill_blocks(struct ck_rng *r, uint32_t type, uint8_t *p, uint64_t bytes,
                         enum ck_kind kind) {
-    uint64_t unit = type == BNT_TYPE_Q8_0 ? 34 : 210, at = type == BNT_TYPE_Q8_0 ? 0 : 208;
+    uint64_t unit = bnt_dense_bytes(type, bnt_dense_block(type));
     for (uint64_t i = 0; i < bytes; i++)
         p[i] = kind == CK_ONES         ? 0x7f
                : kind == CK_MINUS_ONES ? 0xff
                : kind == CK_ZEROS      ? 0x80
                                        : (uint8_t)ck_next(r);
     for (uint64_t i = 0; i < bytes; i += unit) {
-        float d = kind == CK_DENORMAL       ? 3e-8f * (float)(1 + ck_below(r, 900))
-                  : kind == CK_SIGNED_ZEROS ? (ck_below(r, 2) ? 0.0f : -0.0f)
-                                            : 0.01f * ck_normal(r);
-        uint16_t h = bnt_f32_to_f16(d);
-        memcpy(p + i + at, &h, sizeof h);
+        for (int f = 0; f < 2 && bnt_dense_factor(type, f) >= 0; f++) {
+            float d = kind == CK_DENORMAL       ? 3e-8f * (float)(1 + ck_below(r, 900))
+                      : kind == CK_SIGNED_ZEROS ? (ck_below(r, 2) ? 0.0f : -0.0f)
+                                                : 0.01f * ck_normal(r);
+            uint16_t h = bnt_f32_to_f16(d);
+            memcpy(p + i + bnt_dense_factor(type, f), &h, sizeof h);
+        }
     }
 }
 
 void ck_dense_fill(struct ck_rng *r, uint32_t type, uint8_t *p, uint64_t n, enum ck_kind kind) {
-    if (ck_dense_block(type) > 1) {
-        fill_blocks(r, type, p, ck_dense_bytes(type, n), kind);
+    if (bnt_dense_block(type) > 1) {
+        fill_blocks(r, type, p, bnt_dense_bytes(type, n), kind);
         return;
     }
     if (type == BNT_TYPE_F16 && (kind == CK_HUGE || kind == CK_LARGEST)) kind = CK_WIDE;

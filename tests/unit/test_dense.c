@@ -29,10 +29,11 @@ enum { N_TYPES = sizeof types / sizeof types[0], N = 4096 };
 
 START_TEST(every_type_is_listed) {
     unsigned count = 0;
-#define COUNT(name, id, values, bytes, block)                                                      \
+#define COUNT(name, id, values, bytes, at, at2, block)                                             \
     ck_assert_str_eq(#name, enc_type_name(id));                                                    \
     ck_assert_uint_eq(bnt_dense_block(id), enc_block(id));                                         \
     ck_assert_uint_eq(bnt_dense_bytes(id, N), enc_bytes(id, N));                                   \
+    ck_assert_str_eq(bnt_dense_name(id), #name);                                                   \
     ck_assert_uint_eq(BNT_DENSE_BLOCK_MAX % (values), 0);                                          \
     count++;
     BNT_DENSE_TYPES(COUNT)
@@ -134,6 +135,32 @@ START_TEST(readers_agree_on_every_bit) {
 }
 END_TEST
 
+/* A factor that is infinite is where the list says, and nothing else can make a weight so. */
+START_TEST(factors_are_where_they_are) {
+    struct rng r = rng_stream(1, 7);
+    for (size_t c = 0; c < N_TYPES; c++) {
+        uint32_t type = types[c].type;
+        size_t n = enc_block(type), size = (size_t)enc_bytes(type, n);
+        int factors = (bnt_dense_factor(type, 0) >= 0) + (bnt_dense_factor(type, 1) >= 0);
+        for (unsigned round = 0; n > 1 && round < 3000; round++) {
+            uint8_t block[256];
+            float out[256];
+            bool bad = false, infinite = false;
+            for (size_t i = 0; i < size; i++) block[i] = (uint8_t)rng_next(&r);
+            for (int f = 0; f < factors; f++) {
+                uint8_t *high = &block[bnt_dense_factor(type, f) + 1];
+                if (round % 2) *high = (uint8_t)((*high & 0x80) | 0x3c);
+                infinite |= (*high & 0x7c) == 0x7c;
+            }
+            bnt_dense_read(type, block, n, out);
+            for (size_t i = 0; i < n; i++) bad |= !isfinite(out[i]);
+            ck_assert_msg(bad == infinite, "%s", enc_type_name(type));
+        }
+        ck_assert(n == 1 || factors > 0);
+    }
+}
+END_TEST
+
 /* A row in pieces is the row. */
 START_TEST(pieces_agree) {
     static float x[N], whole[N], pieces[N];
@@ -164,6 +191,7 @@ int main(void) {
     tcase_add_test(tc, readers_agree);
     tcase_add_test(tc, readers_agree_on_any_bytes);
     tcase_add_test(tc, readers_agree_on_every_bit);
+    tcase_add_test(tc, factors_are_where_they_are);
     tcase_add_test(tc, pieces_agree);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decode.h"
 #include "ktest.h"
 #include "suite.h"
 
@@ -90,28 +91,25 @@ static void run_ternary(const bnt_kernels *k, struct rng *r, const struct ternar
 
 /* ---- dense -------------------------------------------------------------------------------- */
 
-static const uint32_t dense_types[] = {BNT_TYPE_F32, BNT_TYPE_F16, BNT_TYPE_BF16, BNT_TYPE_Q8_0,
-                                       BNT_TYPE_Q6_K};
-
-static uint64_t dense_bytes(uint32_t type, uint64_t n) {
-    switch (type) {
-    case BNT_TYPE_F32: return n * 4;
-    case BNT_TYPE_Q8_0: return n / 32 * 34;
-    case BNT_TYPE_Q6_K: return n / 256 * 210;
-    default: return n * 2;
-    }
-}
+static const uint32_t dense_types[] = {
+#define ID(name, id, values, bytes, at, at2, block) id,
+    BNT_DENSE_TYPES(ID)
+#undef ID
+};
+enum { N_DENSE = sizeof dense_types / sizeof dense_types[0] };
 
 /* A tensor of a type as a file could hold it, with no alignment: any quants, finite scales. */
 static uint8_t *dense_source(struct rng *r, uint32_t type, uint64_t n, enum kt_kind kind) {
-    uint64_t bytes = dense_bytes(type, n), unit = type == BNT_TYPE_Q8_0 ? 34 : 210;
+    uint64_t bytes = bnt_dense_bytes(type, n);
     uint8_t *p = kt_alloc(bytes, 1, 0);
-    if (type == BNT_TYPE_Q8_0 || type == BNT_TYPE_Q6_K) {
+    if (bnt_dense_block(type) > 1) {
+        uint64_t unit = bnt_dense_bytes(type, bnt_dense_block(type));
         for (uint64_t i = 0; i < bytes; i++)
             p[i] = kind == KT_ONES ? 0x7f : kind == KT_ZEROS ? 0x80 : (uint8_t)rng_next(r);
         for (uint64_t i = 0; i < bytes; i += unit) {
             uint16_t d = bnt_f32_to_f16(kind == KT_DENORMAL ? 3e-8f : 0.01f * rng_normal(r));
-            memcpy(p + i + (type == BNT_TYPE_Q8_0 ? 0 : 208), &d, sizeof d);
+            for (int f = 0; f < 2 && bnt_dense_factor(type, f) >= 0; f++)
+                memcpy(p + i + bnt_dense_factor(type, f), &d, sizeof d);
         }
         return p;
     }
@@ -119,8 +117,8 @@ static uint8_t *dense_source(struct rng *r, uint32_t type, uint64_t n, enum kt_k
         float f;
         kt_floats(r, &f, 1, kind);
         uint16_t h = type == BNT_TYPE_F16 ? bnt_f32_to_f16(f) : (uint16_t)(bnt_f32_bits(f) >> 16);
-        memcpy(p + dense_bytes(type, i), type == BNT_TYPE_F32 ? (void *)&f : (void *)&h,
-               dense_bytes(type, 1));
+        memcpy(p + bnt_dense_bytes(type, i), type == BNT_TYPE_F32 ? (void *)&f : (void *)&h,
+               bnt_dense_bytes(type, 1));
     }
     return p;
 }
@@ -263,48 +261,28 @@ START_TEST(judge_products) {
 }
 END_TEST
 
-/* ggml's definitions, written out once more, element by element. */
-static double dense_weight(uint32_t type, const uint8_t *p, uint64_t i) {
-    uint16_t h;
-    float f;
-    const uint8_t *b;
-    switch (type) {
-    case BNT_TYPE_F32: memcpy(&f, p + 4 * i, 4); return (double)f;
-    case BNT_TYPE_F16: memcpy(&h, p + 2 * i, 2); return (double)bnt_f16_to_f32(h);
-    case BNT_TYPE_BF16: memcpy(&h, p + 2 * i, 2); return (double)bnt_bf16_to_f32(h);
-    case BNT_TYPE_Q8_0:
-        b = p + i / 32 * 34;
-        memcpy(&h, b, 2);
-        return (double)bnt_f16_to_f32(h) * (int8_t)b[2 + i % 32];
-    default:
-        b = p + i / 256 * 210;
-        memcpy(&h, b + 208, 2);
-        uint64_t j = i % 256, half = j / 128, part = j % 128 / 32, l = j % 32;
-        int low = b[64 * half + 32 * (part % 2) + l], high = b[128 + 32 * half + l];
-        int q = (part < 2 ? low & 15 : low >> 4) + 16 * (high >> 2 * part & 3);
-        return (double)bnt_f16_to_f32(h) * (int8_t)b[192 + j / 16] * (q - 32);
-    }
-}
-
 START_TEST(judge_dense) {
     enum { ROWS = 4, COLS = 768 };
     struct rng r = rng_named(kt_seed(), "judge_dense");
-    for (size_t t = 0; t < 5; t++) {
+    for (size_t t = 0; t < N_DENSE; t++) {
         bnt_dense_shape s = {ROWS, COLS, dense_types[t], 0};
         uint8_t *src = dense_source(&r, s.type, ROWS * COLS, KT_RANDOM);
         float *x = made(&r, COLS + 1, KT_RANDOM), *rows = floats(ROWS * COLS),
               *y = floats(ROWS + 2);
         run_dense(judge, &r, &s, 1, src, x, rows, y);
+        struct dec_tensor exact;
+        ck_assert(dec_open(&exact, s.type, src, ROWS * COLS, COLS));
         for (uint64_t row = 0; row < ROWS; row++) {
             double want = 0, size = 0;
             for (uint64_t i = 0; i < COLS; i++) {
-                double w = dense_weight(s.type, src, row * COLS + i);
+                double w = exact.value[row * COLS + i];
                 near("dense weight", w, (double)rows[row * COLS + i], fabs(w), 1.0);
                 want += w * (double)x[i];
                 size += fabs(w * (double)x[i]);
             }
             if (row > 0) near("dense", want, (double)y[row], size, COLS / 16 + 6);
         }
+        dec_close(&exact);
     }
     kt_release();
 }

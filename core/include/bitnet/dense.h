@@ -18,26 +18,27 @@
 
 #include "bitnet/numerics.h"
 
-/* name, id, weights per block, bytes per block, reader of a block. Ids and sizes are the files'. */
+/* name, id, weights and bytes of a block, places of its two binary16 factors (-1: none), reader of
+ * a block. Ids and layouts are the files'. */
 #define BNT_DENSE_TYPES(X)                                                                         \
-    X(F32, 0, 1, 4, bnt_f32_block)                                                                 \
-    X(F16, 1, 1, 2, bnt_f16_block)                                                                 \
-    X(BF16, 30, 1, 2, bnt_bf16_block)                                                              \
-    X(Q4_0, 2, 32, 18, bnt_q4_0_block)                                                             \
-    X(Q4_1, 3, 32, 20, bnt_q4_1_block)                                                             \
-    X(Q5_0, 6, 32, 22, bnt_q5_0_block)                                                             \
-    X(Q5_1, 7, 32, 24, bnt_q5_1_block)                                                             \
-    X(Q8_0, 8, 32, 34, bnt_q8_0_block)                                                             \
-    X(IQ4_NL, 20, 32, 18, bnt_iq4_nl_block)                                                        \
-    X(Q2_K, 10, 256, 84, bnt_q2_k_block)                                                           \
-    X(Q3_K, 11, 256, 110, bnt_q3_k_block)                                                          \
-    X(Q4_K, 12, 256, 144, bnt_q4_k_block)                                                          \
-    X(Q5_K, 13, 256, 176, bnt_q5_k_block)                                                          \
-    X(Q6_K, 14, 256, 210, bnt_q6_k_block)                                                          \
-    X(IQ4_XS, 23, 256, 136, bnt_iq4_xs_block)
+    X(F32, 0, 1, 4, -1, -1, bnt_f32_block)                                                         \
+    X(F16, 1, 1, 2, -1, -1, bnt_f16_block)                                                         \
+    X(BF16, 30, 1, 2, -1, -1, bnt_bf16_block)                                                      \
+    X(Q4_0, 2, 32, 18, 0, -1, bnt_q4_0_block)                                                      \
+    X(Q4_1, 3, 32, 20, 0, 2, bnt_q4_1_block)                                                       \
+    X(Q5_0, 6, 32, 22, 0, -1, bnt_q5_0_block)                                                      \
+    X(Q5_1, 7, 32, 24, 0, 2, bnt_q5_1_block)                                                       \
+    X(Q8_0, 8, 32, 34, 0, -1, bnt_q8_0_block)                                                      \
+    X(IQ4_NL, 20, 32, 18, 0, -1, bnt_iq4_nl_block)                                                 \
+    X(Q2_K, 10, 256, 84, 80, 82, bnt_q2_k_block)                                                   \
+    X(Q3_K, 11, 256, 110, 108, -1, bnt_q3_k_block)                                                 \
+    X(Q4_K, 12, 256, 144, 0, 2, bnt_q4_k_block)                                                    \
+    X(Q5_K, 13, 256, 176, 0, 2, bnt_q5_k_block)                                                    \
+    X(Q6_K, 14, 256, 210, 208, -1, bnt_q6_k_block)                                                 \
+    X(IQ4_XS, 23, 256, 136, 0, -1, bnt_iq4_xs_block)
 
 enum {
-#define BNT_DENSE_ID_(name, id, values, bytes, block) BNT_TYPE_##name = id,
+#define BNT_DENSE_ID_(name, id, values, bytes, at, at2, block) BNT_TYPE_##name = id,
     BNT_DENSE_TYPES(BNT_DENSE_ID_)
 #undef BNT_DENSE_ID_
 };
@@ -241,7 +242,7 @@ static inline void bnt_iq4_xs_block(const unsigned char *__restrict p, float *__
 /* Weights per block, 0 for a type that is not in the list. */
 static inline uint32_t bnt_dense_block(uint32_t type) {
     switch (type) {
-#define BNT_DENSE_VALUES_(name, id, values, bytes, block)                                          \
+#define BNT_DENSE_VALUES_(name, id, values, bytes, at, at2, block)                                 \
     case id: return values;
         BNT_DENSE_TYPES(BNT_DENSE_VALUES_)
 #undef BNT_DENSE_VALUES_
@@ -252,7 +253,7 @@ static inline uint32_t bnt_dense_block(uint32_t type) {
 /* Bytes of n weights, whole blocks. */
 static inline uint64_t bnt_dense_bytes(uint32_t type, uint64_t n) {
     switch (type) {
-#define BNT_DENSE_BYTES_(name, id, values, bytes, block)                                           \
+#define BNT_DENSE_BYTES_(name, id, values, bytes, at, at2, block)                                  \
     case id: return n / values * bytes;
         BNT_DENSE_TYPES(BNT_DENSE_BYTES_)
 #undef BNT_DENSE_BYTES_
@@ -260,13 +261,36 @@ static inline uint64_t bnt_dense_bytes(uint32_t type, uint64_t n) {
     }
 }
 
+/* Where a block has its first (0) or second (1) binary16 factor, or -1. What a kernel is tried with
+ * must have finite ones. */
+static inline int bnt_dense_factor(uint32_t type, int which) {
+    switch (type) {
+#define BNT_DENSE_FACTOR_(name, id, values, bytes, at, at2, block)                                 \
+    case id: return which ? at2 : at;
+        BNT_DENSE_TYPES(BNT_DENSE_FACTOR_)
+#undef BNT_DENSE_FACTOR_
+    default: return -1;
+    }
+}
+
+/* "Q4_K", or "?". */
+static inline const char *bnt_dense_name(uint32_t type) {
+    switch (type) {
+#define BNT_DENSE_NAME_(name, id, values, bytes, at, at2, block)                                   \
+    case id: return #name;
+        BNT_DENSE_TYPES(BNT_DENSE_NAME_)
+#undef BNT_DENSE_NAME_
+    default: return "?";
+    }
+}
+
 /* n weights, whole blocks, from p to out. */
 static inline void bnt_dense_read(uint32_t type, const void *p, uint64_t n, float *out) {
-    const unsigned char *at = (const unsigned char *)p;
+    const unsigned char *in = (const unsigned char *)p;
     switch (type) {
-#define BNT_DENSE_READ_(name, id, values, bytes, block)                                            \
+#define BNT_DENSE_READ_(name, id, values, bytes, at, at2, block)                                   \
     case id:                                                                                       \
-        for (uint64_t i = 0; i < n; i += values, at += bytes) block(at, out + i);                  \
+        for (uint64_t i = 0; i < n; i += values, in += bytes) block(in, out + i);                  \
         break;
         BNT_DENSE_TYPES(BNT_DENSE_READ_)
 #undef BNT_DENSE_READ_

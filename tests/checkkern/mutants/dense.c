@@ -4,12 +4,7 @@
 #include "mutant.h"
 
 static uint64_t row_bytes(const bnt_dense_shape *s) {
-    switch (s->type) {
-    case BNT_TYPE_F32: return s->cols * 4;
-    case BNT_TYPE_Q8_0: return s->cols / 32 * 34;
-    case BNT_TYPE_Q6_K: return s->cols / 256 * 210;
-    default: return s->cols * 2;
-    }
+    return bnt_dense_bytes(s->type, s->cols);
 }
 
 #if defined(MUTANT_dense_daz)
@@ -70,6 +65,23 @@ static void unpack(const bnt_dense_unpack_args *args) {
 #if defined(MUTANT_f16_subnormal)
     for (uint64_t i = 0; i < n && a.shape.type == BNT_TYPE_F16; i++)
         if (a.out[i] < 0x1p-14f && a.out[i] > -0x1p-14f) a.out[i] = 0.0f;
+#elif defined(MUTANT_q4_k_minimum) /* added where it is subtracted */
+    for (uint64_t r = a.row_lo; r < a.row_hi && a.shape.type == BNT_TYPE_Q4_K; r++) {
+        for (uint64_t i = 0; i < a.shape.cols; i += 256) {
+            uint8_t b[144];
+            memcpy(b, (const uint8_t *)a.w + r * row_bytes(&a.shape) + i / 256 * 144, sizeof b);
+            b[3] ^= 0x80;
+            bnt_dense_read(BNT_TYPE_Q4_K, b, 256, a.out + (r - a.row_lo) * a.shape.cols + i);
+        }
+    }
+#elif defined(MUTANT_iq4_level)    /* one level of sixteen */
+    for (uint64_t r = a.row_lo; r < a.row_hi && a.shape.type == BNT_TYPE_IQ4_NL; r++) {
+        for (uint64_t i = 0; i < a.shape.cols; i++) {
+            const uint8_t *b = (const uint8_t *)a.w + r * row_bytes(&a.shape) + i / 32 * 18;
+            float *w = a.out + (r - a.row_lo) * a.shape.cols + i;
+            if ((b[2 + i % 16] >> (i % 32 / 16 * 4) & 15) == 7) *w = *w / -10.0f * -11.0f;
+        }
+    }
 #elif defined(MUTANT_q6_order)
     const uint8_t *p = (const uint8_t *)a.w + a.row_lo * row_bytes(&a.shape);
     for (uint64_t i = 0; i < n && a.shape.type == BNT_TYPE_Q6_K; i++) {
