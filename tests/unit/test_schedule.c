@@ -33,6 +33,12 @@ static void must(int status) {
     ck_assert_msg(status == BNT_OK, "%s", err.text);
 }
 
+static const char *in_dir(const char *file) {
+    static char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    return path;
+}
+
 static uint64_t below(struct rng *r, uint64_t n) {
     return rng_next(r) % n;
 }
@@ -83,7 +89,6 @@ static const float *hidden_at(unsigned t, uint64_t p) {
 
 static void open_engine(const char *backend, const char *arch, uint32_t type) {
     struct synth s;
-    char path[PATH_MAX];
     const struct bnt_engine_options o = {.backend = backend, .threads = 1};
     synth_preset(&s, "tiny");
     s.arch = arch;
@@ -91,10 +96,9 @@ static void open_engine(const char *backend, const char *arch, uint32_t type) {
     if (strcmp(arch, "gemma3") == 0) s.window = 16, s.window_period = 2;
     s.vocab = 4200; /* so many that the head is searched */
     s.seed = 77;
-    snprintf(path, sizeof path, "%s/model.gguf", dir);
     ck_assert_msg(!synth_fault(&s), "%s", synth_fault(&s));
-    ck_assert_int_eq(synth_save(&s, path, NULL), 0);
-    must(bnt_engine_open(&engine, path, &o, &err));
+    ck_assert_int_eq(synth_save(&s, in_dir("model.gguf"), NULL), 0);
+    must(bnt_engine_open(&engine, in_dir("model.gguf"), &o, &err));
     n_vocab = bnt_engine_info(engine)->n_vocab;
     n_embd = bnt_engine_info(engine)->n_embd;
     make_texts();
@@ -245,7 +249,7 @@ static void disturb(struct schedule *c) {
         return;
     }
     unsigned text = (unsigned)below(r, TEXTS);
-    switch (below(r, 4)) {
+    switch (below(r, 5)) {
     case 0: /* forgets, at least as much as lets it go on with another text */
         l->at = below(r, l->at + 1);
         if (l->at > shared_segments(l->text, text) * SEGMENT)
@@ -256,6 +260,12 @@ static void disturb(struct schedule *c) {
     case 1:
         bnt_sequence_close(l->sequence);
         *l = (struct live){0};
+        break;
+    case 2: /* through a file */
+        must(bnt_sequence_save(l->sequence, in_dir("sequence"), &err));
+        bnt_sequence_close(l->sequence);
+        c->patience = 0;
+        must(bnt_sequence_load(&l->sequence, c->context, in_dir("sequence"), &err));
         break;
     default: /* a fork of part of it */
         if (other == l) return;

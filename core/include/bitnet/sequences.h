@@ -66,6 +66,16 @@ BNT_API void bnt_sequence_truncate(struct bnt_sequence *sequence, uint64_t n);
  * number. */
 BNT_API int bnt_sequence_fork(struct bnt_sequence **out, const struct bnt_sequence *sequence,
                               uint64_t n, struct bnt_err *err);
+/* To a file and back, on any backend and machine. BNT_E_IO when it cannot be written whole: then a
+ * file of that name is as it was; BNT_E_USAGE when that is something else than a saved sequence.
+ * Loading refuses with BNT_E_FORMAT a file that is cut, damaged or no such file, with
+ * BNT_E_MISMATCH one of another model or version of the numerics, with BNT_E_LIMIT one that is
+ * longer than the context. A load computes one token, to see that it gives what the file has. */
+BNT_API int bnt_sequence_save(const struct bnt_sequence *sequence, const char *path,
+                              struct bnt_err *err);
+BNT_API int bnt_sequence_load(struct bnt_sequence **out, struct bnt_context *context,
+                              const char *path, struct bnt_err *err);
+
 /* ---- feeding --------------------------------------------------------------------------------- */
 
 /* What is wanted of a token, together. */
