@@ -47,9 +47,12 @@ install-library: library
 	ln -sf $(SONAME) $(INSTALL_ROOT)/lib/libbitnet.so
 	install -m 644 $(LIB_STATIC) $(INSTALL_ROOT)/lib
 	install -m 644 $(addprefix core/include/bitnet/,bitnet.h sequences.h status.h) $(INSTALL_ROOT)/include/bitnet
+	install -d -m 755 $(INSTALL_ROOT)/share/man/man3 $(INSTALL_ROOT)/share/doc/bitnet/examples
+	install -m 644 docs/libbitnet.3 $(INSTALL_ROOT)/share/man/man3
+	install -m 644 docs/examples/*.c $(INSTALL_ROOT)/share/doc/bitnet/examples
 	sed -e 's,@PREFIX@,$(PREFIX),g' -e 's,@VERSION@,$(VERSION),g' core/bitnet.pc.in \
 	    >$(INSTALL_ROOT)/lib/pkgconfig/bitnet.pc
 
 uninstall-library:
 	rm -f $(INSTALL_ROOT)/lib/$(SONAME) $(INSTALL_ROOT)/lib/libbitnet.so $(INSTALL_ROOT)/lib/libbitnet.a \
-	    $(INSTALL_ROOT)/lib/pkgconfig/bitnet.pc
+	    $(INSTALL_ROOT)/lib/pkgconfig/bitnet.pc $(INSTALL_ROOT)/share/man/man3/libbitnet.3

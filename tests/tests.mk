@@ -50,7 +50,7 @@ LONG_TARGETS := run-tests check-kernels-long check-mutations vocabulary-files to
                 check-kernels-arm64 check-digests
 .PHONY: check-long
 check-long:
-	+@V=0 tests/run.sh "tests/hub/check.sh $(BUILD) 200" $(LONG_TARGETS:%="$(MAKE) --no-print-directory V=0 %") \
+	+@V=0 tests/run.sh "env BITNET_SCHEDULES=10000 $(BUILD)/tests/test_schedule" "tests/hub/check.sh $(BUILD) 200" $(LONG_TARGETS:%="$(MAKE) --no-print-directory V=0 %") \
 	    "scripts/ci-sanitize.sh asan" "scripts/ci-sanitize.sh tsan"
 
 # Tests know where the build lies.

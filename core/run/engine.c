@@ -12,6 +12,7 @@
 #include "machine/fpenv.h"
 #include "model/i2s_layout.h"
 #include "plugin/selfcheck.h"
+#include "run/options.h"
 
 static int check_vocabulary(const struct bnt_engine *e, struct bnt_err *err) {
     uint32_t tokens = bnt_tokenizer_info(e->tokenizer)->vocab_size;
@@ -59,6 +60,8 @@ static int load_weights(struct bnt_engine *e, const struct bnt_engine_options *o
     struct bnt_loading loading = {.placed = bnt_topology_places_memory(e->topology),
                                   .progress = o->progress,
                                   .progress_arg = o->progress_arg,
+                                  .cancelled = o->cancelled,
+                                  .cancelled_arg = o->cancelled_arg,
                                   .total = bytes_to_read(e->model)};
     int status = bnt_pool_open(&loading.pool, threads, loading.placed ? e->topology : NULL, err);
     if (status != BNT_OK) return status;
@@ -112,16 +115,18 @@ static void fill_info(struct bnt_engine *e, double load_seconds) {
 
 int bnt_engine_open(struct bnt_engine **out, const char *model_path,
                     const struct bnt_engine_options *options, struct bnt_err *err) {
-    static const struct bnt_engine_options defaults;
-    const struct bnt_engine_options *o = options ? options : &defaults;
+    struct bnt_engine_options all;
+    const struct bnt_engine_options *o = &all;
     struct bnt_shapes shapes;
-    const struct bnt_backends_options which = {
-        .plugin_dir = o->plugin_dir, .want = o->backend, .shapes = &shapes};
     double start = bnt_now();
     enum bnt_i2s_layout stated;
     bool is_auto;
     int status;
     *out = NULL;
+    status = bnt_read_options(&all, sizeof all, options, options ? options->struct_size : 0, err);
+    if (status != BNT_OK) return status;
+    const struct bnt_backends_options which = {
+        .plugin_dir = o->plugin_dir, .want = o->backend, .shapes = &shapes};
     struct bnt_engine *e = calloc(1, sizeof *e);
     if (!e) return bnt_fail_nomem(err, "the engine", sizeof *e);
     if ((status = bnt_i2s_parse(o->i2s_layout, &is_auto, &stated, err)) != BNT_OK ||

@@ -62,7 +62,7 @@ static void build_slice(void *arg, unsigned i, unsigned n) {
     struct build_job *job = arg;
     const struct bnt_weight *w = job->h->exact;
     struct bnt_share_rows at = {0};
-    while (bnt_share_next(&job->share, i, n, &at)) {
+    while (!bnt_loading_stopped(job->loading) && bnt_share_next(&job->share, i, n, &at)) {
         uint64_t row = w->bytes / job->h->shape.rows, bytes = row * (at.hi - at.lo);
         copy_rows(job, at.lo, at.hi, i);
         if (w->file) bnt_gguf_release(w->file, (const uint8_t *)w->w + row * at.lo, bytes);
@@ -118,7 +118,10 @@ int bnt_head_build(struct bnt_head *out, const struct bnt_weight *w, const bnt_k
         status = bnt_fail_nomem(err, "copying the head", job.chunk * cols * sizeof(float));
     if (status == BNT_OK) status = allocate_copy(out, layout.bytes, layout.align, err);
     if (status == BNT_OK && loading->placed) bnt_mem_small_pages(&out->memory);
-    if (status == BNT_OK) bnt_pool_run(loading->pool, build_slice, &job);
+    if (status == BNT_OK) {
+        bnt_pool_run(loading->pool, build_slice, &job);
+        status = bnt_loading_verdict(loading, err);
+    }
     for (unsigned i = 0; i < n; i++) {
         if (job.rows) free(job.rows[i]);
         if (job.q) free(job.q[i]);

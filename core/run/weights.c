@@ -34,6 +34,12 @@ static uint64_t row_bytes(const struct bnt_matrix *m, uint64_t rows) {
 void bnt_loading_did(struct bnt_loading *l, unsigned i, uint64_t bytes) {
     uint64_t done = atomic_fetch_add_explicit(&l->done, bytes, memory_order_relaxed) + bytes;
     if (i == 0 && l->progress) l->progress(l->progress_arg, done, l->total);
+    if (i == 0 && l->cancelled && l->cancelled(l->cancelled_arg))
+        atomic_store_explicit(&l->stop, true, memory_order_relaxed);
+}
+
+int bnt_loading_verdict(struct bnt_loading *l, struct bnt_err *err) {
+    return bnt_loading_stopped(l) ? bnt_fail(err, BNT_E_INTERRUPTED, "interrupted") : BNT_OK;
 }
 
 /* ---- scanning ------------------------------------------------------------------------------- */
@@ -52,7 +58,7 @@ struct scan_job {
 static void scan_slice(void *arg, unsigned i, unsigned n) {
     struct scan_job *job = arg;
     struct bnt_share_rows at = {0};
-    while (bnt_share_next(&job->share, i, n, &at)) {
+    while (!bnt_loading_stopped(job->loading) && bnt_share_next(&job->share, i, n, &at)) {
         if (at.item == job->m->n_matrices) {
             for (uint64_t k = at.lo; k < at.hi && job->statuses[i] == BNT_OK; k++)
                 job->statuses[i] = bnt_i2s_look(job->m, (uint32_t)k, &job->layers[k], NULL);
@@ -99,6 +105,7 @@ int bnt_weights_scan(struct bnt_model *m, const char *i2s_layout, struct bnt_loa
     }
     items[m->n_matrices] = (struct bnt_share_item){m->hp.n_layer, 1, 1};
     bnt_pool_run(loading->pool, scan_slice, &job);
+    status = bnt_loading_verdict(loading, err);
     for (unsigned i = 0; i < n && status == BNT_OK; i++) {
         if (job.statuses[i] != BNT_OK)
             status = bnt_fail_nomem(err, "looking for the I2_S layout", 0);
@@ -150,7 +157,7 @@ static void pack_ternary(struct pack_job *job, const struct bnt_matrix *mat,
 static void pack_slice(void *arg, unsigned i, unsigned n) {
     struct pack_job *job = arg;
     struct bnt_share_rows at = {0};
-    while (bnt_share_next(&job->share, i, n, &at)) {
+    while (!bnt_loading_stopped(job->loading) && bnt_share_next(&job->share, i, n, &at)) {
         const struct bnt_matrix *mat = &job->m->matrices[at.item];
         const struct bnt_weight *w = &job->out->w[at.item];
         uint64_t bytes = row_bytes(mat, at.hi - at.lo);
@@ -255,6 +262,7 @@ int bnt_weights_load(struct bnt_weights *out, const struct bnt_model *m, const b
         if (!out->w[i].file) out->w[i].w = (uint8_t *)out->arena.ptr + offsets[i];
     }
     bnt_pool_run(loading->pool, pack_slice, &job);
+    status = bnt_loading_verdict(loading, err);
 out:
     for (unsigned i = 0; job.scratch && i < n; i++) {
         free(job.scratch[i].trits);

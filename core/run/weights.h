@@ -9,6 +9,7 @@
 #ifndef BNT_RUN_WEIGHTS_H
 #define BNT_RUN_WEIGHTS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,12 +47,21 @@ struct bnt_loading {
     bool placed;
     void (*progress)(void *arg, uint64_t done, uint64_t total); /* may be NULL; by thread 0 */
     void *progress_arg;
-    uint64_t total; /* bytes of the file that all steps together will read */
+    /* Asked by thread 0 now and then: true ends loading with BNT_E_INTERRUPTED. May be NULL. */
+    bool (*cancelled)(void *arg);
+    void *cancelled_arg;
+    _Atomic bool stop; /* all threads leave their work where it is */
+    uint64_t total;    /* bytes of the file that all steps together will read */
     _Atomic uint64_t done;
 };
 
 /* Thread i has worked through so many bytes of the file. */
 void bnt_loading_did(struct bnt_loading *l, unsigned i, uint64_t bytes);
+static inline bool bnt_loading_stopped(struct bnt_loading *l) {
+    return atomic_load_explicit(&l->stop, memory_order_relaxed);
+}
+/* After the team is done: BNT_OK unless it was stopped. */
+int bnt_loading_verdict(struct bnt_loading *l, struct bnt_err *err);
 
 /* Step one, before the plan is built: finds each ternary matrix's scale or block
  * (m->matrices[i].src) and the layout of I2_S (asked as in i2s_layout.h), and refuses damaged

@@ -1,6 +1,6 @@
 #!/bin/sh
 # check.sh BUILD - the library from outside: installs it twice, into a staging folder and into a
-# prefix of its own, looks at what it exports, and builds and runs example.c against each.
+# prefix of its own, looks at what it exports, and builds and runs docs/examples against each.
 set -u
 build=${1:?the build folder}
 here=$(dirname "$0")
@@ -29,7 +29,8 @@ stage=$tmp/stage
 ok 'make install DESTDIR=' install "$stage" /opt/bitnet
 staged=$stage/opt/bitnet
 for file in lib/libbitnet.so.0 lib/libbitnet.so lib/libbitnet.a lib/pkgconfig/bitnet.pc \
-    include/bitnet/bitnet.h include/bitnet/sequences.h include/bitnet/status.h include/bitnet/plugin.h; do
+    include/bitnet/bitnet.h include/bitnet/sequences.h include/bitnet/status.h include/bitnet/plugin.h \
+    share/man/man3/libbitnet.3 share/doc/bitnet/examples/sequences.c; do
     ok "installs $file" test -s "$staged/$file"
 done
 ok 'and nothing of the staging folder' sh -c "! grep -rl '$stage' '$staged'"
@@ -49,11 +50,12 @@ pc() { # OPTION...
 }
 warn='-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror'
 # shellcheck disable=SC2046,SC2086 # lists of words
-compile() { # OUTPUT OPTION...
+compile() { # OUTPUT OPTION...; of $example
     out=$1
     shift
-    "$CC" -std=c11 $warn $sanitizer -o "$out" "$here/example.c" "$@"
+    "$CC" -std=c11 $warn $sanitizer -o "$out" "$here/../../docs/examples/$example.c" "$@"
 }
+example=generate
 # shellcheck disable=SC2046
 ok 'the example builds with pkg-config' compile "$tmp/shared" $(pc --cflags --libs)
 # shellcheck disable=SC2046
@@ -66,15 +68,32 @@ ok 'and says so' grep -q ref-scalar "$tmp/stderr"
 exits 'a missing model' 3 'nowhere.gguf: No such file' env LD_LIBRARY_PATH="$staged/lib" "$tmp/shared" "$tmp/nowhere.gguf"
 ok 'the static one needs no libbitnet.so' sh -c "! readelf -d '$tmp/static' | grep -q libbitnet"
 
+# ---- many sequences ----
+functions=$(echo "$declared" | grep -cE '^bnt_(context|sequence)_')
+ok 'the man page names what sequences.h has' sh -c "for f in \$(echo '$declared' | tr ' ' '\\n' | grep -E '^bnt_(context_(feed|hidden|top|logits|pooled)|sequence_(fork|truncate|save|load))'); do
+    grep -q \$f '$staged/share/man/man3/libbitnet.3' || exit 1; done; [ $functions -gt 10 ]"
+example=sequences
+# shellcheck disable=SC2046
+ok 'the second example builds' compile "$tmp/sequences" $(pc --cflags) "$staged/lib/libbitnet.a" \
+    $(pc --static --libs | tr ' ' '\n' | grep '^-l' | grep -vx -e -lbitnet)
+"$tmp/sequences" "$model" abc 'abc x' xyz >"$tmp/together" 2>"$tmp/stderr" || cat "$tmp/stderr"
+for prompt in abc 'abc x' xyz; do "$tmp/sequences" "$model" "$prompt" 2>/dev/null; done | grep -v cosine >"$tmp/alone"
+ok 'together they make what each makes alone' sh -c "grep -v cosine '$tmp/together' | cmp - '$tmp/alone'"
+ok 'which is what the command makes' grep -qxF "$want" "$tmp/together"
+ok 'and says how alike they are' grep -q 'cosine' "$tmp/together"
+example=generate
+equal 'version macros' "$(printf '#include <bitnet/bitnet.h>\nBITNET_VERSION_MAJOR BITNET_VERSION_MINOR BITNET_VERSION_PATCH\n' |
+    "$CC" -E -P -I"$staged/include" - | tail -1 | tr ' ' .)" "$("$build/bitnet" --version | sed -E 's/^bitnet ([0-9.]*[0-9]).*/\1/;q')"
+
 # ---- headers in other languages and alone ----
 for cxx in g++ clang++; do
     command -v $cxx >/dev/null 2>&1 || continue
-    for header in bitnet status plugin; do
+    for header in bitnet sequences status plugin; do
         echo "#include <bitnet/$header.h>" >"$tmp/header.cc"
         ok "$header.h as C++ ($cxx)" $cxx -std=c++17 -Wall -Wextra -fsyntax-only -I"$staged/include" "$tmp/header.cc"
     done
 done
-for header in bitnet status plugin numerics; do
+for header in bitnet sequences status plugin numerics; do
     echo "#include <bitnet/$header.h>" >"$tmp/header.c"
     # shellcheck disable=SC2086
     ok "$header.h alone" "$CC" -std=c11 $warn -Wno-unused-function -fsyntax-only -I"$staged/include" "$tmp/header.c"

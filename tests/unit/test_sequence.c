@@ -212,6 +212,29 @@ START_TEST(options_of_other_versions) {
 }
 END_TEST
 
+static int patience;
+
+static bool impatient(void *arg) {
+    (void)arg;
+    return patience-- <= 0;
+}
+
+START_TEST(opening_can_be_cancelled) {
+    const struct bnt_engine_options o = {
+        .struct_size = sizeof o, .threads = 2, .cancelled = impatient};
+    struct bnt_engine *e;
+    int times = 0, status;
+    do {
+        patience = times++;
+        status = bnt_engine_open(&e, in_dir("model.gguf"), &o, &err);
+        ck_assert(status == BNT_OK || (status == BNT_E_INTERRUPTED && !e));
+    } while (status != BNT_OK && times < 1000);
+    must(status);
+    ck_assert_int_gt(times, 1);
+    bnt_engine_close(e);
+}
+END_TEST
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 static size_t resident(void) {
@@ -264,6 +287,7 @@ int main(void) {
     tcase_add_test(tc, only_its_own_kind_is_replaced);
     tcase_add_test(tc, wishes_that_make_no_sense);
     tcase_add_test(tc, options_of_other_versions);
+    tcase_add_test(tc, opening_can_be_cancelled);
     tcase_add_test(tc, idle_sequences_cost_next_to_nothing);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

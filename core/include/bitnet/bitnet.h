@@ -4,6 +4,7 @@
  * engine: a model file, its tokenizer, a backend and the weights packed for it; immutable once
  * open, so any number of sessions may share it from different threads.
  * session: one conversation: a KV cache, buffers and a team of threads; one caller at a time.
+ * Many at once, computed together: sequences.h.
  * Same model + same tokens = same logits, bit for bit, on every backend, thread count, batch size
  * and machine (docs/NUMERICS.md).
  *
@@ -30,6 +31,14 @@ struct bnt_engine;
 struct bnt_session;
 struct bnt_decoder;
 
+/* Of this header; before 1.0 another MINOR may not fit programs that were compiled with this one.
+ */
+#define BITNET_VERSION_MAJOR 0
+#define BITNET_VERSION_MINOR 10
+#define BITNET_VERSION_PATCH 0
+#define BITNET_VERSION                                                                             \
+    (BITNET_VERSION_MAJOR * 10000 + BITNET_VERSION_MINOR * 100 + BITNET_VERSION_PATCH)
+
 BNT_API const char *bnt_version(void); /* of the library: "0.10.0" */
 
 /* Frees what the functions below hand out; NULL is fine. */
@@ -38,14 +47,20 @@ BNT_API void bnt_free(void *memory);
 /* ---- the model --------------------------------------------------------------------------------
  */
 
-/* Zero-initialise, then set what differs from the default. */
+/* Options structs: zero-initialise, then set what differs from the default. They grow at their end
+ * only; a program that sets struct_size goes on working with later libraries. */
 struct bnt_engine_options {
-    const char *backend;    /* "auto" (default), or the name of a plugin: that one or an error */
+    size_t struct_size;  /* sizeof(struct bnt_engine_options); 0 says the same as this version's */
+    const char *backend; /* "auto" (default), or the name of a plugin: that one or an error */
     const char *plugin_dir; /* where plugins lie; default: BITNET_PLUGIN_DIR or compiled in */
     unsigned threads;       /* for loading; 0: one per physical core */
     /* Called now and then while weights are packed, from the opening thread; may be NULL. */
     void (*progress)(void *arg, uint64_t done, uint64_t total);
     void *progress_arg;
+    /* Asked by the opening thread now and then while weights are packed: true ends the opening with
+     * BNT_E_INTERRUPTED. It may read an atomic flag that another thread sets. NULL: never asked. */
+    bool (*cancelled)(void *arg);
+    void *cancelled_arg;
     /* Keys of the file that count as not there: for a file that is refused because of a key that
      * the caller knows to change nothing. Receipts name those that the file has. */
     const char *const *ignore_keys;

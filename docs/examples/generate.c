@@ -1,7 +1,7 @@
 /*
- * example.c - the library from outside: example MODEL [PROMPT [TOKENS]] prints the prompt and what
+ * generate.c - the library in one page: generate MODEL [PROMPT [TOKENS]] prints the prompt and what
  * the model makes of it. Needs nothing but what `make install` installs:
- *     cc -std=c11 example.c $(pkg-config --cflags --libs bitnet)
+ *     cc -std=c11 generate.c $(pkg-config --cflags --libs bitnet)
  */
 #include <bitnet/bitnet.h>
 #include <stdio.h>
