@@ -20,6 +20,7 @@ enum kind {
     HASH,    /* 64 digits, or none */
     DECIMAL, /* an unsigned 64-bit number as text */
     TIME,    /* 2026-01-31T23:59:59Z */
+    DAY,     /* 2026-01-31, or empty */
     OBJECT,  /* of `members` */
     LIST,    /* of what members[0] says; at least lo */
     MAP,     /* any names of a-z A-Z 0-9 _ . with values as members[0] says */
@@ -121,17 +122,30 @@ static const struct field output[] = {
         PART("limits", limits)
 static const struct field result_of_run[] = {OF_EVERY_RESULT, PART("prompt", prompt),
                                              PART("output", output), FINISH};
-static const struct field turn_prompt[] = {COUNT("bytes"),
-                                           HASH_OF("blake3"),
-                                           HASH_OF("sha256"),
-                                           COUNT("system_bytes"),
-                                           FLAG("recoverable"),
-                                           LIST_OF("ids", an_id, 1),
-                                           FINISH};
-static const struct field turn[] = {COUNT("keep"), PART("prompt", turn_prompt),
+#define OF_EVERY_TURN_PROMPT                                                                       \
+    COUNT("bytes"), HASH_OF("blake3"), HASH_OF("sha256"), COUNT("system_bytes"),                   \
+        FLAG("recoverable"), LIST_OF("ids", an_id, 1)
+static const struct field a_text[] = {WORD("encoding", "utf-8 hex"), ANY("text"), FINISH};
+static const struct field turn_prompt[] = {
+    OF_EVERY_TURN_PROMPT,
+    PART("user", a_text),
+    {.name = "system", .kind = OBJECT, .members = a_text, .optional = true},
+    FINISH};
+static const struct field turn[] = {COUNT("keep"), COUNT("depth"), PART("prompt", turn_prompt),
                                     PART("output", output), FINISH};
 static const struct field a_turn[] = {{.kind = OBJECT, .members = turn}};
-static const struct field result_of_chat[] = {OF_EVERY_RESULT, LIST_OF("turns", a_turn, 1), FINISH};
+static const struct field result_of_chat[] = {OF_EVERY_RESULT,
+                                              HASH_OF("template_sha256"),
+                                              {.name = "template_date", .kind = DAY},
+                                              LIST_OF("turns", a_turn, 1),
+                                              FINISH};
+/* Conversations from before templates were run: their texts are only in their tokens. */
+static const struct field old_turn_prompt[] = {OF_EVERY_TURN_PROMPT, FINISH};
+static const struct field old_turn[] = {COUNT("keep"), PART("prompt", old_turn_prompt),
+                                        PART("output", output), FINISH};
+static const struct field an_old_turn[] = {{.kind = OBJECT, .members = old_turn}};
+static const struct field result_of_old_chat[] = {OF_EVERY_RESULT, LIST_OF("turns", an_old_turn, 1),
+                                                  FINISH};
 
 static const struct field machine[] = {WORD("target", "x86_64 aarch64 other"),
                                        ANY("cpu"),
@@ -200,6 +214,8 @@ static const struct field circumstance[] = {
         MAP_OF("field_sha256", a_seal)
 static const struct field of_run[] = {PART("result", result_of_run), OF_EVERY_RECEIPT, FINISH};
 static const struct field of_chat[] = {PART("result", result_of_chat), OF_EVERY_RECEIPT, FINISH};
+static const struct field of_old_chat[] = {PART("result", result_of_old_chat), OF_EVERY_RECEIPT,
+                                           FINISH};
 
 /* Where we are, for messages: "result.output.ids[3]". */
 struct path {
@@ -234,9 +250,8 @@ static bool is_word(const char *s, const char *words) {
     return false;
 }
 
-static bool is_time(const char *s) {
-    static const char form[] = "dddd-dd-ddTdd:dd:ddZ";
-    for (size_t i = 0; i < sizeof form; i++) { /* the NUL as well */
+static bool has_form(const char *s, const char *form) {
+    for (size_t i = 0; i <= strlen(form); i++) { /* the NUL as well */
         if (form[i] == 'd' ? s[i] < '0' || s[i] > '9' : s[i] != form[i]) return false;
     }
     return true;
@@ -263,7 +278,12 @@ static int check_string(const struct field *f, const char *s, const struct path 
     case HASH:
         return !s[0] || is_digits(s, 64, hex) ? BNT_OK : fail(at, "not 64 hexadecimal digits");
     case DECIMAL: return is_u64(s) ? BNT_OK : fail(at, "not an unsigned 64-bit number");
-    case TIME: return is_time(s) ? BNT_OK : fail(at, "not a time like 2026-01-31T23:59:59Z");
+    case TIME:
+        return has_form(s, "dddd-dd-ddTdd:dd:ddZ")
+                   ? BNT_OK
+                   : fail(at, "not a time like 2026-01-31T23:59:59Z");
+    case DAY:
+        return !s[0] || has_form(s, "dddd-dd-dd") ? BNT_OK : fail(at, "not a date like 2026-01-31");
     default: return BNT_OK;
     }
 }
@@ -411,9 +431,12 @@ static int check_outputs(const json_t *r, const struct path *at) {
 int bnt_receipt_check(const json_t *receipt, struct bnt_err *err) {
     struct path top = {.err = err};
     if (!json_is_object(receipt)) return fail(&top, "not a JSON object");
-    bool chat = json_object_get(json_object_get(receipt, "result"), "turns") != NULL;
+    const json_t *result = json_object_get(receipt, "result");
+    const struct field *form = !json_object_get(result, "turns")            ? of_run
+                               : json_object_get(result, "template_sha256") ? of_chat
+                                                                            : of_old_chat;
     int status = check_versions(receipt, &top);
-    if (status == BNT_OK) status = check_object(chat ? of_chat : of_run, receipt, &top);
+    if (status == BNT_OK) status = check_object(form, receipt, &top);
     if (status == BNT_OK) status = check_sampling(receipt, &top);
     if (status == BNT_OK) status = check_outputs(receipt, &top);
     return status;

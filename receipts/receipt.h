@@ -23,8 +23,9 @@
 
 /* A turn of a conversation. */
 struct bnt_receipt_turn {
-    size_t keep;      /* tokens of the context before it that stayed */
-    const char *user; /* as it went into the template */
+    size_t keep;               /* tokens of the context before it that stayed */
+    size_t depth;              /* turns of the conversation before it; 0: it begins anew */
+    const char *user, *system; /* system NULL: none, or not a first turn */
     size_t user_len, system_len;
     const int32_t *ids; /* what the turn became */
     size_t n_ids;
@@ -34,7 +35,8 @@ struct bnt_receipt_turn {
 /* What a run knows and neither engine nor session does. */
 struct bnt_receipt_run {
     const char *model_path;
-    const char *template_id; /* "raw": the prompt as it is */
+    const char *template_id;                     /* "raw": the prompt as it is */
+    const char *template_sha256, *template_date; /* of a conversation; date "": not asked for */
     const char *prompt;
     size_t prompt_len;
     unsigned encode_flags; /* BNT_ENCODE_* the prompt was encoded with */
@@ -92,8 +94,7 @@ float bnt_receipt_float(const json_t *bits); /* the inverse; bits has been check
 
 /* turns.c: result.turns; how many a receipt has (0: it is a run's); and one of them as the receipt
  * of a run, unsealed, whose prompt is all that the model saw before the answer. */
-json_t *bnt_receipt_turn_list(const struct bnt_engine *e, const struct bnt_receipt_run *run,
-                              struct bnt_err *err);
+json_t *bnt_receipt_turn_list(const struct bnt_receipt_run *run, struct bnt_err *err);
 size_t bnt_receipt_turns(const json_t *receipt);
 int bnt_receipt_turn(json_t **out, const json_t *receipt, size_t k, struct bnt_err *err);
 /* The layout that a receipt's I2_S weights were read in, for bnt_engine_options. Receipts of

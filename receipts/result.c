@@ -195,7 +195,9 @@ json_t *bnt_receipt_result(const struct bnt_engine *e, const struct bnt_session 
                           "sampling", sampling_facts(&run->options->sampling), "limits",
                           limit_facts(run->options, bnt_session_context(s), err));
     int bad = run->n_turns
-                  ? json_object_set_new(o, "turns", bnt_receipt_turn_list(e, run, err))
+                  ? json_object_set_new(o, "template_sha256", json_string(run->template_sha256)) ||
+                        json_object_set_new(o, "template_date", json_string(run->template_date)) ||
+                        json_object_set_new(o, "turns", bnt_receipt_turn_list(run, err))
                   : json_object_set_new(o, "prompt", prompt_facts(e->tokenizer, run, err)) ||
                         json_object_set_new(o, "output", bnt_receipt_output(run->generation, err));
     if (!bad) return o;

@@ -281,14 +281,14 @@ static int ids_of(struct bnt_verification *v, const json_t *prompt, uint32_t voc
 
 int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
                       const struct bnt_tokenizer *t, const char *text, size_t len,
-                      struct bnt_err *err) {
+                      const struct bnt_verify_template *template, struct bnt_err *err) {
     const enum bnt_check c = BNT_CHECK_PROMPT;
     const json_t *prompt = part_of(receipt, "prompt");
     const char *how = "its text hashes and encodes to what the receipt says";
     int32_t *ids = NULL;
     char *own = NULL;
     size_t n;
-    if (bnt_receipt_turns(receipt)) return bnt_verify_turns(v, receipt, t, err);
+    if (bnt_receipt_turns(receipt)) return bnt_verify_turns(v, receipt, t, template, err);
     int status = ids_of(v, prompt, bnt_tokenizer_info(t)->vocab_size, &ids, &n, err);
     if (status != BNT_OK || !ids) goto out;
     if (strcmp(json_string_value(part_of(receipt, "template")), "raw") != 0)

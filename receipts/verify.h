@@ -46,11 +46,18 @@ int bnt_verify_model(struct bnt_verification *v, const json_t *receipt, const st
                      struct bnt_err *err);
 int bnt_verify_tokenizer(struct bnt_verification *v, const json_t *receipt,
                          const struct bnt_tokenizer *t, struct bnt_err *err);
+/* Where the template of a conversation may come from: the model's file, and one that was given. */
+struct bnt_verify_template {
+    const struct bnt_gguf *g;
+    const char *text; /* NULL: none was given */
+    size_t len;
+};
+
 /* text: the prompt, or NULL: then it is had from the tokens where the receipt says it can be, as
  * the prompts of a conversation always are. */
 int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
                       const struct bnt_tokenizer *t, const char *text, size_t len,
-                      struct bnt_err *err);
+                      const struct bnt_verify_template *template, struct bnt_err *err);
 /* Of `options` everything but n_ctx counts, which the receipt gives. BNT_E_INTERRUPTED when
  * *interrupted (may be NULL) became true. */
 int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct bnt_engine *engine,
@@ -59,9 +66,10 @@ int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct 
 
 struct bnt_sampling bnt_receipt_sampling(const json_t *receipt); /* as recorded */
 
-/* turns.c: the prompts of a conversation; bnt_verify_prompt calls it. */
+/* turns_verify.c: the prompts of a conversation; bnt_verify_prompt calls it. */
 int bnt_verify_turns(struct bnt_verification *v, const json_t *receipt,
-                     const struct bnt_tokenizer *t, struct bnt_err *err);
+                     const struct bnt_tokenizer *t, const struct bnt_verify_template *template,
+                     struct bnt_err *err);
 /* Sets the state and the text of a check; a difference is never taken back, and the texts of
  * differences add up. */
 __attribute__((format(printf, 4, 5))) void bnt_verify_say(struct bnt_verification *v,

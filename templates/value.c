@@ -107,6 +107,14 @@ bool jv_text_copy(struct bnt_jinja_run *r, const char *s, size_t len, bool forei
     return true;
 }
 
+bool jv_text_begun(struct bnt_jinja_run *r, const char *s, size_t len, size_t own, struct jv *out) {
+    struct pen p = {0};
+    if (!pen_bytes(r, &p, s, own, false) || !pen_bytes(r, &p, s + own, len - own, true))
+        return false;
+    *out = jv_marked(pen_done(&p));
+    return true;
+}
+
 bool jv_list_new(struct bnt_jinja_run *r, enum jv_list_kind kind, size_t room, struct jv *out) {
     struct jv_list *l = run_take(r, sizeof *l);
     if (!l) return false;

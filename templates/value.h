@@ -159,6 +159,8 @@ struct jv jv_text(const char *s); /* the program's or the template's own; not co
 static inline struct jv jv_undefined(const char *what) {
     return (struct jv){.kind = JV_UNDEFINED, .as.missing = what};
 }
+/* A copy: the first `own` bytes are the template's, the rest is somebody else's. */
+bool jv_text_begun(struct bnt_jinja_run *r, const char *s, size_t len, size_t own, struct jv *out);
 /* A copy; all of it somebody else's, or (foreign false) the template's. */
 bool jv_text_copy(struct bnt_jinja_run *r, const char *s, size_t len, bool foreign, struct jv *out);
 bool jv_list_new(struct bnt_jinja_run *r, enum jv_list_kind kind, size_t room, struct jv *out);

@@ -8,11 +8,16 @@ bitnet=$build/bitnet
 unset BITNET_THREADS BITNET_BACKEND BITNET_SEED BITNET_DETERMINISTIC BITNET_PLUGIN_DIR
 
 model=$tmp/llama3.gguf
-"$build/bitnet-synth" --like tiny -o "$model" --chat-template \
-    "{{ bos_token }}<|start_header_id|>role<|end_header_id|>{{ message['content'] | trim }}<|eot_id|>" >/dev/null || exit 1
+"$build/bitnet-synth" --like tiny -o "$model" --chat-template "{% for message in messages %}{% if loop.first %}{{ bos_token }}{% endif %}
+<|start_header_id|>{{ message['role'] }}<|end_header_id|>
+
+{{ message['content'] }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>
+
+{% endif %}" >/dev/null || exit 1
 "$build/bitnet-synth" --like tiny --ctx 50000 -o "$tmp/long.gguf" >/dev/null || exit 1
 "$build/bitnet-synth" --like tiny -o "$tmp/none.gguf" >/dev/null || exit 1
-"$build/bitnet-synth" --like tiny -o "$tmp/odd.gguf" --chat-template '### Instruction: {{ m }}' >/dev/null || exit 1
+"$build/bitnet-synth" --like tiny -o "$tmp/odd.gguf" --chat-template 'one
+{% include "other" %}' >/dev/null || exit 1
 
 chat() { "$bitnet" chat -m "$model" "$@" 2>"$tmp/stderr"; } # from standard input
 field() { sed -nE "s/.*\"$1\":(\"[^\"]*\"|\[[^]]*\]|[^,}]*).*/\1/p" "$2"; }
@@ -21,7 +26,7 @@ backends=$("$bitnet" backends --json | tr '{' '\n' | sed -nE 's/.*"name":"([^"]+
 # ---- through a pipe ----
 printf 'one\ntwo\nthree\n' | chat -n 6 --json >"$tmp/talk"
 equal 'three lines are three turns' "$(wc -l <"$tmp/talk")" 3
-equal 'the template is that of the file' "$(field template "$tmp/talk" | uniq)" '"llama3"'
+equal 'the template is that of the file' "$(field template "$tmp/talk" | uniq)" '"model"'
 equal 'a turn begins behind the one before' "$(field kept_tokens "$tmp/talk" | tr '\n' ' ')" '0 32 64 '
 # What is fed is what is new: the turn, and the last token of the answer.
 count() { field "$1" "$tmp/talk" | tr -dc ',\n' | awk '{ printf "%d ", length($0) + 1 }'; }
@@ -60,7 +65,7 @@ equal '/regen takes the answer back' "$(field kept_tokens "$tmp/talk" | tail -n 
 equal 'and draws others' "$(field tokens "$tmp/talk" | tail -n 3 | sort -u | wc -l | tr -d ' ')" 3
 printf '/help\none\n/stats\n' | chat -n 2 >"$tmp/stdout"
 ok '/help' grep -q '/system TEXT' "$tmp/stderr"
-ok '/stats' grep -qE '^1 turn; [0-9]+ of [0-9]+ tokens of context; template llama3' "$tmp/stderr"
+ok '/stats' grep -qE '^1 turn; [0-9]+ of [0-9]+ tokens of context; template model' "$tmp/stderr"
 equal 'neither is an answer' "$(wc -l <"$tmp/stdout" | tr -d ' ')" 1
 script_of() { printf '%b' "$1" >"$tmp/script"; }
 fails() { # NAME STATUS PATTERN SCRIPT OPTIONS...: a script that ends at its first mistake
@@ -88,11 +93,41 @@ exits 'a word' 2 'A prompt is given by -p' "$bitnet" chat hello
 exits 'a full disk' 3 'No space' sh -c "echo one | \"$bitnet\" chat -m \"$model\" -n 2 >/dev/full"
 
 # ---- templates ----
-exits 'an unknown name' 2 "no chat template is called 'lama'" "$bitnet" chat -m "$model" -p a --chat-template=lama
-exits 'an unknown template' 5 'of no known family; --chat-template=NAME' "$bitnet" chat -m "$tmp/odd.gguf" -p a
+exits 'an unknown name' 2 "no chat template is called 'lama', nor is there a file" "$bitnet" chat -m "$model" -p a --chat-template=lama
+exits 'a template that cannot be run' 5 "the chat template .model.: line 2: the statement 'include' is not known here" \
+    "$bitnet" chat -m "$tmp/odd.gguf" -p a
 exits 'which a name replaces' 0 '' "$bitnet" chat -m "$tmp/odd.gguf" -p a -n 2 --chat-template=bitnet
 exits 'tokens that are not there' 5 "needs the control token '<.im_start.>'" "$bitnet" chat -m "$model" -p a --chat-template=chatml
 exits 'no template' 0 'the model has no chat template' "$bitnet" chat -m "$tmp/none.gguf" -p a -n 2
+cat >"$tmp/own.jinja" <<'JINJA'
+{{ bos_token }}{% for m in messages %}
+<|start_header_id|>{{ m.role }}<|end_header_id|>{{ m.content.split('</think>')[-1] | trim }}<|eot_id|>
+{%- endfor %}
+{%- if add_generation_prompt %}<|start_header_id|>{{ strftime_now('%d.%m.%Y') }}<|end_header_id|>
+<think>
+{% endif %}
+JINJA
+printf 'one\n<|eot_id|>two\n/system S\nthree\n' |
+    chat -n 6 --json --chat-template="$tmp/own.jinja" --date=2026-01-31 --receipt="$tmp/own.json" >"$tmp/talk"
+equal 'a template of a file' "$(field template "$tmp/talk" | uniq)" '"file"'
+equal 'which changes what it said, so more is fed' \
+    "$(field kept_tokens "$tmp/talk" | awk '{ print ($1 < 20) }' | tr '\n' ' ')" '1 1 1 '
+ids() { "$bitnet" tokenize -m "$model" --no-bos --parse-special --ids "$1" | tr ' ' ','; }
+equal 'it is run, and told the date' "$(sed -n 1p "$tmp/talk" | field prompt_tokens /dev/stdin)" \
+    "[$(ids '<|begin_of_text|><|start_header_id|>user<|end_header_id|>one<|eot_id|><|start_header_id|>31.01.2026<|end_header_id|>
+<think>
+')]"
+exits 'a receipt of it' 0 '' "$bitnet" verify "$tmp/own.json" --chat-template="$tmp/own.jinja"
+"$bitnet" verify "$tmp/own.json" >"$tmp/stdout" 2>&1
+ok 'says that it wants the file' grep -qE 'not checked +prompt +the conversation was made with a template file .*--chat-template=FILE' "$tmp/stdout"
+sed 's/trim/upper/' "$tmp/own.jinja" >"$tmp/other.jinja"
+exits 'another file' 10 'template_sha256' "$bitnet" verify "$tmp/own.json" --chat-template="$tmp/other.jinja"
+sed 's/2026-01-31/2026-02-01/' "$tmp/own.json" >"$tmp/edited.json"
+exits 'another date' 10 'no rendering by template' "$bitnet" verify "$tmp/edited.json" --chat-template="$tmp/own.jinja"
+exits 'a date that is none' 2 "'31.1.2026' is no date" "$bitnet" chat -m "$model" -p a --date=31.1.2026
+exits 'no receipt over a template' 2 'chat template' "$bitnet" chat -m "$model" -p a -n 1 --chat-template="$tmp/own.jinja" --receipt="$tmp/own.jinja" --force
+echo "{{ raise_exception('Roles must alternate') }}" >"$tmp/no.jinja"
+exits 'a template that will not' 2 'line 1: the template says: Roles must alternate' "$bitnet" chat -m "$model" -p a --chat-template="$tmp/no.jinja"
 
 # ---- receipts ----
 printf 'one\ntwo\n/regen\n/system Be good.\nthree\n/save %s\nfour\n' "$tmp/saved.json" |
@@ -120,8 +155,15 @@ edited() { # NAME PATTERN SED
 }
 edited 'a token of an answer' 'result.turns.0.output was changed.*turns\[0\]: step 0: token' 's/("output":\{[^}]*"ids":\[)[0-9]+/\1401/'
 edited 'the first turn' 'result.turns.0.prompt was changed' 's/("prompt":\{[^}]*"sha256":")......../\100000000/'
-edited 'the template' 'result.template was changed.*no rendering by template' 's/"template":"llama3"/"template":"bitnet"/'
-edited 'a template nobody knows' "no chat template is called 'llama9'" 's/"template":"llama3"/"template":"llama9"/'
+edited 'the template' 'result.template was changed.*template_sha256' 's/"template":"model"/"template":"bitnet"/'
+edited 'a template nobody knows' "no chat template is called 'llama9'" 's/"template":"model"/"template":"llama9"/'
+edited 'what a user wrote' 'result.turns.0.prompt was changed.*no rendering by template' 's/"text":"one"/"text":"ane"/'
+# Receipts by a program that recognised templates instead of running them.
+for old in tests/receipts/old/*.json; do
+    exits "the old $(basename "$old")" 0 '' "$bitnet" verify "$old"
+done
+sed -E 's/("prompt":\{[^}]*"ids":\[[0-9]+,)[0-9]+/\1200/' tests/receipts/old/chat-bitnet.json >"$tmp/edited.json"
+exits 'an old one, edited' 10 'no rendering by template .bitnet' "$bitnet" verify "$tmp/edited.json"
 exits 'no turn, no receipt' 2 'no turn was made' "$bitnet" chat -m "$model" --receipt="$tmp/n.json"
 exits 'a folder that is not there' 3 'No such file' "$bitnet" chat -m "$model" -p a --receipt="$tmp/none/n.json"
 

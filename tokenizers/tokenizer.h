@@ -75,6 +75,13 @@ const char *bnt_tokenizer_note(const struct bnt_tokenizer *t, size_t i);
 int bnt_tokenizer_encode(const struct bnt_tokenizer *t, const char *text, size_t len,
                          unsigned flags, struct bnt_token_list *list, struct bnt_err *err);
 void bnt_token_list_free(struct bnt_token_list *list);
+
+/* A text of which parts are somebody else's: marks [len], not 0 there; NULL: none. Texts of CONTROL
+ * tokens become them in the other parts, and never in these; apart from that the tokens are those
+ * of the whole text. `continues`: it goes on from another text. Appends to *list. */
+int bnt_tokenizer_encode_marked(const struct bnt_tokenizer *t, const char *text,
+                                const uint8_t *marks, size_t len, bool continues,
+                                struct bnt_token_list *list, struct bnt_err *err);
 /* The list begins with two BOS: the text's own, and the one that was put before it. */
 bool bnt_tokenizer_two_bos(const struct bnt_tokenizer *t, const struct bnt_token_list *list);
 

@@ -35,7 +35,7 @@ struct cmd_list {
 struct cmd_args {
     enum cmd_id command;
     const char *model, *prompt, *file, *receipt;
-    const char *system, *chat_template, *i2s_layout;
+    const char *system, *chat_template, *date, *i2s_layout;
     const char *remove;
     const char *backend, *plugin_dir, *against, *prompt_set, *output;
     const char *stops[MAX_STOPS];

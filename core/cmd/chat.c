@@ -76,10 +76,10 @@ static int print_json(const struct talk *t, struct bnt_err *err) {
                   bnt_engine_info(t->engine)->backend, "backend_warning",
                   cmd_json_warning(t->engine), "user", cmd_json_text(k->user, k->user_len),
                   "kept_tokens", (json_int_t)k->keep, "prompt_tokens",
-                  cmd_json_ids(k->list.ids, k->list.count), "tokens",
-                  cmd_json_ids(g->tokens, g->n_tokens), "text", cmd_json_text(g->text, g->text_len),
-                  "stop_reason", bnt_stop_reason_name(g->reason), "hidden_digest", g->hidden_digest,
-                  "context_tokens", (json_int_t)t->context.count, "timings", timings),
+                  cmd_json_ids(k->ids, k->n_ids), "tokens", cmd_json_ids(g->tokens, g->n_tokens),
+                  "text", cmd_json_text(g->text, g->text_len), "stop_reason",
+                  bnt_stop_reason_name(g->reason), "hidden_digest", g->hidden_digest,
+                  "context_tokens", (json_int_t)bnt_chat_count(&t->context), "timings", timings),
         err);
 }
 
@@ -121,16 +121,16 @@ static int show_help(struct talk *t, const char *rest, struct bnt_err *err);
 
 static int do_reset(struct talk *t, const char *rest, struct bnt_err *err) {
     (void)rest;
-    return talk_begin(t, NULL, err);
+    return talk_reset(t, err);
 }
 
 static int do_system(struct talk *t, const char *rest, struct bnt_err *err) {
-    return talk_begin(t, rest, err);
+    return talk_begin(t, *rest ? rest : NULL, err);
 }
 
 static int do_regen(struct talk *t, const char *rest, struct bnt_err *err) {
     (void)rest;
-    if (t->context.n_ends && t->options.sampling.temperature <= 0.0f)
+    if (t->context.n_turns && t->options.sampling.temperature <= 0.0f)
         fprintf(stderr, "bitnet: greedy: it will be the same answer (--temp samples)\n");
     return take_turn(t, NULL, 0, err);
 }
@@ -142,7 +142,7 @@ static int show_stats(struct talk *t, const char *rest, struct bnt_err *err) {
     (void)err;
     fprintf(stderr,
             "%zu turn%s; %zu of %" PRIu64 " tokens of context; template %s; %s (%s), %u thread%s\n",
-            t->n_turns, t->n_turns == 1 ? "" : "s", t->context.count,
+            t->n_turns, t->n_turns == 1 ? "" : "s", bnt_chat_count(&t->context),
             bnt_session_context(t->session), t->tm.name, info->backend, info->backend_variant,
             bnt_session_threads(t->session), bnt_session_threads(t->session) == 1 ? "" : "s");
     if (s->temperature > 0.0f)
@@ -174,7 +174,8 @@ static const struct {
 } commands[] = {
     {"help", "", "this list", show_help},
     {"reset", "", "forget the conversation", do_reset},
-    {"system", " TEXT", "begin anew with another system text; without TEXT: with none", do_system},
+    {"system", " TEXT", "begin anew with another system message; without TEXT: with none",
+     do_system},
     {"regen", "", "answer the last message again", do_regen},
     {"stats", "", "tokens, context and speed", show_stats},
     {"save", " FILE", "write a receipt of all turns, for bitnet verify", do_save},
@@ -271,7 +272,7 @@ static void introduce(const struct talk *t, bool at_terminal) {
         fprintf(stderr,
                 "bitnet: the model has no chat template: each message is put as 'Q: ...', each "
                 "answer as 'A: ...' (--chat-template=NAME chooses another)\n");
-    if (t->tm.remark) fprintf(stderr, "bitnet: %s\n", t->tm.remark);
+    if (t->tm.remark[0]) fprintf(stderr, "bitnet: %s\n", t->tm.remark);
     if (at_terminal)
         fprintf(stderr, "%s, template %s, context %" PRIu64 ", %s. /help lists the commands.\n",
                 info->architecture, t->tm.name, bnt_session_context(t->session), info->backend);

@@ -30,10 +30,11 @@ int chat_lines_next(struct chat_lines *l, enum chat_line *what, const char **tex
  */
 
 struct talk_turn {
-    size_t keep;
-    char *user; /* as it went into the template */
+    size_t keep, depth; /* as in a receipt */
+    char *user, *system;
     size_t user_len, system_len;
-    struct bnt_token_list list;
+    int32_t *ids;
+    size_t n_ids;
     struct bnt_generation g;
 };
 
@@ -44,7 +45,6 @@ struct talk {
     struct bnt_template tm;
     struct bnt_generate_options options; /* with the seed of the first turn */
     const char *stops[MAX_STOPS + 1];
-    char *system; /* "": none */
     struct bnt_chat context;
     struct talk_turn *turns; /* all that were made, those taken back as well */
     size_t n_turns, capacity;
@@ -58,8 +58,9 @@ void talk_close(struct talk *t);
 int talk_ask(struct talk *t, const char *text, size_t len, struct bnt_err *err);
 /* The last turn again, with the next seed. BNT_E_USAGE when there is none. */
 int talk_again(struct talk *t, struct bnt_err *err);
-/* Forgets the conversation; `text` is its system text from now on. NULL: as it was. */
-int talk_begin(struct talk *t, const char *text, struct bnt_err *err);
+/* Forgets the conversation; from now on it has this system message, or none (NULL). */
+int talk_begin(struct talk *t, const char *system, struct bnt_err *err);
+int talk_reset(struct talk *t, struct bnt_err *err); /* forgets it; the system message stays */
 /* A receipt of all turns. BNT_E_USAGE when there is none. */
 int talk_save(const struct talk *t, struct bnt_output *to, struct bnt_err *err);
 

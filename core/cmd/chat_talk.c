@@ -5,22 +5,50 @@
  * that was made is kept for the receipt, with the number of tokens before it that stayed.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cmd/chat.h"
 
 static const char *no_turn = "no turn was made yet";
 
+/* Now, as days go: what a template that asks for the date is told, and a receipt can say. */
+static int date_of(struct talk *t, const char *given, struct bnt_err *err) {
+    struct tm day = {0};
+    int end = 0;
+    if (given &&
+        (sscanf(given, "%4d-%2d-%2d%n", &day.tm_year, &day.tm_mon, &day.tm_mday, &end) != 3 ||
+         given[end] || end != 10 || day.tm_year < 1970 || day.tm_mon < 1 || day.tm_mon > 12 ||
+         day.tm_mday < 1 || day.tm_mday > 31))
+        return bnt_fail(err, BNT_E_USAGE, "--date: '%.40s' is no date like 2026-01-31", given);
+    day.tm_year -= 1900;
+    day.tm_mon -= 1;
+    int64_t seconds = given ? (int64_t)timegm(&day) : (int64_t)time(NULL);
+    t->context.time = seconds - seconds % 86400;
+    return BNT_OK;
+}
+
+static int open_template(struct talk *t, struct bnt_err *err) {
+    struct bnt_template_choice choice = {0};
+    char *text = NULL;
+    int status = cmd_template_choice(&choice, &text, t->args->chat_template, err);
+    if (status == BNT_OK)
+        status = bnt_template_open(&t->tm, t->engine->gguf, t->engine->tokenizer, &choice, err);
+    free(text);
+    return status;
+}
+
 int talk_open(struct talk *t, const struct cmd_args *args, const volatile sig_atomic_t *interrupted,
               struct bnt_err *err) {
-    int status = cmd_open_engine(&t->engine, args, err);
-    if (status != BNT_OK) return status;
     t->args = args;
-    t->context.tokenizer = t->engine->tokenizer;
-    status = bnt_template_choose(&t->tm, t->engine->gguf, t->engine->tokenizer, args->chat_template,
-                                 err);
+    int status = date_of(t, args->date, err);
+    if (status == BNT_OK) status = cmd_open_engine(&t->engine, args, err);
+    if (status == BNT_OK) status = open_template(t, err);
     if (status != BNT_OK) return status;
+    t->context.tokenizer = t->engine->tokenizer;
+    t->context.template = &t->tm;
     unsigned n = args->n_stops;
     memcpy(t->stops, args->stops, n * sizeof *t->stops);
     if (t->tm.stop) t->stops[n++] = t->tm.stop;
@@ -31,48 +59,30 @@ int talk_open(struct talk *t, const struct cmd_args *args, const volatile sig_at
                                                .interrupted = interrupted};
     status = cmd_open_session(&t->session, t->engine, args,
                               args->threads.count ? args->threads.values[0] : 0, err);
-    if (status != BNT_OK) return status;
-    return talk_begin(t, args->system ? args->system : t->tm.system, err);
+    return status == BNT_OK ? talk_begin(t, args->system, err) : status;
 }
 
 void talk_close(struct talk *t) {
     for (size_t i = 0; i < t->n_turns; i++) {
         free(t->turns[i].user);
-        bnt_token_list_free(&t->turns[i].list);
+        free(t->turns[i].system);
+        free(t->turns[i].ids);
         bnt_generation_free(&t->turns[i].g);
     }
     free(t->turns);
-    free(t->system);
     bnt_chat_free(&t->context);
+    bnt_template_close(&t->tm);
     bnt_session_close(t->session);
     bnt_engine_close(t->engine);
 }
 
-int talk_begin(struct talk *t, const char *text, struct bnt_err *err) {
-    if (text) {
-        size_t len = strlen(text);
-        const char *s = bnt_template_trim(&t->tm, BNT_MESSAGE_SYSTEM, text, &len);
-        char *copy = strndup(s, len);
-        if (!copy) return bnt_fail_nomem(err, "the system text", len);
-        free(t->system);
-        t->system = copy;
-    }
-    bnt_chat_rewind(&t->context, 0);
-    return BNT_OK;
+int talk_begin(struct talk *t, const char *system, struct bnt_err *err) {
+    return bnt_chat_begin(&t->context, system, system ? strlen(system) : 0, err);
 }
 
-/* The tokens of a turn, when there is room for them and for an answer. */
-static int render(struct talk *t, const struct bnt_turn *turn, struct bnt_token_list *list,
-                  struct bnt_err *err) {
-    uint64_t room = bnt_session_context(t->session);
-    int status = bnt_template_encode(&t->tm, t->engine->tokenizer, turn, list, err);
-    if (status != BNT_OK) return status;
-    if (list->count == 0) return bnt_fail(err, BNT_E_USAGE, "an empty message");
-    if (t->context.count + list->count > room)
-        return bnt_fail(err, BNT_E_LIMIT,
-                        "the context is full: the conversation has %zu tokens, this message %zu, "
-                        "and there is room for %" PRIu64 " (/reset begins anew, -c gives more)",
-                        t->context.count, list->count, room);
+int talk_reset(struct talk *t, struct bnt_err *err) {
+    (void)err;
+    bnt_chat_rewind(&t->context, 0);
     return BNT_OK;
 }
 
@@ -99,53 +109,69 @@ static struct talk_turn *new_turn(struct talk *t, const char *user, size_t len,
     return turn;
 }
 
-static int answer(struct talk *t, struct talk_turn *made, struct bnt_err *err) {
+/* The last turn of the conversation, as a receipt wants it. */
+static int note_turn(struct talk *t, struct talk_turn *made, size_t keep, struct bnt_err *err) {
+    const struct bnt_chat *c = &t->context;
+    const struct bnt_chat_context *x = &c->turns[c->n_turns - 1].before;
+    made->depth = c->n_turns - 1;
+    made->keep = keep;
+    made->n_ids = x->count - keep;
+    made->ids = malloc((made->n_ids + 1) * sizeof *made->ids);
+    if (!made->ids) return bnt_fail_nomem(err, "the conversation", made->n_ids);
+    memcpy(made->ids, x->ids + keep, made->n_ids * sizeof *made->ids);
+    if (made->depth || !c->system) return BNT_OK;
+    made->system = malloc(c->system_len + 1);
+    if (!made->system) return bnt_fail_nomem(err, "the system text", c->system_len);
+    memcpy(made->system, c->system, c->system_len + 1);
+    made->system_len = c->system_len;
+    return BNT_OK;
+}
+
+static int answer(struct talk *t, struct talk_turn *made, size_t keep, struct bnt_err *err) {
+    const struct bnt_chat_context *x = &t->context.turns[t->context.n_turns - 1].before;
     struct bnt_generate_options options = t->options;
-    options.sampling.seed += t->n_turns - 1;
-    int status = bnt_chat_add(&t->context, made->list.ids, made->list.count, err);
-    if (status != BNT_OK) return status;
-    bnt_session_truncate(t->session, made->keep); /* a turn may have been taken back */
-    status = bnt_generate(&made->g, t->engine, t->session, t->context.ids, t->context.count,
-                          &options, err);
+    options.sampling.seed += t->n_turns;
+    bnt_session_truncate(t->session, keep); /* a turn may have been taken back */
+    int status = bnt_generate(&made->g, t->engine, t->session, x->ids, x->count, &options, err);
+    t->n_turns++; /* an answer that failed is freed with the others */
     if (status != BNT_OK) return status;
     return bnt_chat_answer(&t->context, made->g.tokens, made->g.n_tokens, made->g.text_len, err);
 }
 
-/* `text` is as the template takes it. */
-static int ask(struct talk *t, const char *text, size_t len, struct bnt_err *err) {
-    struct bnt_turn turn = {.user = text, .user_len = len};
-    struct bnt_token_list list = {0};
-    bnt_chat_next(&t->context, &turn);
-    turn.system = t->system;
-    turn.system_len = turn.first ? strlen(t->system) : 0;
-    int status = render(t, &turn, &list, err);
-    struct talk_turn *made = status == BNT_OK ? new_turn(t, text, len, err) : NULL;
-    if (!made) {
-        bnt_token_list_free(&list);
-        return status == BNT_OK ? (int)BNT_E_NOMEM : status;
-    }
-    t->n_turns++;
-    made->keep = t->context.count;
-    made->system_len = turn.system_len;
-    made->list = list;
-    return answer(t, made, err);
+static int check_room(const struct talk *t, size_t keep, struct bnt_err *err) {
+    size_t n = t->context.turns[t->context.n_turns - 1].before.count;
+    uint64_t room = bnt_session_context(t->session);
+    if (n <= room) return BNT_OK;
+    return bnt_fail(err, BNT_E_LIMIT,
+                    "the context is full: the conversation has %zu tokens, this message %zu, "
+                    "and there is room for %" PRIu64 " (/reset begins anew, -c gives more)",
+                    keep, n - keep, room);
 }
 
 int talk_ask(struct talk *t, const char *text, size_t len, struct bnt_err *err) {
-    bool behind = t->context.count == 0 && t->system[0];
-    text = bnt_template_trim(&t->tm, behind ? BNT_MESSAGE_FIRST : BNT_MESSAGE_USER, text, &len);
-    return ask(t, text, len, err);
+    size_t keep, depth = t->context.n_turns;
+    int status = bnt_chat_ask(&t->context, text, len, &keep, err);
+    if (status != BNT_OK) return status;
+    status = check_room(t, keep, err);
+    struct talk_turn *made = status == BNT_OK ? new_turn(t, text, len, err) : NULL;
+    if (status == BNT_OK) status = made ? note_turn(t, made, keep, err) : (int)BNT_E_NOMEM;
+    if (status == BNT_OK)
+        status = answer(t, made, keep, err);
+    else if (made)
+        t->n_turns++;
+    if (status != BNT_OK) bnt_chat_rewind(&t->context, depth);
+    return status;
 }
 
 int talk_again(struct talk *t, struct bnt_err *err) {
-    if (t->context.n_ends == 0) return bnt_fail(err, BNT_E_USAGE, "%s", no_turn);
-    const struct talk_turn *last = &t->turns[t->n_turns - 1];
+    if (t->context.n_turns == 0) return bnt_fail(err, BNT_E_USAGE, "%s", no_turn);
+    const struct bnt_chat_turn *last = &t->context.turns[t->context.n_turns - 1];
     size_t len = last->user_len;
     char *text = malloc(len + 1);
     if (!text) return bnt_fail_nomem(err, "a message", len);
     memcpy(text, last->user, len);
-    bnt_chat_rewind(&t->context, last->keep);
-    int status = ask(t, text, len, err);
+    bnt_chat_rewind(&t->context, t->context.n_turns - 1);
+    int status = talk_ask(t, text, len, err);
     free(text);
     return status;
 }
@@ -153,15 +179,22 @@ int talk_again(struct talk *t, struct bnt_err *err) {
 int talk_save(const struct talk *t, struct bnt_output *to, struct bnt_err *err) {
     struct bnt_receipt_turn *turns = calloc(t->n_turns + 1, sizeof *turns);
     json_t *receipt = NULL;
+    time_t day = (time_t)t->context.time;
+    struct tm parts;
+    char date[16] = "";
+    if (t->context.used_time && gmtime_r(&day, &parts))
+        strftime(date, sizeof date, "%Y-%m-%d", &parts);
     if (!turns) return bnt_fail_nomem(err, "the receipt", t->n_turns * sizeof *turns);
     for (size_t i = 0; i < t->n_turns; i++) {
         const struct talk_turn *k = &t->turns[i];
         turns[i] = (struct bnt_receipt_turn){.keep = k->keep,
+                                             .depth = k->depth,
                                              .user = k->user,
                                              .user_len = k->user_len,
+                                             .system = k->system,
                                              .system_len = k->system_len,
-                                             .ids = k->list.ids,
-                                             .n_ids = k->list.count,
+                                             .ids = k->ids,
+                                             .n_ids = k->n_ids,
                                              .generation = &k->g};
     }
     int status = t->n_turns ? BNT_OK : bnt_fail(err, BNT_E_USAGE, "no receipt: %s", no_turn);
@@ -169,6 +202,8 @@ int talk_save(const struct talk *t, struct bnt_output *to, struct bnt_err *err) 
         status = bnt_receipt_build(&receipt, t->engine, t->session,
                                    &(struct bnt_receipt_run){.model_path = cmd_model_path(t->args),
                                                              .template_id = t->tm.name,
+                                                             .template_sha256 = t->tm.sha256,
+                                                             .template_date = date,
                                                              .deterministic = t->args->seed_given,
                                                              .options = &t->options,
                                                              .turns = turns,

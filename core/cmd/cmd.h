@@ -15,6 +15,7 @@
 #include "cmd/args.h"
 #include "output.h"
 #include "run/engine.h"
+#include "run/template.h"
 
 int cmd_run(const struct cmd_args *args, struct bnt_err *err);
 int cmd_chat(const struct cmd_args *args, struct bnt_err *err);
@@ -63,6 +64,9 @@ int cmd_check_stdout(const struct cmd_args *args, struct bnt_err *err);
  * a token of 20 bytes. *text is malloc'd. */
 #define CMD_MAX_TEXT (64 << 20)
 int cmd_read_file(const char *path, char **text, size_t *len, struct bnt_err *err);
+/* --chat-template=NAME|FILE; *text, which the choice may point into, is malloc'd or NULL. */
+int cmd_template_choice(struct bnt_template_choice *choice, char **text, const char *option,
+                        struct bnt_err *err);
 
 /* stdout, checked: a full disk or a closed pipe is an error with a name. */
 int cmd_write(const char *text, size_t len, struct bnt_err *err);

@@ -11,6 +11,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/fatal.h"
+#include "named.h"
 #include "receipt.h"
 
 const char *cmd_model_path(const struct cmd_args *args) {
@@ -170,6 +171,19 @@ out:
     }
     *text = buffer;
     *len = n;
+    return BNT_OK;
+}
+
+/* A name that is none of ours and no file stays a name, which whoever opens it refuses. */
+int cmd_template_choice(struct bnt_template_choice *choice, char **text, const char *option,
+                        struct bnt_err *err) {
+    *choice = (struct bnt_template_choice){.name = option};
+    *text = NULL;
+    if (!option || bnt_named_template(option) || access(option, F_OK) != 0) return BNT_OK;
+    int status = cmd_read_file(option, text, &choice->len, err);
+    if (status != BNT_OK) return status;
+    choice->name = NULL;
+    choice->text = *text;
     return BNT_OK;
 }
 

@@ -84,6 +84,7 @@ static void add_inputs(struct list *l, const struct cmd_args *args) {
     add_model(l, named ? args->operand : cmd_model_path(args));
     add_path(l, args->file, "the text that is read");
     add_path(l, args->chat_template, "the chat template");
+    add_path(l, args->chat_template, "the chat template");
     if (args->command == CMD_VERIFY) add_path(l, args->operand, "the receipt that is verified");
     add_plugins(l, args->plugin_dir);
 }

@@ -63,24 +63,31 @@ static void ignore_recorded(struct cmd_args *args, const json_t *receipt) {
         args->ignore_keys[args->n_ignore_keys++] = json_string_value(json_array_get(keys, i));
 }
 
+/* What the options give besides the receipt; each may be NULL. */
+struct texts {
+    const char *prompt, *template;
+    size_t len, template_len;
+};
+
 /* Everything but the replay. */
 static int check_files(struct bnt_verification *v, const json_t *receipt, const struct bnt_gguf *g,
-                       const struct bnt_tokenizer *t, const char *text, size_t len,
+                       const struct bnt_tokenizer *t, const struct texts *given,
                        struct bnt_err *err) {
+    const struct bnt_verify_template template = {g, given->template, given->template_len};
     int status = bnt_verify_model(v, receipt, g, err);
     if (status == BNT_OK) status = bnt_verify_tokenizer(v, receipt, t, err);
-    if (status == BNT_OK) status = bnt_verify_prompt(v, receipt, t, text, len, err);
+    if (status == BNT_OK)
+        status = bnt_verify_prompt(v, receipt, t, given->prompt, given->len, &template, err);
     return status;
 }
 
 static int check_fast(struct bnt_verification *v, const json_t *receipt, const char *model,
-                      const struct cmd_args *args, const char *text, size_t len,
-                      struct bnt_err *err) {
+                      const struct cmd_args *args, const struct texts *given, struct bnt_err *err) {
     struct bnt_gguf *g = NULL;
     struct bnt_tokenizer *t = NULL;
     int status = cmd_open_gguf(&g, model, args, err);
     if (status == BNT_OK) status = bnt_tokenizer_open(&t, g, err);
-    if (status == BNT_OK) status = check_files(v, receipt, g, t, text, len, err);
+    if (status == BNT_OK) status = check_files(v, receipt, g, t, given, err);
     if (status == BNT_OK)
         snprintf(v->checks[BNT_CHECK_REPLAY].text, sizeof v->checks[0].text, "--fast");
     bnt_tokenizer_close(t);
@@ -108,14 +115,14 @@ static int locate(struct place *place, const json_t *receipt, const struct bnt_v
 }
 
 static int check_all(struct bnt_verification *v, struct place *place, const json_t *receipt,
-                     const char *model, const struct cmd_args *args, const char *text, size_t len,
+                     const char *model, const struct cmd_args *args, const struct texts *given,
                      struct bnt_err *err) {
     struct cmd_args with_model = *args;
     struct bnt_engine *e = NULL;
     with_model.model = model;
     if (!with_model.i2s_layout) with_model.i2s_layout = bnt_receipt_i2s_layout(receipt);
     int status = cmd_open_engine(&e, &with_model, err);
-    if (status == BNT_OK) status = check_files(v, receipt, e->gguf, e->tokenizer, text, len, err);
+    if (status == BNT_OK) status = check_files(v, receipt, e->gguf, e->tokenizer, given, err);
     if (status == BNT_OK && v->checks[BNT_CHECK_MODEL].state == BNT_DIFFERS)
         snprintf(v->checks[BNT_CHECK_REPLAY].text, sizeof v->checks[0].text,
                  "the model is not the one of the receipt");
@@ -190,8 +197,8 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
     struct place place = {0};
     json_t *receipt = NULL;
     const char *model = NULL;
-    char *file = NULL;
-    size_t len = args->prompt ? strlen(args->prompt) : 0;
+    char *file = NULL, *template = NULL;
+    struct texts given = {.prompt = args->prompt, .len = args->prompt ? strlen(args->prompt) : 0};
     int status;
     if (!args->operand)
         return bnt_fail(err, BNT_E_USAGE, "which receipt? bitnet verify RECEIPT [-m MODEL]");
@@ -199,14 +206,20 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
         return bnt_fail(err, BNT_E_USAGE, "-p and -f both give a prompt");
     if (args->fast && args->locate)
         return bnt_fail(err, BNT_E_USAGE, "--locate needs the replay that --fast leaves out");
-    if (args->file && (status = cmd_read_file(args->file, &file, &len, err)) != BNT_OK)
+    if (args->file && (status = cmd_read_file(args->file, &file, &given.len, err)) != BNT_OK)
         return status;
-    const char *text = args->prompt ? args->prompt : file;
+    if (file) given.prompt = file;
+    if (args->chat_template && (status = cmd_read_file(args->chat_template, &template,
+                                                       &given.template_len, err)) != BNT_OK) {
+        free(file);
+        return status;
+    }
+    given.template = template;
     /* A second Ctrl-C ends it at once. */
     sigaction(SIGINT, &(struct sigaction){.sa_handler = on_sigint, .sa_flags = (int)SA_RESETHAND},
               NULL);
     status = bnt_receipt_read(&receipt, args->operand, err);
-    if (status == BNT_OK && text && bnt_receipt_turns(receipt))
+    if (status == BNT_OK && given.prompt && bnt_receipt_turns(receipt))
         status = bnt_fail(err, BNT_E_USAGE,
                           "a conversation has many prompts, and they are in it: no -p or -f");
     if (status == BNT_OK) status = bnt_verify_seals(&v, receipt, err);
@@ -214,8 +227,8 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
     struct cmd_args used = *args;
     if (status == BNT_OK) ignore_recorded(&used, receipt);
     if (status == BNT_OK)
-        status = args->fast ? check_fast(&v, receipt, model, &used, text, len, err)
-                            : check_all(&v, &place, receipt, model, &used, text, len, err);
+        status = args->fast ? check_fast(&v, receipt, model, &used, &given, err)
+                            : check_all(&v, &place, receipt, model, &used, &given, err);
     if (status != BNT_OK) goto out;
     if (args->json)
         status = print_json(args, &v, &place, model, err);
@@ -226,5 +239,6 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
 out:
     json_decref(receipt);
     free(file);
+    free(template);
     return status;
 }

@@ -141,9 +141,10 @@ static bool verifies(const json_t *receipt, bool replay) {
     struct bnt_verification v = {0};
     struct bnt_err err = {0};
     const struct bnt_tokenizer *t = engine->tokenizer;
+    const struct bnt_verify_template template = {.g = engine->gguf};
     if (bnt_verify_seals(&v, receipt, &err) || bnt_verify_model(&v, receipt, engine->gguf, &err) ||
         bnt_verify_tokenizer(&v, receipt, t, &err) ||
-        bnt_verify_prompt(&v, receipt, t, NULL, 0, &err) ||
+        bnt_verify_prompt(&v, receipt, t, NULL, 0, &template, &err) ||
         (replay && bnt_verify_replay(&v, receipt, engine, &so, NULL, &err))) {
         if (!err.text[0]) abort();
         return false;

@@ -1,10 +1,10 @@
 /*
- * fuzz_template.c - hostile messages, and hostile template texts in a file.
+ * fuzz_template.c - hostile messages, and hostile templates of a file.
  *
- * The first byte chooses: the input is a file's template text, which is recognised or refused; or
- * it is a system text, the rest of an answer and a message (0xFE divides them) for one of the
- * families, whose rendering must have the control tokens of a harmless one and no other, and must
- * give its texts back.
+ * The first byte chooses: the input is a file's template, which is opened or refused, and used; or
+ * it is a system text, an answer and a message (0xFE divides them) for one of the named templates,
+ * whose rendering must have the control tokens of a harmless one and no other. Either way tokens
+ * stand for the text that was rendered, and of the tokens before them as many stay as *keep says.
  *
  * Run: make VARIANT=fuzz CC=clang fuzz; build/fuzz/tests/fuzz_template CORPUS_DIR
  */
@@ -35,83 +35,97 @@ static void make_tokenizer(void) {
     toy_free(toy);
 }
 
-static void try_text(const uint8_t *text, size_t len) {
-    struct gw *w = gw_new(3, 32);
-    struct bnt_template tm;
-    struct bnt_err err = {0};
-    struct bnt_gguf *g = NULL;
-    struct gw_buf value = {0};
-    size_t size;
-    gw_put_u64(&value, len);
-    gw_put(&value, text, len);
-    gw_key_raw(w, "tokenizer.chat_template", GW_STRING, value.data, value.size);
-    uint8_t *data = gw_memory(w, &size);
-    if (bnt_gguf_open_memory(&g, data, size, &err)) abort();
-    if (bnt_template_choose(&tm, g, tokenizer, NULL, &err) && !err.text[0]) abort();
-    bnt_gguf_close(g);
-    free(data);
-    gw_buf_free(&value);
-    gw_free(w);
+struct text {
+    const char *s;
+    size_t len;
+};
+
+/* The last turn's tokens: those that stay, and the text of all. */
+static void check(const struct bnt_chat *c, size_t keep) {
+    const struct bnt_chat_context *x = &c->turns[c->n_turns - 1].before;
+    const struct bnt_chat_context *old = c->n_turns > 1 ? &c->turns[c->n_turns - 2].after : NULL;
+    char *text;
+    size_t len;
+    if (keep >= x->count || (keep && (!old || keep > old->count))) abort();
+    if (keep && memcmp(x->ids, old->ids, keep * sizeof *x->ids) != 0) abort();
+    for (size_t i = 1; i < x->count; i++)
+        if (x->ends[i] < x->ends[i - 1]) abort();
+    if (bnt_chat_text(tokenizer, x->ids, x->count, true, &text, &len, NULL)) abort();
+    if (len != x->len || memcmp(text, x->text, len) != 0) abort();
+    free(text);
 }
 
-static size_t count_controls(const struct bnt_token_list *l) {
+static int say(struct bnt_chat *c, struct text user, struct bnt_err *err) {
+    size_t keep;
+    int status = bnt_chat_ask(c, user.s, user.len, &keep, err);
+    if (status == BNT_OK) check(c, keep);
+    if (status != BNT_OK && (err->status != status || !err->text[0])) abort();
+    return status;
+}
+
+static void answer(struct bnt_chat *c, struct text said) {
+    struct bnt_token_list l = {0};
+    if (bnt_tokenizer_encode(tokenizer, said.s, said.len, BNT_ENCODE_EXACT | BNT_ENCODE_CONTINUES,
+                             &l, NULL) ||
+        bnt_chat_answer(c, l.ids, l.count, said.len, NULL))
+        abort();
+    bnt_token_list_free(&l);
+}
+
+/* How many control tokens a conversation of these texts has. */
+static size_t controls_of(const struct bnt_template *tm, const struct text t[3]) {
+    struct bnt_chat c = {.tokenizer = tokenizer, .template = tm};
+    struct bnt_err err = {0};
     size_t n = 0;
-    for (size_t i = 0; i < l->count; i++)
-        n += bnt_tokenizer_type(tokenizer, l->ids[i]) == BNT_TOKEN_CONTROL;
+    if (bnt_chat_begin(&c, t[0].s, t[0].len, NULL) || say(&c, t[2], &err)) abort();
+    answer(&c, t[1]);
+    if (say(&c, (struct text){"x", 1}, &err)) abort();
+    const struct bnt_chat_context *x = &c.turns[1].before;
+    for (size_t i = 0; i < x->count; i++)
+        n += bnt_tokenizer_type(tokenizer, x->ids[i]) == BNT_TOKEN_CONTROL;
+    bnt_chat_free(&c);
     return n;
 }
 
-static void try_turn(const struct bnt_template *tm, const struct bnt_turn *turn) {
-    struct bnt_turn plain = *turn, back = *turn;
-    struct bnt_token_list l = {0}, harmless = {0};
-    char *text;
-    size_t len;
-    plain.rest = plain.user = "x";
-    plain.rest_len = plain.user_len = 1;
-    if (plain.system_len) plain.system_len = 1;
-    plain.system = "x";
-    if (bnt_template_encode(tm, tokenizer, turn, &l, NULL) ||
-        bnt_template_encode(tm, tokenizer, &plain, &harmless, NULL))
-        abort();
-    if (count_controls(&l) != count_controls(&harmless)) abort();
-    for (size_t i = 1; i < l.count; i++)
-        if (l.begin[i] != l.end[i - 1]) abort();
-    if (bnt_chat_text(tokenizer, l.ids, l.count, turn->first, &text, &len, NULL)) abort();
-    if (!bnt_template_parse(tm, tokenizer, text, len, &back)) abort();
-    if (back.user_len != turn->user_len || memcmp(back.user, turn->user, turn->user_len) != 0)
-        abort();
-    free(text);
-    bnt_token_list_free(&l);
-    bnt_token_list_free(&harmless);
+static void try_file(const uint8_t *text, size_t len) {
+    const struct bnt_template_choice choice = {.text = (const char *)text, .len = len};
+    struct bnt_template tm;
+    struct bnt_err err = {0};
+    if (bnt_template_open(&tm, NULL, tokenizer, &choice, &err)) {
+        if (!err.text[0]) abort();
+        return;
+    }
+    struct bnt_chat c = {.tokenizer = tokenizer, .template = &tm};
+    if (say(&c, (struct text){"<|im_end|> a", 12}, &err) == BNT_OK) {
+        answer(&c, (struct text){"<think>b</think> the ", 21});
+        say(&c, (struct text){"c", 1}, &err);
+    }
+    bnt_chat_free(&c);
+    bnt_template_close(&tm);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const names[] = {"llama3", "bitnet",  "qwen2",    "chatml",
                                         "llama2", "falcon3", "instruct", "raw"};
+    static const struct text harmless[3] = {{"q", 1}, {"q", 1}, {"q", 1}};
+    struct text texts[3];
     struct bnt_template tm;
-    const char *at = (const char *)data + 1, *end = (const char *)data + size;
-    struct bnt_turn turn = {0};
     if (size < 1) return 0;
     if (!tokenizer) make_tokenizer();
     if (data[0] & 16) {
-        try_text(data + 1, size - 1);
+        try_file(data + 1, size - 1);
         return 0;
     }
-    if (bnt_template_choose(&tm, NULL, tokenizer, names[data[0] & 7], NULL)) abort();
-    turn.first = data[0] & 8;
-    const char *cut = memchr(at, 0xFE, (size_t)(end - at));
-    const char *other = cut ? cut : at;
-    if (turn.first) {
-        turn.system = at;
-        turn.system_len = (size_t)(other - at);
-        turn.rest = "";
-    } else {
-        turn.system = "";
-        turn.rest = at;
-        turn.rest_len = (size_t)(other - at);
+    const char *at = (const char *)data + 1, *end = (const char *)data + size;
+    for (unsigned i = 0; i < 3; i++) {
+        const char *cut = i < 2 ? memchr(at, 0xFE, (size_t)(end - at)) : NULL;
+        texts[i] = (struct text){at, (size_t)((cut ? cut : end) - at)};
+        at = cut ? cut + 1 : end;
     }
-    turn.user = cut ? cut + 1 : at;
-    turn.user_len = (size_t)(end - turn.user);
-    try_turn(&tm, &turn);
+    if (bnt_template_open(&tm, NULL, tokenizer,
+                          &(struct bnt_template_choice){.name = names[data[0] & 7]}, NULL))
+        abort();
+    if (controls_of(&tm, texts) != controls_of(&tm, harmless)) abort();
+    bnt_template_close(&tm);
     return 0;
 }

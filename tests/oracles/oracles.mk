@@ -58,9 +58,8 @@ vocabulary-files: $(LINES_BIN) $(BUNDLE).stamp
 tokenizer-diff: $(LINES_BIN) $(ORACLES)/vocab.stamp tests/oracles/differ.mjs
 	$(NODE) tests/oracles/differ.mjs $(ORACLES) $(LINES_BIN) $(DIFF_TEXTS) $(DIFF_SEED)
 
-# gguf_write.o writes the file that holds a template.
 TEMPLATE_LINES := $(BUILD)/tests/template_lines
-$(TEMPLATE_LINES): $(BUILD)/obj/tests/oracles/template_lines.o $(BUILD)/obj/tests/lib/gguf_write.o $(PATHS) $(LIB)
+$(TEMPLATE_LINES): $(BUILD)/obj/tests/oracles/template_lines.o $(PATHS) $(LIB)
 	@mkdir -p $(@D)
 	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 

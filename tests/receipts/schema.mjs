@@ -77,6 +77,14 @@ expect("it is whole again", validate(first) && !programRefuses(first));
 // Of a conversation, its first turn; and no receipt is of a run and of a conversation.
 const talk = receipts.map((file) => JSON.parse(readFileSync(file))).find((r) => r.result.turns);
 takeApart(talk, talk.result.turns[0], "result.turns[0]");
+for (const key of ["template_sha256", "template_date"]) {
+    const was = talk.result[key];
+    for (const other of [undefined, null, true, 1, "x", "2026-01-31", "2026-01-31x", {}]) {
+        talk.result[key] = other;
+        compare(`result.${key} = ${JSON.stringify(other)}`, `result.${key}`, talk);
+    }
+    talk.result[key] = was;
+}
 for (const name of ["prompt", "output"]) {
     talk.result[name] = first.result[name];
     compare(`turns and ${name}`, `result.${name} beside turns`, talk);

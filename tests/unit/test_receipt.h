@@ -94,7 +94,9 @@ static inline struct bnt_verification verify(struct bnt_engine *e, const json_t 
     must(bnt_verify_seals(&v, receipt, &err), &err);
     must(bnt_verify_model(&v, receipt, e->gguf, &err), &err);
     must(bnt_verify_tokenizer(&v, receipt, e->tokenizer, &err), &err);
-    must(bnt_verify_prompt(&v, receipt, e->tokenizer, text, text ? strlen(text) : 0, &err), &err);
+    const struct bnt_verify_template at = {.g = e->gguf};
+    must(bnt_verify_prompt(&v, receipt, e->tokenizer, text, text ? strlen(text) : 0, &at, &err),
+         &err);
     must(bnt_verify_replay(&v, receipt, e,
                            &(struct bnt_session_options){.threads = 2, .no_bind = true}, NULL,
                            &err),

@@ -107,14 +107,15 @@ START_TEST(a_prompt_is_what_its_tokens_say) {
     struct bnt_verification v = {0};
     struct bnt_err err = {0};
     json_t *r = receipt_of(l);
-    must(bnt_verify_prompt(&v, r, tokenizers[l->vocabulary], NULL, 0, &err), &err);
+    must(bnt_verify_prompt(&v, r, tokenizers[l->vocabulary], NULL, 0, NULL, &err), &err);
     ck_assert_msg(v.checks[BNT_CHECK_PROMPT].state == l->state &&
                       strstr(v.checks[BNT_CHECK_PROMPT].text, l->part),
                   "%s: %s", bnt_check_state_name(v.checks[BNT_CHECK_PROMPT].state),
                   v.checks[BNT_CHECK_PROMPT].text);
     /* Whoever has the text, finds every lie about it. */
     memset(&v, 0, sizeof v);
-    must(bnt_verify_prompt(&v, r, tokenizers[l->vocabulary], l->text, strlen(l->text), &err), &err);
+    must(bnt_verify_prompt(&v, r, tokenizers[l->vocabulary], l->text, strlen(l->text), NULL, &err),
+         &err);
     bool lied = strcmp(l->text, l->says) != 0 || strcmp(l->word, "raw") != 0;
     ck_assert_int_eq(v.checks[BNT_CHECK_PROMPT].state, lied ? BNT_DIFFERS : BNT_AGREES);
     json_decref(r);

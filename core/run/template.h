@@ -1,0 +1,69 @@
+/*
+ * template.h - a model's chat template: the messages of a conversation as a text with marks.
+ *
+ * The file's own template is run (templates/jinja.h), or another that the user chose. Knows where a
+ * template comes from and what it is given; keeps no conversation (run/chat.h does), makes no
+ * tokens.
+ *
+ * Promise: what a user, a system text or an answer says is marked, and what is marked never becomes
+ * a control token (bnt_tokenizer_encode_marked).
+ */
+#ifndef BNT_RUN_TEMPLATE_H
+#define BNT_RUN_TEMPLATE_H
+
+#include "jinja.h"
+#include "tokenizer.h"
+
+struct bnt_template { /* closed by bnt_template_close; zero-initialised is closed */
+    struct bnt_jinja *program;
+    const char *name;   /* of a named one; "model": the file's own; "file": another file's */
+    const char *source; /* "metadata", "given", "none": the model has none */
+    const char *stop;   /* a text that ends an answer where no token does, or NULL */
+    char remark[300];   /* one sentence that the user should know, or "" */
+    char sha256[65];    /* of its text */
+    char *bos, *eos;    /* what it is given as bos_token and eos_token */
+    bool splits;        /* it asks for the reasoning of an answer by itself */
+};
+
+/* Which one: all NULL means the file's own, or `instruct` where it has none. */
+struct bnt_template_choice {
+    const char *name; /* of templates/named.h */
+    const char *text; /* a file's */
+    size_t len;
+    bool old_bos,
+        old; /* as conversations before 0.11 had named ones: texts as they are, BOS or not */
+};
+
+/* g may be NULL where its template is not asked for. BNT_E_USAGE for an unknown name (the message
+ * lists them), BNT_E_UNSUPPORTED for a vocabulary that lacks what a named one needs; what parsing
+ * and a first rendering say. */
+int bnt_template_open(struct bnt_template *out, const struct bnt_gguf *g,
+                      const struct bnt_tokenizer *t, const struct bnt_template_choice *choice,
+                      struct bnt_err *err);
+void bnt_template_close(struct bnt_template *tm);
+
+enum bnt_role { BNT_ROLE_SYSTEM, BNT_ROLE_USER, BNT_ROLE_ASSISTANT };
+
+struct bnt_message {
+    enum bnt_role role;
+    const char *text;
+    size_t len;
+    size_t own; /* bytes at its beginning that the template wrote: "<think>" in its prompt */
+};
+
+struct bnt_rendering { /* freed by bnt_rendering_free */
+    char *text;
+    uint8_t *marks; /* [len] */
+    size_t len;
+    bool used_time; /* it asked for the date */
+};
+
+/* With a generation prompt unless an answer is last. `time`: seconds since 1970, what strftime_now
+ * says. */
+int bnt_template_render(const struct bnt_template *tm, const struct bnt_message *messages, size_t n,
+                        int64_t time, struct bnt_rendering *out, struct bnt_err *err);
+void bnt_rendering_free(struct bnt_rendering *r);
+/* How many bytes at the end of a rendering open an answer's thinking: from "<think>" on, or 0. */
+size_t bnt_rendering_thinking(const struct bnt_rendering *r);
+
+#endif
