@@ -81,34 +81,43 @@ static int judge_folder(int fd, const char *path, size_t len, bool own, struct b
     return judge(path, len ? len : 1, own ? "folder" : "folder above it,", &st, err);
 }
 
-/* The folder of the file `path`, judged with all that are above it. */
+/* Whether there is nothing above the folder fd. */
+static bool is_root(int fd) {
+    struct stat here, above;
+    return fstat(fd, &here) == 0 && fstatat(fd, "..", &above, AT_SYMLINK_NOFOLLOW) == 0 &&
+           here.st_dev == above.st_dev && here.st_ino == above.st_ino;
+}
+
+/* The folder of the file `path`, judged with all that are above it: from the one that was opened
+ * upwards, so that what is judged is what lies there, whatever happens to the names. (An emulator
+ * that shows another root to those who open "/" does not mislead it either.) */
 static int enter(const char *path, int *folder, struct bnt_err *err) {
-    char name[NAME_MAX + 1];
-    const char *at = path + 1, *slash;
-    int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return cannot("open the root folder", err);
-    for (;;) {
-        slash = strchr(at, '/');
-        int status = judge_folder(fd, path, (size_t)(at - 1 - path), slash == NULL, err);
-        if (status == BNT_OK && slash && (size_t)(slash - at) > NAME_MAX)
-            status = bnt_fail(err, BNT_E_IO, "a name in its path is too long");
-        if (status != BNT_OK) {
-            close(fd);
-            return status;
-        }
-        if (!slash) break;
-        memcpy(name, at, (size_t)(slash - at));
-        name[slash - at] = '\0';
-        int next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int why = errno;
-        close(fd);
+    char name[PATH_MAX];
+    size_t len = (size_t)(strrchr(path, '/') - path);
+    if (len >= sizeof name) return bnt_fail(err, BNT_E_IO, "its path is too long");
+    memcpy(name, path, len);
+    name[len] = '\0';
+    *folder = open(len ? name : "/", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*folder < 0) return cannot("open its folder", err);
+    int fd = *folder, status = judge_folder(fd, path, len, true, err);
+    while (status == BNT_OK && len > 0) {
+        int above = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC), why = errno;
+        if (fd != *folder) close(fd);
         errno = why;
-        if (next < 0) return cannot("open a folder above it", err);
-        fd = next;
-        at = slash + 1;
+        if ((fd = above) < 0) {
+            status = cannot("open a folder above it", err);
+            break;
+        }
+        while (path[--len] != '/') {
+        }
+        status = judge_folder(fd, path, len, false, err);
     }
-    *folder = fd;
-    return BNT_OK;
+    if (status == BNT_OK && !is_root(fd))
+        status = bnt_fail(err, BNT_E_BACKEND, "a folder above it was moved meanwhile");
+    if (fd >= 0 && fd != *folder) close(fd);
+    if (status == BNT_OK) return BNT_OK;
+    close(*folder);
+    return status;
 }
 
 int bnt_safe_open(const char *path, int *fd, struct stat *st, struct bnt_err *err) {

@@ -46,6 +46,7 @@ void add(const bnt_add_args *a);
 int32_t kv_layout(const bnt_kv_shape *shape, bnt_layout *out);
 void kv_store(const bnt_kv_store_args *a);
 void kv_load(const bnt_kv_load_args *a);
+void attn_window(const bnt_attn_window_args *a);
 void attn_chunk(const bnt_attn_args *a);
 void attn_merge(const bnt_attn_args *a);
 void attn(const bnt_attn_args *a);

@@ -17,7 +17,7 @@
         .kv_layout = kv_layout, .kv_store = kv_store, .kv_load = kv_load,                          \
         .attn_chunk = attn_chunk, .attn_merge = attn_merge, .attn = attn, .i8_layout = i8_layout,  \
         .i8_pack = i8_pack, .i8_unpack = i8_unpack, .i8_gemv = gemv_, .peak = peak_,               \
-        .gate_gelu = gate_gelu                                                                     \
+        .gate_gelu = gate_gelu, .attn_window = attn_window                                         \
     }
 
 static const bnt_kernels base_table = TABLE("neon", base_ternary_gemm, base_i8_gemv, base_peak);
