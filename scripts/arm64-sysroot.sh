@@ -10,7 +10,7 @@
 # nothing when the folder is complete. ARM64_MIRROR=URL takes another mirror.
 set -eu
 
-packages="libc6-dev libgcc-12-dev libhwloc-dev libjansson-dev libssl-dev libutf8proc-dev libedit-dev check"
+packages="libc6-dev libgcc-12-dev libhwloc-dev libjansson-dev libssl-dev libutf8proc-dev libcurl4-openssl-dev libedit-dev check"
 
 folder=${1:-build/arm64/sysroot}
 stamp="$folder/.complete"
