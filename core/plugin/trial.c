@@ -59,6 +59,7 @@ struct shared {
     struct bnt_shapes shapes;
     _Atomic uint32_t steps; /* how many the child has begun */
     char step[2][200];      /* of each of its threads the last; "" once it has come to its end */
+    _Atomic bool started; /* the child runs this program: see conclude_ended() */
     _Atomic bool done;
     enum bnt_verdict verdict;
     struct bnt_err err;
@@ -85,6 +86,7 @@ int bnt_trial_main(void) {
     if (fstat(SHARED_FD, &st) == 0 && st.st_size == (off_t)sizeof *s)
         s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, SHARED_FD, 0);
     if (!backend || s == MAP_FAILED || s->magic != MAGIC) return bnt_status_exit(BNT_E_USAGE);
+    atomic_store(&s->started, true);
     struct bnt_plugin_file f = {.fd = PLUGIN_FD, .note = s->note};
     if (fstat(PLUGIN_FD, &f.st) != 0) return bnt_status_exit(BNT_E_USAGE);
     const struct bnt_vetting how = {.shapes = &s->shapes, .step = begin_step, .arg = s};
@@ -231,6 +233,12 @@ static void conclude_hung(struct child *c) {
 static void conclude_ended(struct child *c, int status) {
     struct bnt_trial *t = c->trial;
     char step[512];
+    /* posix_spawn() may say by 127 only that nothing was started: an emulator does, whose program
+     * the system cannot start by itself. */
+    if (!atomic_load(&c->shared->started) && WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+        bnt_fail(&t->err, BNT_E_UNSUPPORTED, "cannot start %.80s for a trial", helper);
+        return;
+    }
     t->made = true;
     if (atomic_load(&c->shared->done)) {
         t->verdict = c->shared->verdict;
