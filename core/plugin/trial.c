@@ -34,7 +34,7 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
     HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer)
-#define SLOWER 30.0 /* everything is, by far */
+#define SLOWER 10.0 /* everything is, by far */
 #else
 #define SLOWER 1.0
 #endif
