@@ -59,7 +59,7 @@ struct shared {
     struct bnt_shapes shapes;
     _Atomic uint32_t steps; /* how many the child has begun */
     char step[2][200];      /* of each of its threads the last; "" once it has come to its end */
-    _Atomic bool started; /* the child runs this program: see conclude_ended() */
+    _Atomic bool started;   /* the child runs this program: see conclude_ended() */
     _Atomic bool done;
     enum bnt_verdict verdict;
     struct bnt_err err;
@@ -79,18 +79,18 @@ static void begin_step(void *arg, unsigned thread, const char *what) {
 
 int bnt_trial_main(void) {
     struct stat st;
-    struct bnt_backend *backend = calloc(1, sizeof *backend);
+    static struct bnt_backend backend; /* this process does nothing else */
     struct shared *s = MAP_FAILED;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would read what it finds */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     if (fstat(SHARED_FD, &st) == 0 && st.st_size == (off_t)sizeof *s)
         s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, SHARED_FD, 0);
-    if (!backend || s == MAP_FAILED || s->magic != MAGIC) return bnt_status_exit(BNT_E_USAGE);
+    if (s == MAP_FAILED || s->magic != MAGIC) return bnt_status_exit(BNT_E_USAGE);
     atomic_store(&s->started, true);
     struct bnt_plugin_file f = {.fd = PLUGIN_FD, .note = s->note};
     if (fstat(PLUGIN_FD, &f.st) != 0) return bnt_status_exit(BNT_E_USAGE);
     const struct bnt_vetting how = {.shapes = &s->shapes, .step = begin_step, .arg = s};
-    s->verdict = bnt_vet_load(backend, &f, s->path, bnt_cpu_get(), &how, &s->err);
+    s->verdict = bnt_vet_load(&backend, &f, s->path, bnt_cpu_get(), &how, &s->err);
     atomic_store(&s->done, true);
     _exit(0); /* its destructors are not ours to run */
 }

@@ -333,7 +333,7 @@ int bnt_sequence_load(struct bnt_sequence **out, struct bnt_context *c, const ch
                       struct bnt_err *err) {
     struct stream s = {.file = fopen(path, "rbe")};
     struct bnt_sequence *q = NULL;
-    struct header h;
+    struct header h = {0};
     struct stat st;
     int status;
     *out = NULL;
