@@ -77,7 +77,7 @@ static const struct field model[] = {
     {.name = "i2s_layout", .kind = NAME, .words = "a b c", .optional = true},
     FINISH};
 static const struct field tokenizer[] = {WORD("source", "gguf"),
-                                         WORD("kind", "gpt2 llama"),
+                                         WORD("kind", "gpt2 llama gemma4"),
                                          ANY("pre"),
                                          WORD("pre_source", "metadata inferred default none"),
                                          HASH_OF("digest"),
