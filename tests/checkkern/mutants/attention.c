@@ -141,7 +141,7 @@ static void attn_chunk(const bnt_attn_args *a) {
 }
 
 /* Joins part p to the running result in `into`. */
-static void join(float *into, const float *p, uint32_t dim) {
+static void join_chunk(float *into, const float *p, uint32_t dim) {
     float m = p[0] > into[0] ? p[0] : into[0], x = bnt_exp(into[0] - m), y = bnt_exp(p[0] - m);
     for (uint32_t i = 1; i < dim + 2; i++)
 #if defined(MUTANT_merge_no_fma)
@@ -163,13 +163,13 @@ static void attn_merge(const bnt_attn_args *a) {
             float *y = a->y + t * a->ldy + (uint64_t)h * dim, *sum = own;
 #if defined(MUTANT_merge_input)
             sum = parts;
-            for (uint64_t c = 1; c < n; c++) join(sum, parts + c * (dim + 2), dim);
+            for (uint64_t c = 1; c < n; c++) join_chunk(sum, parts + c * (dim + 2), dim);
 #elif defined(MUTANT_merge_order)
             memcpy(sum, parts + (n - 1) * (dim + 2), (dim + 2) * 4);
-            for (uint64_t c = n - 1; c-- > 0;) join(sum, parts + c * (dim + 2), dim);
+            for (uint64_t c = n - 1; c-- > 0;) join_chunk(sum, parts + c * (dim + 2), dim);
 #else
             memcpy(sum, parts, (dim + 2) * 4);
-            for (uint64_t c = 1; c < n; c++) join(sum, parts + c * (dim + 2), dim);
+            for (uint64_t c = 1; c < n; c++) join_chunk(sum, parts + c * (dim + 2), dim);
 #endif
             for (uint32_t d = 0; d < dim; d++) y[d] = sum[2 + d] / sum[1];
         }
