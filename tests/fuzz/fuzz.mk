@@ -13,7 +13,7 @@ fuzz: $(FUZZ_BIN)
 
 ifeq ($(VARIANT),fuzz)
 # One of them reads command lines, which the library does not.
-$(BUILD)/tests/fuzz_args: $(BUILD)/obj/core/cmd/args.o
+$(BUILD)/tests/fuzz_args: $(BUILD)/obj/core/cmd/args.o $(BUILD)/obj/core/cmd/spelling.o
 $(FUZZ_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_LIB_OBJ) $(PATHS) $(LIB)
 	@mkdir -p $(@D)
 	$(call run,LD,$@)$(CC) $(OPT) -fsanitize=fuzzer $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBS) $(CORE_LIBS)
