@@ -24,11 +24,6 @@ struct walk {
     struct bnt_err *err;
 };
 
-static bool ends_with(const char *s, const char *end) {
-    size_t n = strlen(s), e = strlen(end);
-    return n > e && strcmp(s + n - e, end) == 0;
-}
-
 static int add(struct walk *w, const char *path, const char *file) {
     if (w->count == w->room) {
         size_t room = 2 * w->room + 16;
@@ -67,7 +62,7 @@ static int walk_snapshot(struct walk *w, const char *folder, const char *prefix,
         if (S_ISDIR(st.st_mode) && depth < DEPTH_MOST) {
             strcat(file, "/");
             status = walk_snapshot(w, path, file, depth + 1);
-        } else if (!S_ISDIR(st.st_mode) && ends_with(entry->d_name, ".gguf")) {
+        } else if (!S_ISDIR(st.st_mode) && bnt_hub_is_model_file(entry->d_name)) {
             status = add(w, path, file);
         }
     }

@@ -52,10 +52,14 @@ bool bnt_hub_parse(struct bnt_hub_name *out, const char *text) {
     return (size_t)n < sizeof out->rev && is_path(out->rev) && !strchr(out->rev, '/');
 }
 
+bool bnt_hub_is_model_file(const char *name) {
+    static const char suffix[] = ".gguf";
+    size_t n = strlen(name), s = sizeof suffix - 1;
+    return n > s && strcmp(name + n - s, suffix) == 0;
+}
+
 bool bnt_hub_is_name(const char *text) {
     struct bnt_hub_name name;
-    static const char suffix[] = ".gguf";
     if (!bnt_hub_parse(&name, text) || access(text, F_OK) == 0) return false;
-    size_t n = strlen(name.repo), s = sizeof suffix - 1;
-    return !(n > s && strcmp(name.repo + n - s, suffix) == 0 && !name.file[0]);
+    return name.file[0] || !bnt_hub_is_model_file(name.repo);
 }

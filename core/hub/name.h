@@ -18,6 +18,9 @@ struct bnt_hub_name {
 /* False when the text is no such name; *out is undefined then. */
 bool bnt_hub_parse(struct bnt_hub_name *out, const char *text);
 
+/* Whether a name or path ends in ".gguf", with something before it. */
+bool bnt_hub_is_model_file(const char *name);
+
 /* Whether `text`, given where a model's file is expected, means a model on the hub: it has the form
  * of a name, does not look like a path (.gguf in second place), and there is no such file. */
 bool bnt_hub_is_name(const char *text);

@@ -45,11 +45,6 @@ struct candidate {
     uint64_t size;
 };
 
-static bool ends_with(const char *s, const char *end) {
-    size_t n = strlen(s), e = strlen(end);
-    return n >= e && strcmp(s + n - e, end) == 0;
-}
-
 /* "NAME-00002-of-00003.gguf": which part of how many; false for a file that is whole. */
 static bool is_part(const char *file, unsigned *part, unsigned *parts) {
     static const char form[] = "-00000-of-00000.gguf";
@@ -90,7 +85,7 @@ static int list_files(struct bnt_http *h, const struct bnt_hub_name *name, struc
         struct bnt_hub_name checked;
         char full[700];
         unsigned part, parts;
-        if (!c || !file || !type || strcmp(type, "file") != 0 || !ends_with(file, ".gguf") ||
+        if (!c || !file || !type || strcmp(type, "file") != 0 || !bnt_hub_is_model_file(file) ||
             strstr(file, "mmproj"))
             continue;
         snprintf(full, sizeof full, "%s/%s", name->repo, file);
