@@ -6,11 +6,11 @@
  *
  * Run: make VARIANT=fuzz CC=clang fuzz; build/fuzz/tests/fuzz_elfnote CORPUS_DIR
  */
-#include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bitnet/plugin.h"
+#include "elf_image.h"
 #include "plugin/elfnote.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,19 +26,7 @@ struct image {
 static void lay(struct image *m, const uint8_t *text, size_t size) {
     const size_t notes = offsetof(struct image, note);
     memset(m, 0, sizeof *m);
-    memcpy(m->header.e_ident, ELFMAG, SELFMAG);
-    m->header.e_ident[EI_CLASS] = ELFCLASS64;
-    m->header.e_ident[EI_DATA] = ELFDATA2LSB;
-    m->header.e_ident[EI_VERSION] = EV_CURRENT;
-    m->header.e_type = ET_DYN;
-#if defined(__x86_64__)
-    m->header.e_machine = EM_X86_64;
-#elif defined(__aarch64__)
-    m->header.e_machine = EM_AARCH64;
-#endif
-    m->header.e_phoff = offsetof(struct image, segments);
-    m->header.e_phentsize = sizeof(Elf64_Phdr);
-    m->header.e_phnum = 2;
+    elf_head(&m->header, offsetof(struct image, segments));
     m->segments[0] = (Elf64_Phdr){.p_type = PT_LOAD, .p_filesz = sizeof *m, .p_memsz = sizeof *m};
     m->segments[1] = (Elf64_Phdr){.p_type = PT_NOTE,
                                   .p_offset = notes,

@@ -5,7 +5,6 @@
  * truncated at every length and mutated ten thousand times. Run it under VARIANT=asan as well.
  */
 #include <check.h>
-#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "base/sha256.h"
 #include "bitnet/plugin.h"
+#include "elf_image.h"
 #include "plugin/elfnote.h"
 #include "suite.h"
 
@@ -38,19 +38,7 @@ static size_t add_note(unsigned char *at, const char *owner, uint32_t type, cons
 static void make_image(struct image *m, const char *text) {
     size_t n = 0;
     memset(m, 0, sizeof *m);
-    memcpy(m->header.e_ident, ELFMAG, SELFMAG);
-    m->header.e_ident[EI_CLASS] = ELFCLASS64;
-    m->header.e_ident[EI_DATA] = ELFDATA2LSB;
-    m->header.e_ident[EI_VERSION] = EV_CURRENT;
-    m->header.e_type = ET_DYN;
-#if defined(__x86_64__)
-    m->header.e_machine = EM_X86_64;
-#elif defined(__aarch64__)
-    m->header.e_machine = EM_AARCH64;
-#endif
-    m->header.e_phoff = offsetof(struct image, segments);
-    m->header.e_phentsize = sizeof(Elf64_Phdr);
-    m->header.e_phnum = 2;
+    elf_head(&m->header, offsetof(struct image, segments));
     m->header.e_shoff = offsetof(struct image, sections);
     m->header.e_shentsize = sizeof(Elf64_Shdr);
     m->header.e_shnum = 1;
