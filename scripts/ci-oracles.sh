@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # ci-oracles.sh - what others say of us, and what our own judge must not let through: llama.cpp, other
-# tokenizers, a Jinja interpreter; kernels with planted faults.
+# tokenizers, a Jinja interpreter, proxies; kernels with planted faults.
 # shellcheck source=scripts/ci-lib.sh
 . "$(dirname "$0")/ci-lib.sh"
-scripts/deps.sh build test
+scripts/deps.sh build test proxies
 step 'kernels with planted faults'
 make -j"$jobs" check-mutations
 step 'tokenizers and chat templates'
 make -j"$jobs" golden vocabulary-files tokenizer-diff templates
 step 'llama.cpp'
 make -j"$jobs" crossval
+step 'proxies before the server'
+make -j"$jobs" check-proxies

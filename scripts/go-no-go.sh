@@ -183,7 +183,7 @@ while read -r line when what; do
         good=$((good + 1))
     else
         bad=$((bad + 1))
-        grep -E 'FAILED|[Ee]rror|warning:' "$logs/$line.log" | head -n 10 | sed 's/^/      | /'
+        grep -E 'FAILED|[Ee]rror|warning:' "$logs/$line.log" | head -n 10 | sed 's/^/      | /' || true # none: the script would end
         tail -n 5 "$logs/$line.log" | sed 's/^/      | /'
     fi
 done <<<"$lines"
