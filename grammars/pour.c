@@ -1,0 +1,453 @@
+/*
+ * pour.c - a schema's keywords, each into the shape: see shape.h. One row of the table for each
+ * keyword there is; what has no row is refused.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shape.h"
+
+struct shape shape_any(void) {
+    return (struct shape){.types = SHAPE_ALL,
+                          .max_length = BNT_NO_LIMIT,
+                          .max_items = BNT_NO_LIMIT,
+                          .max_members = BNT_NO_LIMIT};
+}
+
+static void parts_copy(struct schemas *s, struct parts *to, const struct parts *from) {
+    *to = (struct parts){0};
+    for (size_t i = 0; i < from->count; i++)
+        parts_add(s, to, from->list[i].json, from->list[i].place);
+}
+
+void shape_copy(struct schemas *s, struct shape *to, const struct shape *from) {
+    *to = *from;
+    parts_copy(s, &to->done, &from->done);
+    parts_copy(s, &to->values, &from->values);
+    parts_copy(s, &to->texts, &from->texts);
+    parts_copy(s, &to->objects, &from->objects);
+    parts_copy(s, &to->arrays, &from->arrays);
+    parts_copy(s, &to->required, &from->required);
+    parts_copy(s, &to->choices, &from->choices);
+}
+
+void shape_free(struct shape *shape) {
+    free(shape->done.list);
+    free(shape->values.list);
+    free(shape->texts.list);
+    free(shape->objects.list);
+    free(shape->arrays.list);
+    free(shape->required.list);
+    free(shape->choices.list);
+    *shape = (struct shape){0};
+}
+
+/* ---- keywords ---------------------------------------------------------------------------------
+ */
+
+struct row {
+    const char *name;
+    void (*take)(struct schemas *s, struct shape *shape, uint32_t place, const struct row *row,
+                 const json_t *value);
+    size_t field; /* in the shape, of what a row of its kind works on */
+};
+
+#define TAKE(what)                                                                                 \
+    static void take_##what(struct schemas *s, struct shape *shape, uint32_t place,                \
+                            const struct row *row, const json_t *value)
+
+static void wrong(struct schemas *s, uint32_t place, const struct row *row, const char *what) {
+    schema_fail(s, BNT_E_FORMAT, place, row->name, "must be %s", what);
+}
+
+TAKE(nothing) {
+    (void)s, (void)shape, (void)place, (void)row, (void)value;
+}
+
+static unsigned type_named(const char *name) {
+    static const struct {
+        const char *name;
+        unsigned type;
+    } types[] = {{"null", SHAPE_NULL},      {"boolean", SHAPE_BOOLEAN}, {"object", SHAPE_OBJECT},
+                 {"array", SHAPE_ARRAY},    {"string", SHAPE_STRING},   {"number", SHAPE_NUMBER},
+                 {"integer", SHAPE_INTEGER}};
+    for (size_t i = 0; name && i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].name, name) == 0) return types[i].type;
+    return 0;
+}
+
+TAKE(type) {
+    unsigned types = type_named(json_string_value(value)), one = types;
+    size_t i;
+    json_t *name;
+    json_array_foreach(value, i, name) {
+        one = type_named(json_string_value(name));
+        types |= one;
+        if (!one) break;
+    }
+    if (!one) wrong(s, place, row, "the name of a type, or an array of them");
+    shape->types &= types;
+}
+
+TAKE(values) {
+    if (strcmp(row->name, "enum") == 0 && (!json_is_array(value) || !json_array_size(value)))
+        wrong(s, place, row, "an array of values");
+    else
+        parts_add(s, &shape->values, value, strcmp(row->name, "enum") == 0 ? place : UINT32_MAX);
+}
+
+/* A count; least: the larger of two holds, else the smaller. */
+static void take_count(struct schemas *s, struct shape *shape, uint32_t place,
+                       const struct row *row, const json_t *value, bool least) {
+    uint32_t *field = (uint32_t *)(void *)((char *)shape + row->field);
+    double n = json_number_value(value);
+    if (!json_is_number(value) || n < 0 || n > 1e15 || (double)(int64_t)n < n) {
+        wrong(s, place, row, "a count");
+        return;
+    }
+    uint32_t v = n < (double)BNT_COUNT_MAX ? (uint32_t)n : (uint32_t)BNT_COUNT_MAX;
+    if (n > (double)BNT_COUNT_MAX && !least) v = BNT_NO_LIMIT; /* no text is that long */
+    if (n > (double)BNT_COUNT_MAX && least)
+        schema_fail(s, BNT_E_LIMIT, place, row->name, "counts to more than %d", BNT_COUNT_MAX);
+    if (least ? v > *field : v < *field) *field = v;
+}
+
+TAKE(least) {
+    take_count(s, shape, place, row, value, true);
+}
+
+TAKE(most) {
+    take_count(s, shape, place, row, value, false);
+}
+
+TAKE(minimum) {
+    bool excluded = row->field;
+    if (!json_is_number(value)) {
+        wrong(s, place, row, "a number");
+        return;
+    }
+    double v = json_number_value(value), old = json_number_value(shape->low);
+    if (shape->low && (v < old || (v <= old && !excluded))) return;
+    shape->low = value;
+    shape->low_excluded = excluded;
+}
+
+TAKE(maximum) {
+    bool excluded = row->field;
+    if (!json_is_number(value)) {
+        wrong(s, place, row, "a number");
+        return;
+    }
+    double v = json_number_value(value), old = json_number_value(shape->high);
+    if (shape->high && (v > old || (v >= old && !excluded))) return;
+    shape->high = value;
+    shape->high_excluded = excluded;
+}
+
+/* A format is its pattern; `place` says whose it is. */
+TAKE(text) {
+    if (!json_is_string(value))
+        wrong(s, place, row, "a string");
+    else if (strcmp(row->name, "format") == 0 && !bnt_format_pattern(json_string_value(value)))
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "'%.60s' is not supported",
+                    json_string_value(value));
+    else
+        parts_add(s, &shape->texts, value, strcmp(row->name, "format") == 0 ? UINT32_MAX : place);
+}
+
+static bool is_schema(const json_t *v) {
+    return json_is_object(v) || json_is_boolean(v);
+}
+
+/* This schema says something of members (or elements): once, whichever keyword comes first. */
+static void note(struct schemas *s, struct parts *p, uint32_t place) {
+    if (p->count && p->list[p->count - 1].place == place) return;
+    parts_add(s, p, s->places[place].schema, place);
+}
+
+TAKE(properties) {
+    const char *name;
+    json_t *v;
+    if (!json_is_object(value)) {
+        wrong(s, place, row, "an object");
+        return;
+    }
+    json_object_foreach((json_t *)value, name, v) {
+        if (!is_schema(v)) wrong(s, place, row, "an object of schemas");
+    }
+    note(s, &shape->objects, place);
+}
+
+TAKE(additional) {
+    if (!is_schema(value)) wrong(s, place, row, "a schema");
+    note(s, &shape->objects, place);
+}
+
+TAKE(required) {
+    size_t i;
+    json_t *name;
+    if (!json_is_array(value)) wrong(s, place, row, "an array of names");
+    json_array_foreach(value, i, name) {
+        if (!json_is_string(name)) wrong(s, place, row, "an array of names");
+    }
+    parts_add(s, &shape->required, value, place);
+}
+
+TAKE(items) {
+    if (json_is_array(value))
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name,
+                    "as an array is of older drafts: prefixItems says the same");
+    else if (!is_schema(value))
+        wrong(s, place, row, "a schema");
+    note(s, &shape->arrays, place);
+}
+
+static bool schemas_in(struct schemas *s, uint32_t place, const struct row *row,
+                       const json_t *value) {
+    size_t i;
+    json_t *v;
+    bool fine = json_is_array(value) && json_array_size(value) > 0;
+    json_array_foreach(value, i, v) {
+        fine = fine && is_schema(v);
+    }
+    if (!fine) wrong(s, place, row, "an array of schemas");
+    return fine;
+}
+
+/* The draft that is named, or the one that counts where none is. */
+static const char *draft_of(const struct schemas *s) {
+    const char *name = json_string_value(json_object_get(s->root, "$schema"));
+    return name ? name : "2020-12";
+}
+
+TAKE(prefix) {
+    if (!strstr(draft_of(s), "2020-12")) {
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "is not of the draft that is named");
+        return;
+    }
+    if (schemas_in(s, place, row, value)) note(s, &shape->arrays, place);
+}
+
+TAKE(all) {
+    size_t i;
+    json_t *v;
+    if (!schemas_in(s, place, row, value)) return;
+    json_array_foreach(value, i, v) {
+        shape_pour(s, shape, schema_place(s, (struct place){v, place, row->name, NULL, i, true}));
+    }
+}
+
+TAKE(choices) {
+    if (schemas_in(s, place, row, value)) parts_add(s, &shape->choices, value, place);
+}
+
+/* ---- references -------------------------------------------------------------------------------
+ */
+
+static int hex(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One name of a pointer, until the next /: %XX, ~0 and ~1 undone. Returns what is behind it. */
+static const char *read_step(const char *at, char out[256]) {
+    size_t n = 0;
+    while (*at && *at != '/' && n < 250) {
+        if (*at == '%' && hex(at[1]) >= 0 && hex(at[2]) >= 0) {
+            out[n++] = (char)(hex(at[1]) << 4 | hex(at[2]));
+            at += 3;
+        } else {
+            out[n++] = *at++;
+        }
+    }
+    out[n] = '\0';
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (out[i] == '~' && (out[i + 1] == '0' || out[i + 1] == '1'))
+            out[kept++] = out[++i] == '0' ? '~' : '/';
+        else
+            out[kept++] = out[i];
+    }
+    out[kept] = '\0';
+    return at;
+}
+
+static const json_t *target_of(const struct schemas *s, const char *pointer) {
+    const json_t *at = s->root;
+    char name[256];
+    while (at && *pointer == '/') {
+        pointer = read_step(pointer + 1, name);
+        if (json_is_array(at)) {
+            char *end;
+            unsigned long i = strtoul(name, &end, 10);
+            at = *name >= '0' && *name <= '9' && !*end ? json_array_get(at, i) : NULL;
+        } else {
+            at = json_object_get(at, name);
+        }
+    }
+    return *pointer ? NULL : at;
+}
+
+static bool is_alone(const json_t *schema);
+
+TAKE(reference) {
+    const char *to = json_string_value(value);
+    if (strstr(draft_of(s), "/draft-0") && !is_alone(s->places[place].schema)) {
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name,
+                    "stands beside other keywords, which the draft that is named ignores");
+        return;
+    }
+    if (!to) {
+        wrong(s, place, row, "a string");
+        return;
+    }
+    if (to[0] != '#' || (to[1] && to[1] != '/')) {
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name,
+                    "'%.60s': only what is in the schema itself, as #/$defs/NAME", to);
+        return;
+    }
+    const json_t *target = target_of(s, to + 1);
+    if (!is_schema(target))
+        schema_fail(s, BNT_E_FORMAT, place, row->name, "'%.60s': there is no such schema", to);
+    else
+        shape_pour(s, shape,
+                   schema_place(s, (struct place){target, place, row->name, NULL, SIZE_MAX, true}));
+}
+
+TAKE(dialect) {
+    static const char *const known[] = {"https://json-schema.org/draft/2020-12/schema",
+                                        "https://json-schema.org/draft/2019-09/schema",
+                                        "http://json-schema.org/draft-07/schema",
+                                        "http://json-schema.org/draft-06/schema"};
+    const char *name = json_string_value(value);
+    (void)shape;
+    for (size_t i = 0; name && i < sizeof known / sizeof *known; i++) {
+        size_t n = strlen(known[i]);
+        if (strncmp(name, known[i], n) == 0 && (!name[n] || strcmp(name + n, "#") == 0)) return;
+    }
+    schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "'%.60s' is not a known draft",
+                name ? name : "");
+}
+
+TAKE(id) {
+    (void)shape, (void)value;
+    if (s->places[place].schema != s->root)
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "is supported at the top only");
+}
+
+TAKE(unique) {
+    (void)shape;
+    if (!json_is_false(value))
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "is not supported");
+}
+
+#define F(member) offsetof(struct shape, member)
+static const struct row rows[] = {
+    {"$schema", take_dialect, 0},
+    {"$id", take_id, 0},
+    {"$ref", take_reference, 0},
+    {"type", take_type, 0},
+    {"enum", take_values, 0},
+    {"const", take_values, 0},
+    {"minLength", take_least, F(min_length)},
+    {"maxLength", take_most, F(max_length)},
+    {"pattern", take_text, 0},
+    {"format", take_text, 0},
+    {"minimum", take_minimum, 0},
+    {"exclusiveMinimum", take_minimum, 1},
+    {"maximum", take_maximum, 0},
+    {"exclusiveMaximum", take_maximum, 1},
+    {"properties", take_properties, 0},
+    {"additionalProperties", take_additional, 0},
+    {"required", take_required, 0},
+    {"minProperties", take_least, F(min_members)},
+    {"maxProperties", take_most, F(max_members)},
+    {"items", take_items, 0},
+    {"prefixItems", take_prefix, 0},
+    {"minItems", take_least, F(min_items)},
+    {"maxItems", take_most, F(max_items)},
+    {"uniqueItems", take_unique, 0},
+    {"allOf", take_all, 0},
+    {"anyOf", take_choices, 0},
+    {"oneOf", take_choices, 0},
+    /* these say nothing about instances */
+    {"$defs", take_nothing, 0},
+    {"definitions", take_nothing, 0},
+    {"$comment", take_nothing, 0},
+    {"$anchor", take_nothing, 0},
+    {"title", take_nothing, 0},
+    {"description", take_nothing, 0},
+    {"default", take_nothing, 0},
+    {"example", take_nothing, 0},
+    {"examples", take_nothing, 0},
+    {"deprecated", take_nothing, 0},
+    {"readOnly", take_nothing, 0},
+    {"writeOnly", take_nothing, 0},
+    {"contentEncoding", take_nothing, 0},
+    {"contentMediaType", take_nothing, 0},
+    {"contentSchema", take_nothing, 0},
+};
+
+/* No keyword beside its $ref says anything of instances. */
+static bool is_alone(const json_t *schema) {
+    bool alone = true;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && alone; i++)
+        alone = rows[i].take == take_nothing || rows[i].take == take_reference ||
+                rows[i].take == take_dialect || rows[i].take == take_id ||
+                !json_object_get(schema, rows[i].name);
+    return alone;
+}
+
+/* The schema stands in its own way: it would have to be known to be known. */
+static bool is_within_itself(const struct schemas *s, uint32_t place) {
+    const json_t *schema = s->places[place].schema;
+    while (s->places[place].same) {
+        place = s->places[place].parent;
+        if (s->places[place].schema == schema) return true;
+    }
+    return false;
+}
+
+void shape_pour(struct schemas *s, struct shape *shape, uint32_t place) {
+    if (s->status != BNT_OK) return;
+    const json_t *schema = s->places[place].schema;
+    const char *keyword;
+    json_t *value;
+    if (is_within_itself(s, place)) {
+        schema_fail(s, BNT_E_UNSUPPORTED, place, NULL,
+                    "it refers to itself without a step inwards");
+        return;
+    }
+    for (size_t i = 0; i < shape->done.count; i++)
+        if (shape->done.list[i].json == schema) return;
+    parts_add(s, &shape->done, schema, place);
+    if (json_is_false(schema)) shape->types = 0;
+    json_object_foreach((json_t *)schema, keyword, value) {
+        size_t i = 0;
+        while (i < sizeof rows / sizeof *rows && strcmp(rows[i].name, keyword) != 0) i++;
+        if (i == sizeof rows / sizeof *rows)
+            schema_fail(s, BNT_E_UNSUPPORTED, place, NULL, "keyword '%.60s' is not supported",
+                        keyword);
+        else
+            rows[i].take(s, shape, place, &rows[i], value);
+        if (s->status != BNT_OK) return;
+    }
+}
+
+void shape_member(struct schemas *s, const struct shape *shape, const char *name,
+                  struct parts *out) {
+    for (size_t i = 0; i < shape->objects.count; i++) {
+        const struct part *p = &shape->objects.list[i];
+        const json_t *v = json_object_get(json_object_get(p->json, "properties"), name);
+        struct place place = {v, p->place, "properties", name, SIZE_MAX, false};
+        if (!v)
+            place = (struct place){json_object_get(p->json, "additionalProperties"),
+                                   p->place,
+                                   "additionalProperties",
+                                   NULL,
+                                   SIZE_MAX,
+                                   false};
+        if (place.schema) parts_add(s, out, place.schema, schema_place(s, place));
+    }
+}

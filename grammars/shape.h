@@ -1,0 +1,108 @@
+/*
+ * shape.h - what several schemas together ask of one value; for the files of schemas only.
+ *
+ * The idea: schemas that hold at once (allOf, $ref, siblings) are poured into one shape, keyword
+ * by keyword; what is a choice (anyOf, oneOf) waits in the shape until the rest is known.
+ */
+#ifndef BNT_GRAMMARS_SHAPE_H
+#define BNT_GRAMMARS_SHAPE_H
+
+#include "json.h"
+#include "schema.h"
+
+enum {
+    SHAPE_NULL = 1,
+    SHAPE_BOOLEAN = 2,
+    SHAPE_OBJECT = 4,
+    SHAPE_ARRAY = 8,
+    SHAPE_STRING = 16,
+    SHAPE_INTEGER = 32,
+    SHAPE_FRACTION = 64, /* numbers that are no integers */
+    SHAPE_NUMBER = SHAPE_INTEGER | SHAPE_FRACTION,
+    SHAPE_ALL = 127,
+};
+
+/* A schema, and how one came to it: printed when it is refused. */
+struct place {
+    const json_t *schema;
+    uint32_t parent;  /* UINT32_MAX: none */
+    const char *word; /* the keyword of the parent */
+    const char *name; /* the member or NULL */
+    size_t index;     /* of an array; SIZE_MAX: none */
+    bool same;        /* it is about the same value as the parent */
+};
+
+/* A part of a schema, and the schema's place. */
+struct part {
+    const json_t *json;
+    uint32_t place;
+};
+
+struct parts {
+    struct part *list;
+    size_t count, capacity;
+};
+
+struct shape {
+    unsigned types;
+    struct parts done;     /* schemas that are in it */
+    struct parts values;   /* arrays of which it is one value, each; or the value of `const` */
+    struct parts texts;    /* patterns and formats, as strings */
+    struct parts objects;  /* schemas that say something of members */
+    struct parts arrays;   /* ... of elements */
+    struct parts required; /* arrays of names */
+    struct parts choices;  /* arrays of schemas; those of oneOf have one_of set */
+    uint32_t min_length, max_length, min_items, max_items, min_members, max_members;
+    const json_t *low, *high; /* numbers */
+    bool low_excluded, high_excluded;
+};
+
+struct schemas {
+    struct bnt_grammar *g;
+    struct bnt_schema_options options;
+    struct bnt_json_style style;
+    const json_t *root;
+    bnt_expr any; /* any value; BNT_EXPR_NEVER until it is asked for */
+    struct place *places;
+    size_t n_places, place_capacity;
+    struct wanted { /* rules, in the order in which they came up */
+        uint64_t hash;
+        uint32_t rule;
+        struct parts of; /* sorted schemas */
+    } * rules;
+    size_t n_rules, rule_capacity;
+    unsigned expansions;
+    struct bnt_err *err;
+    int status;
+};
+
+/* Notes a failure unless there was one; names the place, and the keyword unless NULL. */
+__attribute__((format(printf, 5, 6))) void schema_fail(struct schemas *s, int status,
+                                                       uint32_t place, const char *keyword,
+                                                       const char *fmt, ...);
+uint32_t schema_place(struct schemas *s, struct place place);
+bool parts_add(struct schemas *s, struct parts *p, const json_t *json, uint32_t place);
+
+/* pour.c */
+struct shape shape_any(void);
+void shape_free(struct shape *shape);
+void shape_copy(struct schemas *s, struct shape *to, const struct shape *from);
+void shape_pour(struct schemas *s, struct shape *shape, uint32_t place);
+/* The schemas that a member of this name falls under, as places. */
+void shape_member(struct schemas *s, const struct shape *shape, const char *name,
+                  struct parts *out);
+
+/* compare.c: whether no value is of both; false where that cannot be seen. */
+bool shape_disjoint(struct schemas *s, const struct shape *a, const struct shape *b,
+                    unsigned depth);
+/* Whether the value is of the shape, its own list of values left aside. */
+enum fits { FITS_NOT, FITS, FITS_UNKNOWN };
+enum fits shape_fits(const struct shape *shape, const json_t *value);
+bool json_same(const json_t *a, const json_t *b); /* 1 and 1.0 are */
+
+/* shape_expr.c */
+bnt_expr shape_expand(struct schemas *s, struct shape *shape, uint32_t place);
+/* The rule of a value that falls under all of these. */
+bnt_expr schema_rule(struct schemas *s, struct parts *of);
+
+#endif

@@ -1,0 +1,310 @@
+/*
+ * shape_expr.c - shapes as expressions: choices are divided, then each type has its text.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pattern.h"
+#include "shape.h"
+
+enum { EXPANSIONS = 4096 }; /* of choices within choices, in one schema */
+
+static bnt_expr any_value(struct schemas *s) {
+    if (s->any == BNT_EXPR_NEVER) s->any = bnt_json_any(s->g, &s->style);
+    return s->any;
+}
+
+static bnt_expr rule_or_any(struct schemas *s, struct parts *of) {
+    return of->count ? schema_rule(s, of) : any_value(s);
+}
+
+/* ---- values -----------------------------------------------------------------------------------
+ */
+
+static bool among(const struct part *p, const json_t *value) {
+    if (p->place == UINT32_MAX) return json_same(p->json, value);
+    for (size_t i = 0; i < json_array_size(p->json); i++)
+        if (json_same(json_array_get(p->json, i), value)) return true;
+    return false;
+}
+
+/* Those of the first list that are in the others and of the rest of the shape. */
+static bnt_expr listed(struct schemas *s, const struct shape *shape, uint32_t place) {
+    const struct part *first = shape->values.list;
+    size_t n = first->place == UINT32_MAX ? 1 : json_array_size(first->json), count = 0;
+    bnt_expr *list = malloc(n * sizeof *list), e;
+    if (!list) return bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an enum");
+    for (size_t i = 0; i < n; i++) {
+        const json_t *v = first->place == UINT32_MAX ? first->json : json_array_get(first->json, i);
+        bool in_all = true;
+        for (size_t k = 1; k < shape->values.count; k++)
+            in_all = in_all && among(&shape->values.list[k], v);
+        enum fits fits = in_all ? shape_fits(shape, v) : FITS_NOT;
+        if (fits == FITS_UNKNOWN)
+            schema_fail(s, BNT_E_UNSUPPORTED, place, NULL,
+                        "enum or const beside a pattern, format or schema of the value's parts");
+        if (fits == FITS) list[count++] = bnt_json_value(s->g, &s->style, s->options.any_order, v);
+    }
+    e = bnt_alt(s->g, list, count);
+    free(list);
+    return e;
+}
+
+static bnt_expr string_of(struct schemas *s, const struct shape *shape) {
+    bool counted = shape->min_length > 0 || shape->max_length != BNT_NO_LIMIT;
+    if (!shape->texts.count) return bnt_json_string(s->g, shape->min_length, shape->max_length);
+    const struct part *first = &shape->texts.list[0];
+    bool format = first->place == UINT32_MAX;
+    uint32_t place = format ? shape->done.list[0].place : first->place;
+    for (size_t i = 1; i < shape->texts.count; i++) {
+        if (json_equal(shape->texts.list[i].json, first->json)) continue;
+        schema_fail(s, BNT_E_UNSUPPORTED, place, NULL, "two patterns or formats for one string");
+        return BNT_EXPR_NEVER;
+    }
+    if (counted && !(shape->min_length == 1 && shape->max_length == BNT_NO_LIMIT && format)) {
+        schema_fail(s, BNT_E_UNSUPPORTED, place, NULL,
+                    "minLength or maxLength beside a pattern or format");
+        return BNT_EXPR_NEVER;
+    }
+    const char *text = json_string_value(first->json);
+    if (format) text = bnt_format_pattern(text);
+    struct bnt_err why = {0};
+    bnt_expr body, quote = bnt_text(s->g, "\"");
+    int status = bnt_pattern_compile(
+        s->g, text, format ? strlen(text) : json_string_length(first->json), &body, &why);
+    if (status != BNT_OK) schema_fail(s, status, place, NULL, "%.300s", why.text);
+    return bnt_seq3(s->g, quote, body, quote);
+}
+
+static bnt_expr number_of(struct schemas *s, const struct shape *shape) {
+    char low[BNT_NUMBER_TEXT], high[BNT_NUMBER_TEXT];
+    if (shape->low) bnt_json_number_text(shape->low, low, true);
+    if (shape->high) bnt_json_number_text(shape->high, high, true);
+    return bnt_json_number(s->g, (struct bnt_bound){shape->low ? low : NULL, shape->low_excluded},
+                           (struct bnt_bound){shape->high ? high : NULL, shape->high_excluded},
+                           !(shape->types & SHAPE_FRACTION));
+}
+
+static bnt_expr enclosed(struct schemas *s, const char *open, bnt_expr inside, const char *close) {
+    bnt_expr parts[] = {bnt_text(s->g, open), s->style.open, inside, s->style.close,
+                        bnt_text(s->g, close)};
+    return bnt_seq(s->g, parts, 5);
+}
+
+static bnt_expr array_of(struct schemas *s, const struct shape *shape) {
+    size_t n = 0;
+    for (size_t i = 0; i < shape->arrays.count; i++) {
+        size_t here = json_array_size(json_object_get(shape->arrays.list[i].json, "prefixItems"));
+        n = here > n ? here : n;
+    }
+    if (n > shape->max_items) n = shape->max_items;
+    bnt_expr *elements = malloc((n + 1) * sizeof *elements), e;
+    if (!elements) return bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an array");
+    for (size_t at = 0; at <= n; at++) { /* the last one stands for all further ones */
+        struct parts of = {0};
+        for (size_t i = 0; i < shape->arrays.count; i++) {
+            const struct part *p = &shape->arrays.list[i];
+            const json_t *prefix = json_object_get(p->json, "prefixItems");
+            struct place place = {
+                json_array_get(prefix, at), p->place, "prefixItems", NULL, at, false};
+            if (at >= json_array_size(prefix))
+                place = (struct place){
+                    json_object_get(p->json, "items"), p->place, "items", NULL, SIZE_MAX, false};
+            if (place.schema) parts_add(s, &of, place.schema, schema_place(s, place));
+        }
+        elements[at] = rule_or_any(s, &of);
+        free(of.list);
+    }
+    e = bnt_list(s->g, s->style.comma, elements, n, elements[n], shape->min_items,
+                 shape->max_items);
+    free(elements);
+    return enclosed(s, "[", e, "]");
+}
+
+/* ---- objects ----------------------------------------------------------------------------------
+ */
+
+struct names {
+    const char **list;
+    bool *required;
+    size_t count, capacity;
+};
+
+static void add_name(struct schemas *s, struct names *n, const char *name, bool required) {
+    if (s->g->status != BNT_OK) return; /* of a schema that is refused no more is looked at */
+    for (size_t i = 0; i < n->count; i++) {
+        if (strcmp(n->list[i], name) != 0) continue;
+        n->required[i] |= required;
+        return;
+    }
+    if (n->count == BNT_NAMES_MAX) {
+        bnt_grammar_fail(s->g, BNT_E_LIMIT, "an object of more than %d members", BNT_NAMES_MAX);
+        return;
+    }
+    if (n->count == n->capacity) {
+        size_t capacity = 2 * n->capacity + 16;
+        const char **list = reallocarray(n->list, capacity, sizeof *list);
+        if (list) n->list = list;
+        bool *flags = reallocarray(n->required, capacity, sizeof *flags);
+        if (flags) n->required = flags;
+        if (!list || !flags) {
+            bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an object");
+            return;
+        }
+        n->capacity = capacity;
+    }
+    n->list[n->count] = name;
+    n->required[n->count++] = required;
+}
+
+static void collect_names(struct schemas *s, const struct shape *shape, struct names *n) {
+    for (size_t i = 0; i < shape->objects.count; i++) {
+        const char *name;
+        json_t *v;
+        json_object_foreach(json_object_get(shape->objects.list[i].json, "properties"), name, v) {
+            add_name(s, n, name, false);
+        }
+    }
+    for (size_t i = 0; i < shape->required.count; i++) {
+        size_t k;
+        json_t *v;
+        json_array_foreach(shape->required.list[i].json, k, v) {
+            add_name(s, n, json_string_value(v), true);
+        }
+    }
+}
+
+/* A member with none of the names, or NEVER. */
+static bnt_expr other_member(struct schemas *s, const struct shape *shape, const struct names *n) {
+    struct parts of = {0};
+    bool said = false, named = false;
+    for (size_t i = 0; i < shape->objects.count; i++) {
+        const struct part *p = &shape->objects.list[i];
+        const json_t *v = json_object_get(p->json, "additionalProperties");
+        named |= json_object_get(p->json, "properties") != NULL;
+        if (!v) continue;
+        said = true;
+        parts_add(s, &of, v,
+                  schema_place(s, (struct place){v, p->place, "additionalProperties", NULL,
+                                                 SIZE_MAX, false}));
+    }
+    bnt_expr e = BNT_EXPR_NEVER;
+    if (said || !named || s->options.open)
+        e = bnt_seq3(s->g, bnt_json_other_string(s->g, n->list, n->count), s->style.colon,
+                     rule_or_any(s, &of));
+    free(of.list);
+    return e;
+}
+
+static bool is_never(const struct schemas *s, const struct shape *shape) {
+    (void)s;
+    for (size_t i = 0; i < shape->objects.count; i++)
+        if (json_is_false(json_object_get(shape->objects.list[i].json, "additionalProperties")))
+            return true;
+    return false;
+}
+
+static bnt_expr object_of(struct schemas *s, const struct shape *shape, uint32_t place) {
+    struct names n = {0};
+    uint32_t min = shape->min_members, must = 0;
+    collect_names(s, shape, &n);
+    struct bnt_member *members = malloc((n.count + 1) * sizeof *members);
+    bnt_expr e = BNT_EXPR_NEVER;
+    if (!members) {
+        bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an object");
+        goto out;
+    }
+    for (size_t i = 0; i < n.count && s->status == BNT_OK; i++) {
+        struct parts of = {0};
+        shape_member(s, shape, n.list[i], &of);
+        members[i] =
+            (struct bnt_member){bnt_seq3(s->g, bnt_json_quoted(s->g, n.list[i], strlen(n.list[i])),
+                                         s->style.colon, rule_or_any(s, &of)),
+                                n.required[i]};
+        must += n.required[i];
+        free(of.list);
+    }
+    if (s->status != BNT_OK) goto out; /* the loop ended early: not every member is set */
+    bnt_expr other = is_never(s, shape) ? BNT_EXPR_NEVER : other_member(s, shape, &n);
+    if (other != BNT_EXPR_NEVER) { /* whose names may repeat: their number is not that of members */
+        if (min <= must) min = 0;
+        if (min > 1)
+            schema_fail(s, BNT_E_UNSUPPORTED, place, "minProperties",
+                        "above 1 needs additionalProperties false");
+    }
+    e = bnt_set(s->g, s->style.comma, members, n.count, other, min, shape->max_members,
+                !s->options.any_order || n.count > BNT_SET_MEMBERS);
+    e = enclosed(s, "{", e, "}");
+out:
+    free(members);
+    free(n.list);
+    free(n.required);
+    return e;
+}
+
+static bnt_expr plain(struct schemas *s, const struct shape *shape, uint32_t place) {
+    bnt_expr list[7];
+    size_t n = 0;
+    if (shape->values.count) return listed(s, shape, place);
+    if (shape->types & SHAPE_NULL) list[n++] = bnt_text(s->g, "null");
+    if (shape->types & SHAPE_BOOLEAN)
+        list[n++] = bnt_alt2(s->g, bnt_text(s->g, "true"), bnt_text(s->g, "false"));
+    if (shape->types & SHAPE_STRING) list[n++] = string_of(s, shape);
+    if (shape->types & SHAPE_NUMBER) list[n++] = number_of(s, shape);
+    if (shape->types & SHAPE_ARRAY) list[n++] = array_of(s, shape);
+    if (shape->types & SHAPE_OBJECT) list[n++] = object_of(s, shape, place);
+    return bnt_alt(s->g, list, n);
+}
+
+/* ---- choices ----------------------------------------------------------------------------------
+ */
+
+static bool is_one_of(const struct schemas *s, const struct part *choice) {
+    return json_object_get(s->places[choice->place].schema, "oneOf") == choice->json;
+}
+
+static void check_disjoint(struct schemas *s, const struct shape *branches, size_t n,
+                           uint32_t place) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = i + 1; k < n && s->status == BNT_OK; k++)
+            if (!shape_disjoint(s, &branches[i], &branches[k], 0))
+                schema_fail(s, BNT_E_UNSUPPORTED, place, "oneOf",
+                            "it cannot be seen that schemas %zu and %zu exclude each other; if "
+                            "either will do, anyOf says so",
+                            i, k);
+}
+
+bnt_expr shape_expand(struct schemas *s, struct shape *shape, uint32_t place) {
+    if (s->status != BNT_OK || shape->types == 0) return BNT_EXPR_NEVER;
+    if (++s->expansions > EXPANSIONS)
+        schema_fail(s, BNT_E_LIMIT, place, NULL, "more than %d combinations of choices",
+                    EXPANSIONS);
+    if (!shape->choices.count) return plain(s, shape, place);
+    struct part choice = shape->choices.list[--shape->choices.count];
+    size_t n = json_array_size(choice.json);
+    bool one_of = is_one_of(s, &choice);
+    struct shape *branches = calloc(n, sizeof *branches);
+    bnt_expr *list = malloc(n * sizeof *list), e = BNT_EXPR_NEVER;
+    if (!branches || !list) {
+        bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for %zu choices", n);
+        goto out;
+    }
+    for (size_t i = 0; i < n && s->status == BNT_OK; i++) {
+        shape_copy(s, &branches[i], shape);
+        struct place branch = {json_array_get(choice.json, i),
+                               choice.place,
+                               one_of ? "oneOf" : "anyOf",
+                               NULL,
+                               i,
+                               true};
+        shape_pour(s, &branches[i], schema_place(s, branch));
+    }
+    if (one_of) check_disjoint(s, branches, n, choice.place);
+    for (size_t i = 0; i < n; i++) list[i] = shape_expand(s, &branches[i], place);
+    e = bnt_alt(s->g, list, n);
+out:
+    for (size_t i = 0; branches && i < n; i++) shape_free(&branches[i]);
+    free(branches);
+    free(list);
+    return e;
+}
