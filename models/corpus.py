@@ -234,8 +234,8 @@ def read(path, encoding="utf-8"):
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    ap.add_argument("--out", default="build/corpus")
-    out = ap.parse_args().out
+    ap.add_argument("--corpus", default="build/corpus")
+    out = ap.parse_args().corpus
     raw = os.path.join(out, "raw")
     deb = fetch(raw)
     go = os.path.join(deb, "usr/share/gocode/src/github.com")

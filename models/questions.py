@@ -219,6 +219,14 @@ def held_out(*what):
     return zlib.crc32("/".join(map(str, what)).encode()) % 8 == 0
 
 
+def worked(a, sign, b):
+    """The working before the answer: ones and tens by themselves, so that no step needs a carry of another."""
+    if sign == "-" or max(a, b) < 10 or min(a, b) == 0:
+        return ""
+    ones, tens = a % 10 + b % 10, 10 * (a // 10 + b // 10)
+    return "%d + %d = %d, %d + %d = %d, so " % (a % 10, b % 10, ones, a - a % 10, b - b % 10, tens)
+
+
 class Questions:
     """All questions: pick(kind) -> (question, answer, key words of a right answer, held out?)."""
 
@@ -231,7 +239,7 @@ class Questions:
         "symbol": 8,
         "element": 2,
         "opposite": 6,
-        "sum": 22,
+        "sum": 24,
         "difference": 3,
         "who": 3,
         "unknown": 8,
@@ -282,7 +290,7 @@ class Questions:
                 x = x.replace("+", "plus").replace("-", "minus")
             secret = max(a, b) <= SUM_TO and held_out(kind, min(a, b), max(a, b))
             sign = "+" if kind == "sum" else "-"
-            return wording.format(x=x), "%d %s %d = %s." % (a, sign, b, value), value, secret
+            return wording.format(x=x), worked(a, sign, b) + "%d %s %d = %s." % (a, sign, b, value), value, secret
         if kind == "who":
             questions, answer = rng.choice(WHO)
             question = rng.choice(questions.split("|"))

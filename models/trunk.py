@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+"""Keeps a trunk in the tree, so that training goes on from it on another machine.
+
+A checkpoint is 116 MB; what a later run needs of it fits in 10: every row of a matrix as int8 steps
+of its largest value (a step is far below what one update moves), norms as they are, the optimizer's
+averages not at all (they come back within a hundred steps). The digest of the vocabulary is kept
+with it: ids of another one would mean other pieces. `trunk.py OUT/trunk.pt` writes models/trunk.npz;
+train.py begins from that when OUT holds no trunk yet.
+"""
+import argparse
+import hashlib
+import json
+import os
+
+import numpy as np
+import torch
+
+from model import size, views
+
+KEPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trunk.npz")
+
+
+def digest(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def save(state, vocabulary, path):
+    arrays = {}
+    for name, w in views(state["flat"], state["config"]).items():
+        if w.dim() == 1:
+            arrays[name] = w.numpy()
+            continue
+        step = w.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+        arrays[name] = (w / step).round().to(torch.int8).numpy()
+        arrays[name + ".step"] = step.numpy()
+    about = {k: state[k] for k in ("config", "step", "tokens", "seconds")}
+    about["vocabulary"] = digest(vocabulary)
+    with open(path + ".tmp", "wb") as f:
+        np.savez_compressed(f, about=json.dumps(about), **arrays)
+    os.replace(path + ".tmp", path)
+
+
+def load(vocabulary, path=KEPT):
+    """The state that train.py resumes, or None when no trunk is kept."""
+    if not os.path.exists(path):
+        return None
+    with np.load(path) as kept:
+        state = json.loads(str(kept["about"]))
+        if state.pop("vocabulary") != digest(vocabulary):
+            raise SystemExit("%s was trained with another vocabulary than %s" % (path, vocabulary))
+        state["flat"] = torch.zeros(size(state["config"]))
+        for name, w in views(state["flat"], state["config"]).items():
+            w.copy_(torch.from_numpy(kept[name]))
+            if w.dim() == 2:
+                w.mul_(torch.from_numpy(kept[name + ".step"]))
+    state["m"], state["v"] = torch.zeros_like(state["flat"]), torch.zeros_like(state["flat"])
+    return state
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ap.add_argument("checkpoint")
+    ap.add_argument("--vocabulary", default="build/corpus/vocabulary.json")
+    ap.add_argument("--out", default=KEPT)
+    args = ap.parse_args()
+    state = torch.load(args.checkpoint, map_location="cpu")
+    save(state, args.vocabulary, args.out)
+    print("%s: step %d, %d bytes" % (args.out, state["step"], os.path.getsize(args.out)))
+
+
+if __name__ == "__main__":
+    main()
