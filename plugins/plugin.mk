@@ -10,9 +10,9 @@ PLUGIN_FILES := $(PLUGINS_HERE:%=$(BUILD)/plugins/%.so)
 plugins: $(PLUGIN_FILES)
 
 define plugin_rules
-$(BUILD)/obj/plugins/$(1)/%.o: plugins/$(1)/%.c
+$(BUILD)/obj/plugins/$(1)/%.o: plugins/$(1)/%.c $(BUILD)/flags
 	@mkdir -p $$(@D)
-	$$(call run,CC,$$@)$$(CC) $$(STD) $$(OPT) -O3 $$(WARN) $$($(1)_CFLAGS) -Icore/include $$(CPPFLAGS) $$(CFLAGS) \
+	$$(call run,CC,$$@)$$(CC) $$(STD) $$(HERE) $$(OPT) -O3 $$(WARN) $$($(1)_CFLAGS) -Icore/include $$(CPPFLAGS) $$(CFLAGS) \
 	    $$(DEPGEN) -c -o $$@ $$<
 
 $(BUILD)/plugins/$(1).so: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/$(1)/*.c))

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/sha256.h"
-#include "receipt.h"
+#include "facts.h"
 
 enum { SHORT = 16 }; /* digits of a field's seal */
 
@@ -90,27 +90,5 @@ int bnt_receipt_seals(const json_t *receipt, json_t **out, struct bnt_err *err) 
         o = NULL;
     }
     *out = o;
-    return status;
-}
-
-int bnt_receipt_build(json_t **out, const struct bnt_engine *e, const struct bnt_session *s,
-                      const struct bnt_receipt_run *run, struct bnt_err *err) {
-    struct bnt_err why = {.status = BNT_E_NOMEM, .text = "out of memory: the receipt"};
-    json_t *receipt = json_object(), *seals = NULL;
-    int status;
-    *out = NULL;
-    if (json_object_set_new(receipt, "result", bnt_receipt_result(e, s, run, &why)) != 0 ||
-        json_object_set_new(receipt, "circumstance", bnt_receipt_circumstance(e, s, run)) != 0)
-        status = bnt_fail(err, why.status, "%s", why.text);
-    else
-        status = bnt_receipt_seals(receipt, &seals, err);
-    if (status == BNT_OK && json_object_update(receipt, seals) != 0)
-        status = bnt_fail_nomem(err, "the receipt", 0);
-    if (status == BNT_OK) status = bnt_receipt_check(receipt, err); /* never one we would refuse */
-    json_decref(seals);
-    if (status == BNT_OK)
-        *out = receipt;
-    else
-        json_decref(receipt);
     return status;
 }

@@ -7,7 +7,9 @@
  */
 #include <string.h>
 
-#include "receipt.h"
+#include "read.h"
+#include "run/logprob.h"
+#include "run/sample.h"
 
 enum kind {
     END, /* of a table */
@@ -51,6 +53,8 @@ struct field {
     { .name = (key), .kind = HEX, .lo = 64 }
 #define FLOAT(key)                                                                                 \
     { .name = (key), .kind = HEX, .lo = 8 }
+#define FLOAT_IF(key)                                                                              \
+    { .name = (key), .kind = HEX, .lo = 8, .optional = true }
 #define TOKEN(key)                                                                                 \
     { .name = (key), .kind = INTEGER, .lo = -1, .hi = ID_MOST }
 #define PART(key, m)                                                                               \
@@ -97,17 +101,36 @@ static const struct field prompt[] = {
     FLAG("add_bos"),     FLAG("parse_special"),    FLAG("exact"),
     COUNT("bytes"),      HASH_OF("blake3"),        HASH_OF("sha256"),
     FLAG("recoverable"), LIST_OF("ids", an_id, 1), FINISH};
-static const struct field sampling[] = {FLOAT("temperature"),
-                                        UINT32("top_k"),
-                                        FLOAT("top_p"),
-                                        FLOAT("min_p"),
-                                        FLOAT("repeat_penalty"),
-                                        UINT32("repeat_last"),
-                                        {.name = "seed", .kind = DECIMAL},
-                                        FINISH};
-static const struct field limits[] = {COUNT("predict"), COUNT("context"), FLAG("ignore_eos"),
-                                      LIST_OF("stops", a_stop, 0), FINISH};
+static const struct field bias[] = {
+    {.name = "id", .kind = INTEGER, .hi = ID_MOST}, FLOAT("bias"), FINISH};
+static const struct field a_bias[] = {{.kind = OBJECT, .members = bias}};
+static const struct field sampling[] = {
+    FLOAT("temperature"),
+    UINT32("top_k"),
+    FLOAT("top_p"),
+    FLOAT("min_p"),
+    FLOAT("repeat_penalty"),
+    UINT32("repeat_last"),
+    {.name = "seed", .kind = DECIMAL},
+    FLOAT_IF("presence_penalty"),
+    FLOAT_IF("frequency_penalty"),
+    {.name = "logit_bias", .kind = LIST, .lo = 1, .members = a_bias, .optional = true},
+    {.name = "logprobs", .kind = INTEGER, .hi = BNT_LOGPROBS_MOST, .optional = true},
+    FINISH};
+static const struct field constraint[] = {WORD("kind", "json-schema gbnf json calls"),
+                                          HASH_OF("sha256"), FINISH};
+static const struct field limits[] = {
+    COUNT("predict"),
+    COUNT("context"),
+    FLAG("ignore_eos"),
+    LIST_OF("stops", a_stop, 0),
+    {.name = "constraint", .kind = OBJECT, .members = constraint, .optional = true},
+    FINISH};
+static const struct field step_logprobs[] = {FLOAT("logprob"), LIST_OF("top_ids", an_id, 0),
+                                             LIST_OF("top_logprobs", a_float, 0), FINISH};
+static const struct field of_a_step[] = {{.kind = OBJECT, .members = step_logprobs}};
 static const struct field output[] = {
+    {.name = "logprobs", .kind = LIST, .members = of_a_step, .optional = true},
     LIST_OF("ids", an_id, 0),
     LIST_OF("logits", a_float, 0),
     LIST_OF("hidden_chain", a_seal, 0),
@@ -164,10 +187,18 @@ static const struct field machine[] = {WORD("target", "x86_64 aarch64 other"),
                                        COUNT("l3_bytes"),
                                        COUNT("memory_bytes"),
                                        FINISH};
-static const struct field backend[] = {WORD("name", NULL), ANY("version"),
-                                       ANY("variant"),     WORD("abi", NULL),
-                                       ANY("path"),        {.name = "sha256", .kind = HASH},
-                                       ANY("by_judge"),    FINISH};
+static const struct field backend[] = {
+    WORD("name", NULL),
+    ANY("version"),
+    ANY("variant"),
+    WORD("abi", NULL),
+    ANY("path"),
+    {.name = "sha256", .kind = HASH},
+    ANY("by_judge"),
+    {.name = "base", .kind = NAME, .optional = true},
+    {.name = "base_sha256", .kind = HEX, .lo = 64, .optional = true},
+    {.name = "by_base", .kind = TEXT, .optional = true},
+    FINISH};
 static const struct field candidate[] = {WORD("name", NULL),
                                          ANY("path"),
                                          {.name = "priority", .kind = INTEGER, -MOST, MOST},
@@ -192,6 +223,7 @@ static const struct field environment[] = {
     FINISH};
 static const struct field i2s[] = {WORD("known", "stated found assumed"), WORD("seen", "a b c"),
                                    COUNT("margin"), FINISH};
+static const struct field draft[] = {COUNT("proposed"), COUNT("accepted"), FINISH};
 static const struct field circumstance[] = {
     {.name = "timestamp", .kind = TIME},
     WORD("version", NULL),
@@ -208,10 +240,17 @@ static const struct field circumstance[] = {
     PART("memory", memory),
     PART("environment", environment),
     {.name = "i2s", .kind = OBJECT, .members = i2s, .optional = true},
+    {.name = "draft", .kind = OBJECT, .members = draft, .optional = true},
     FINISH};
+static const struct field signature[] = {WORD("algorithm", NULL),
+                                         HASH_OF("public_key"),
+                                         {.name = "value", .kind = HEX, .lo = 128},
+                                         FINISH};
 #define OF_EVERY_RECEIPT                                                                           \
     PART("circumstance", circumstance), HASH_OF("result_sha256"), HASH_OF("circumstance_sha256"),  \
-        MAP_OF("field_sha256", a_seal)
+        MAP_OF("field_sha256", a_seal), {                                                          \
+        .name = "signature", .kind = OBJECT, .members = signature, .optional = true                \
+    }
 static const struct field of_run[] = {PART("result", result_of_run), OF_EVERY_RECEIPT, FINISH};
 static const struct field of_chat[] = {PART("result", result_of_chat), OF_EVERY_RECEIPT, FINISH};
 static const struct field of_old_chat[] = {PART("result", result_of_old_chat), OF_EVERY_RECEIPT,
@@ -272,9 +311,10 @@ static int check_string(const struct field *f, const char *s, const struct path 
         return fail(at, f->words ? "not a word that may stand here" : "empty");
     case HEX:
         if (is_digits(s, (size_t)f->lo, hex)) return BNT_OK;
-        return fail(at, f->lo == 8    ? "not 8 hexadecimal digits"
-                        : f->lo == 16 ? "not 16 hexadecimal digits"
-                                      : "not 64 hexadecimal digits");
+        return fail(at, f->lo == 8     ? "not 8 hexadecimal digits"
+                        : f->lo == 16  ? "not 16 hexadecimal digits"
+                        : f->lo == 128 ? "not 128 hexadecimal digits"
+                                       : "not 64 hexadecimal digits");
     case HASH:
         return !s[0] || is_digits(s, 64, hex) ? BNT_OK : fail(at, "not 64 hexadecimal digits");
     case DECIMAL: return is_u64(s) ? BNT_OK : fail(at, "not an unsigned 64-bit number");
@@ -374,6 +414,17 @@ static int check_versions(const json_t *r, const struct path *at) {
     return BNT_OK;
 }
 
+/* Nothing can be said of a signature by an algorithm that is not known. */
+static int check_algorithm(const json_t *r, const struct path *at) {
+    char shown[40];
+    const json_t *of = json_object_get(json_object_get(r, "signature"), "algorithm");
+    const char *name = json_string_value(of);
+    if (!name || strcmp(name, "ed25519") == 0) return BNT_OK;
+    return bnt_fail(at->err, BNT_E_UNSUPPORTED,
+                    "receipt: signature.algorithm: '%s'; this program knows ed25519",
+                    bnt_printable(shown, sizeof shown, name, strlen(name)));
+}
+
 /* What a row of the table cannot say: floats in the ranges that the command line takes. */
 static int check_sampling(const json_t *r, const struct path *at) {
     static const struct {
@@ -382,23 +433,48 @@ static int check_sampling(const json_t *r, const struct path *at) {
     } ranges[] = {{"temperature", 0.0f, 100.0f},
                   {"top_p", 0.0f, 1.0f},
                   {"min_p", 0.0f, 1.0f},
-                  {"repeat_penalty", 1e-3f, 1e3f}};
+                  {"repeat_penalty", 1e-3f, 1e3f},
+                  {"presence_penalty", -100.0f, 100.0f},
+                  {"frequency_penalty", -100.0f, 100.0f}};
     const json_t *o = json_object_get(json_object_get(r, "result"), "sampling");
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-        float f = bnt_receipt_float(json_object_get(o, ranges[i].name));
+        const json_t *bits = json_object_get(o, ranges[i].name);
+        float f = bits ? bnt_receipt_float(bits) : ranges[i].lo;
         struct path part = below(at, "result.sampling"), here = below(&part, ranges[i].name);
         if (!(f >= ranges[i].lo && f <= ranges[i].hi)) return fail(&here, "out of range");
     }
     return BNT_OK;
 }
 
+static int check_biases(const json_t *r, const struct path *at) {
+    const json_t *o = json_object_get(json_object_get(r, "result"), "sampling");
+    const json_t *list = json_object_get(o, "logit_bias");
+    struct path here = below(at, "result.sampling.logit_bias");
+    json_int_t last = -1;
+    if (json_array_size(list) > BNT_BIASES_MOST) return fail(&here, "too many");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        float f = bnt_receipt_float(json_object_get(one, "bias"));
+        snprintf(here.text, sizeof here.text, "result.sampling.logit_bias[%zu]", i);
+        if (!(f >= -100.0f && f <= 100.0f)) return fail(&here, "out of range");
+        if (json_integer_value(json_object_get(one, "id")) <= last)
+            return fail(&here, "ids do not rise");
+        last = json_integer_value(json_object_get(one, "id"));
+    }
+    return BNT_OK;
+}
+
 /* Members of `output` that must agree. */
-static int check_steps(const json_t *o, const struct path *at) {
+static int check_steps(const json_t *o, bool logprobs, const struct path *at) {
     const json_t *chain = json_object_get(o, "hidden_chain");
     const char *last = json_string_value(json_object_get(o, "hidden_sha256"));
     size_t n = json_array_size(json_object_get(o, "ids"));
     if (json_array_size(json_object_get(o, "logits")) != n || json_array_size(chain) != n)
         return fail(at, "ids, logits and hidden_chain are not of one length");
+    const json_t *likely = json_object_get(o, "logprobs");
+    if (logprobs != (likely != NULL))
+        return fail(at, logprobs ? "logprobs is missing" : "logprobs that were not asked for");
+    if (likely && json_array_size(likely) != n) return fail(at, "logprobs is not of ids' length");
     if ((n == 0) != (last[0] == '\0'))
         return fail(at, "hidden_sha256 does not fit the number of steps");
     if (n && strncmp(json_string_value(json_array_get(chain, n - 1)), last, 16) != 0)
@@ -411,7 +487,8 @@ static int check_outputs(const json_t *r, const struct path *at) {
     size_t n = bnt_receipt_turns(r);
     int status = BNT_OK;
     struct path here = below(at, "result.output");
-    if (n == 0) return check_steps(json_object_get(part, "output"), &here);
+    const bool logprobs = json_object_get(json_object_get(part, "sampling"), "logprobs") != NULL;
+    if (n == 0) return check_steps(json_object_get(part, "output"), logprobs, &here);
     json_int_t context = 0;
     for (size_t k = 0; k < n && status == BNT_OK; k++) {
         const json_t *of = json_array_get(json_object_get(part, "turns"), k);
@@ -423,7 +500,7 @@ static int check_outputs(const json_t *r, const struct path *at) {
             keep + (json_int_t)json_array_size(json_object_get(answer, "ids")) +
             (json_int_t)json_array_size(json_object_get(json_object_get(of, "prompt"), "ids"));
         snprintf(here.text, sizeof here.text, "result.turns[%zu].output", k);
-        status = check_steps(answer, &here);
+        status = check_steps(answer, logprobs, &here);
     }
     return status;
 }
@@ -431,13 +508,21 @@ static int check_outputs(const json_t *r, const struct path *at) {
 int bnt_receipt_check(const json_t *receipt, struct bnt_err *err) {
     struct path top = {.err = err};
     if (!json_is_object(receipt)) return fail(&top, "not a JSON object");
+    const char *kind = json_string_value(json_object_get(receipt, "kind"));
+    if (kind && strcmp(kind, "parity") == 0)
+        return bnt_fail(
+            err, BNT_E_UNSUPPORTED,
+            "receipt: a result of `bitnet parity`, which compares two backends and holds no run "
+            "to compute again; `bitnet parity --backend=NAME` compares anew");
     const json_t *result = json_object_get(receipt, "result");
     const struct field *form = !json_object_get(result, "turns")            ? of_run
                                : json_object_get(result, "template_sha256") ? of_chat
                                                                             : of_old_chat;
     int status = check_versions(receipt, &top);
     if (status == BNT_OK) status = check_object(form, receipt, &top);
+    if (status == BNT_OK) status = check_algorithm(receipt, &top);
     if (status == BNT_OK) status = check_sampling(receipt, &top);
+    if (status == BNT_OK) status = check_biases(receipt, &top);
     if (status == BNT_OK) status = check_outputs(receipt, &top);
     return status;
 }

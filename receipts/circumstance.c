@@ -15,9 +15,10 @@
 #include <gnu/libc-version.h>
 #endif
 
+#include "base/json_memory.h"
 #include "machine/cpu.h"
 #include "plugin/slots.h"
-#include "receipt.h"
+#include "write.h"
 
 #if defined(__x86_64__)
 #define TARGET "x86_64"
@@ -31,7 +32,7 @@ json_t *bnt_receipt_text(const char *text) {
     json_t *s = json_string(text); /* NULL when it is not UTF-8 */
     if (s) return s;
     size_t len = strlen(text), room = 4 * len + 16;
-    char *shown = malloc(room);
+    char *shown = bnt_json_take(room);
     if (shown) s = json_string(bnt_printable(shown, room, text, len));
     free(shown);
     return s;
@@ -79,10 +80,13 @@ static json_t *machine_facts(const struct bnt_topology_info *t) {
 static json_t *backend_facts(const struct bnt_backend *b) {
     char abi[32];
     snprintf(abi, sizeof abi, "%" PRIu32 ".%" PRIu32, b->abi_major, b->abi_minor);
-    return json_pack("{s:s, s:o, s:o, s:s, s:o, s:s, s:s}", "name", b->name, "version",
-                     bnt_receipt_text(b->version), "variant", bnt_receipt_text(b->variant), "abi",
-                     abi, "path", bnt_receipt_text(b->path), "sha256", b->sha256, "by_judge",
-                     b->by_judge);
+    const bool extends = b->base[0];
+    return json_pack("{s:s, s:o, s:o, s:s, s:o, s:s, s:s, s:s*, s:s*, s:s*}", "name", b->name,
+                     "version", bnt_receipt_text(b->version), "variant",
+                     bnt_receipt_text(b->variant), "abi", abi, "path", bnt_receipt_text(b->path),
+                     "sha256", b->sha256, "by_judge", b->by_judge, "base", extends ? b->base : NULL,
+                     "base_sha256", extends ? b->base_sha256 : NULL, "by_base",
+                     extends ? b->by_base : NULL);
 }
 
 static json_t *decision_table(const struct bnt_backends *b) {
@@ -102,17 +106,17 @@ static json_t *decision_table(const struct bnt_backends *b) {
 }
 
 /* Slots the executor called at least once, how often, and whose function that was. */
-static json_t *kernel_calls(const struct bnt_engine *e, const struct bnt_session *s) {
+static json_t *kernel_calls(const struct bnt_engine *e, const uint64_t calls_of[BNT_SLOTS]) {
+    const char *const names[] = {[BNT_NOBODY] = "",
+                                 [BNT_ITSELF] = e->backend->name,
+                                 [BNT_BASE] = e->backend->base,
+                                 [BNT_JUDGE] = bnt_judge()->name};
     json_t *o = json_object();
     for (size_t i = 0; i < bnt_slot_count; i++) {
-        uint64_t calls = bnt_session_calls(s, i);
-        if (!calls) continue;
-        bool judge =
-            bnt_slots_same(&e->backend->kernels, &bnt_judge()->kernels, bnt_slots[i].group);
+        if (!calls_of[i]) continue;
         if (json_object_set_new(o, bnt_slots[i].name,
-                                json_pack("{s:s, s:I}", "by",
-                                          judge ? bnt_judge()->name : e->backend->name, "calls",
-                                          (json_int_t)calls)) != 0) {
+                                json_pack("{s:s, s:I}", "by", names[e->backend->makers.of[i]],
+                                          "calls", (json_int_t)calls_of[i])) != 0) {
             json_decref(o);
             return NULL;
         }
@@ -124,11 +128,15 @@ static json_int_t microseconds(double seconds) {
     return seconds > 0.0 && seconds < 1e12 ? (json_int_t)(seconds * 1e6 + 0.5) : 0;
 }
 
+static const struct bnt_generation *generation_of(const struct bnt_receipt_run *run, size_t i) {
+    return run->n_turns ? run->turns[i].generation : run->generation;
+}
+
 static json_t *timing_facts(const struct bnt_engine *e, const struct bnt_receipt_run *run) {
     double prefill = 0.0, decode = 0.0; /* of all turns */
     size_t prefilled = 0, decoded = 0;
     for (size_t i = 0; i < (run->n_turns ? run->n_turns : 1); i++) {
-        const struct bnt_generation *g = run->n_turns ? run->turns[i].generation : run->generation;
+        const struct bnt_generation *g = generation_of(run, i);
         prefill += g->prefill_seconds;
         decode += g->decode_seconds;
         prefilled += g->prefill_tokens;
@@ -139,11 +147,11 @@ static json_t *timing_facts(const struct bnt_engine *e, const struct bnt_receipt
                      "decode_us", microseconds(decode), "decode_tokens", (json_int_t)decoded);
 }
 
-static json_t *memory_facts(const struct bnt_engine *e, const struct bnt_session *s) {
+static json_t *memory_facts(const struct bnt_engine *e, uint64_t bytes) {
     struct rusage usage;
     json_int_t peak = getrusage(RUSAGE_SELF, &usage) == 0 ? (json_int_t)usage.ru_maxrss * 1024 : 0;
     return json_pack("{s:I, s:I, s:I}", "weights_bytes", (json_int_t)e->info.packed_bytes,
-                     "session_bytes", (json_int_t)bnt_session_bytes(s), "peak_rss_bytes", peak);
+                     "session_bytes", (json_int_t)bytes, "peak_rss_bytes", peak);
 }
 
 /* The variables this program honours, those that are set. */
@@ -168,15 +176,27 @@ static json_t *i2s_facts(const struct bnt_engine_info *info) {
                      (json_int_t)info->i2s_margin);
 }
 
-json_t *bnt_receipt_circumstance(const struct bnt_engine *e, const struct bnt_session *s,
+/* Tokens that were guessed, of all turns. */
+static json_t *draft_facts(const struct bnt_receipt_run *run) {
+    size_t proposed = 0, accepted = 0;
+    for (size_t i = 0; i < (run->n_turns ? run->n_turns : 1); i++) {
+        proposed += generation_of(run, i)->drafted;
+        accepted += generation_of(run, i)->accepted;
+    }
+    return json_pack("{s:I, s:I}", "proposed", (json_int_t)proposed, "accepted",
+                     (json_int_t)accepted);
+}
+
+json_t *bnt_receipt_circumstance(const struct bnt_engine *e, const struct bnt_receipt_place *place,
                                  const struct bnt_receipt_run *run) {
-    return json_pack("{s:o, s:s, s:o, s:n, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}",
-                     "timestamp", timestamp(), "version", BNT_VERSION, "commit",
-                     bnt_receipt_text(bnt_commit), "llama_cpp_commit", "model_path",
-                     bnt_receipt_text(run->model_path), "threads", (int)bnt_session_threads(s),
-                     "deterministic", (int)run->deterministic, "machine",
-                     machine_facts(bnt_topology_info(e->topology)), "backend",
-                     backend_facts(e->backend), "decision_table", decision_table(e->backends),
-                     "kernel_calls", kernel_calls(e, s), "timings", timing_facts(e, run), "memory",
-                     memory_facts(e, s), "environment", environment(), "i2s", i2s_facts(&e->info));
+    return json_pack(
+        "{s:o, s:s, s:o, s:n, s:o, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*, s:o}",
+        "timestamp", timestamp(), "version", BNT_VERSION, "commit", bnt_receipt_text(bnt_commit),
+        "llama_cpp_commit", "model_path", bnt_receipt_text(e->model_path), "threads",
+        (int)place->threads, "deterministic", (int)run->deterministic, "machine",
+        machine_facts(bnt_topology_info(e->topology)), "backend", backend_facts(e->backend),
+        "decision_table", decision_table(e->backends), "kernel_calls",
+        kernel_calls(e, place->calls), "timings", timing_facts(e, run), "memory",
+        memory_facts(e, place->bytes), "environment", environment(), "i2s", i2s_facts(&e->info),
+        "draft", draft_facts(run));
 }

@@ -1,5 +1,5 @@
 /* commit.c - which source this was built from; the build defines BNT_COMMIT for this file alone. */
-#include "receipt.h"
+#include "write.h"
 
 #ifndef BNT_COMMIT
 #define BNT_COMMIT "unknown"

@@ -3,18 +3,20 @@
  *
  * The one idea: up to the first difference both runs were fed the same tokens, so generating freely
  * and comparing step by step finds the same first step as feeding the recorded tokens would, and
- * checks sampling and the reason to stop as well.
+ * checks sampling and the reason to stop as well. The recorded tokens are its guesses of what comes
+ * next, so that it computes as fast as a prompt.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "guide.h"
 #include "verify.h"
 
 struct replay {
     struct bnt_verification *v;
-    const json_t *output, *ids, *logits, *chain;
+    const json_t *output, *ids, *logits, *chain, *logprobs; /* the last: NULL without */
     size_t n;
     const struct bnt_sampling *sampling;
 };
@@ -69,11 +71,33 @@ static void compare_step(struct replay *r, const struct bnt_step *s) {
     if (used == start) text[0] = '\0';
 }
 
+/* What the model found likely in a step whose token and logit agree. */
+static int compare_logprobs(struct replay *r, const struct bnt_step *s, struct bnt_err *err) {
+    const json_t *there = json_array_get(r->logprobs, s->index);
+    json_t *here = bnt_receipt_step_logprobs(s->logprob, s->top, s->n_top);
+    char *a = bnt_receipt_canonical(there), *b = here ? bnt_receipt_canonical(here) : NULL;
+    int status = a && b ? BNT_OK : bnt_fail_nomem(err, "a comparison", 0);
+    if (status == BNT_OK && strcmp(a, b) != 0) {
+        differs(r, "logprob", s->index, a, b);
+        snprintf(r->v->checks[BNT_CHECK_REPLAY].text, sizeof r->v->checks[BNT_CHECK_REPLAY].text,
+                 "step %zu: log-probabilities: %.120s in the receipt, %.120s in the replay",
+                 s->index, a, b);
+    }
+    json_decref(here);
+    free(a);
+    free(b);
+    return status;
+}
+
 static int on_step(void *arg, const struct bnt_step *s, struct bnt_err *err) {
     struct replay *r = arg;
     char a[80];
     if (s->index < r->n) {
         compare_step(r, s);
+        if (r->logprobs && !r->v->first.what) {
+            int status = compare_logprobs(r, s, err);
+            if (status != BNT_OK) return status;
+        }
     } else {
         snprintf(a, sizeof a, "%s", json_string_value(json_object_get(r->output, "stop_reason")));
         differs(r, "end", s->index, a, "goes on");
@@ -122,27 +146,34 @@ static int compare_end(struct replay *r, const struct bnt_generation *g, bool in
     return BNT_OK;
 }
 
+/* ---- what comes next, by the receipt --------------------------------------------------------- */
+
+struct recording {
+    const json_t *ids; /* of the steps */
+    size_t prompt;     /* tokens before them */
+};
+
+/* The replay is given the recorded tokens ahead, to compute many at once. It chooses each by itself
+ * all the same: what it would not have chosen ends it. */
+static size_t recall_next(void *arg, const int32_t *ids, size_t n, int32_t *out, size_t most) {
+    const struct recording *r = arg;
+    size_t k = 0, at = n - r->prompt;
+    (void)ids;
+    for (; k < most && at + k < json_array_size(r->ids); k++)
+        out[k] = (int32_t)json_integer_value(json_array_get(r->ids, at + k));
+    return k;
+}
+
 /* ---- the recorded options ------------------------------------------------------------------- */
 
 static json_int_t number(const json_t *o, const char *name) {
     return json_integer_value(json_object_get(o, name));
 }
 
-struct bnt_sampling bnt_receipt_sampling(const json_t *receipt) {
-    const json_t *o = json_object_get(json_object_get(receipt, "result"), "sampling");
-    return (struct bnt_sampling){
-        .temperature = bnt_receipt_float(json_object_get(o, "temperature")),
-        .top_k = (uint32_t)number(o, "top_k"),
-        .top_p = bnt_receipt_float(json_object_get(o, "top_p")),
-        .min_p = bnt_receipt_float(json_object_get(o, "min_p")),
-        .repeat_penalty = bnt_receipt_float(json_object_get(o, "repeat_penalty")),
-        .repeat_last = (uint32_t)number(o, "repeat_last"),
-        .seed = strtoull(json_string_value(json_object_get(o, "seed")), NULL, 10)};
-}
-
 /* Why this engine cannot even begin, in `text`; "" when it can. */
 static void find_misfit(char *text, size_t room, const struct bnt_engine_info *info,
-                        const int32_t *ids, size_t n, uint64_t context) {
+                        const struct bnt_sampling *sampling, const int32_t *ids, size_t n,
+                        uint64_t context) {
     text[0] = '\0';
     if (context > info->n_ctx_train || n > context)
         snprintf(text, room,
@@ -152,6 +183,12 @@ static void find_misfit(char *text, size_t room, const struct bnt_engine_info *i
         if ((uint32_t)ids[i] >= info->n_vocab)
             snprintf(text, room, "prompt.ids[%zu]: %" PRId32 " is not in the vocabulary of %u", i,
                      ids[i], info->n_vocab);
+    }
+    for (uint32_t i = 0; i < sampling->n_biases && !text[0]; i++) {
+        if ((uint32_t)sampling->biases[i].id >= info->n_vocab)
+            snprintf(text, room,
+                     "sampling.logit_bias[%u]: %" PRId32 " is not in the vocabulary of %u", i,
+                     sampling->biases[i].id, info->n_vocab);
     }
 }
 
@@ -163,19 +200,26 @@ static int run_again(struct replay *r, const json_t *receipt, struct bnt_engine 
     const char *reason = json_string_value(json_object_get(r->output, "stop_reason"));
     bool cut = strcmp(reason, bnt_stop_reason_name(BNT_STOP_INTERRUPTED)) == 0;
     unsigned n_stops = (unsigned)json_array_size(list);
+    unsigned top;
+    const bool logprobs = bnt_receipt_wants_logprobs(receipt, &top);
     const char **stops = calloc(n_stops + 1u, sizeof *stops);
+    struct recording recording = {r->ids, n};
     struct bnt_generation g;
     if (!stops) return bnt_fail_nomem(err, "stop strings", n_stops * sizeof *stops);
     for (unsigned i = 0; i < n_stops; i++) stops[i] = text_at(list, i);
     struct bnt_generate_options o = {.sampling = *r->sampling,
                                      .n_predict = cut ? r->n : (size_t)number(limits, "predict"),
+                                     .constraint = r->v->constraint,
                                      .ignore_eog =
                                          json_is_true(json_object_get(limits, "ignore_eos")),
                                      .stops = stops,
                                      .n_stops = n_stops,
+                                     .logprobs = logprobs,
+                                     .top_logprobs = top,
                                      .on_step = on_step,
                                      .on_step_arg = r,
-                                     .interrupted = interrupted};
+                                     .interrupted = interrupted,
+                                     .guesser = {recall_next, &recording}};
     int status = bnt_generate(&g, engine, session, ids, n, &o, err);
     if (status == BNT_E_MISMATCH && r->v->first.what)
         status = BNT_OK;
@@ -234,12 +278,14 @@ static int replay_one(struct bnt_verification *v, const struct recorded *o,
                       struct bnt_engine *engine, struct bnt_session *session,
                       const volatile sig_atomic_t *interrupted, struct bnt_err *err) {
     const json_t *output = json_object_get(json_object_get(o->receipt, "result"), "output");
-    const struct bnt_sampling sampling = bnt_receipt_sampling(o->receipt);
+    struct bnt_bias biases[BNT_BIASES_MOST];
+    const struct bnt_sampling sampling = bnt_receipt_sampling(o->receipt, biases);
     struct replay r = {.v = v,
                        .output = output,
                        .ids = json_object_get(output, "ids"),
                        .logits = json_object_get(output, "logits"),
                        .chain = json_object_get(output, "hidden_chain"),
+                       .logprobs = json_object_get(output, "logprobs"),
                        .n = o->steps,
                        .sampling = &sampling};
     return run_again(&r, o->receipt, engine, session, o->ids, o->n, interrupted, err);
@@ -254,12 +300,14 @@ static int context_needed(uint64_t *n_ctx, struct bnt_verification *v, const jso
     const uint64_t context = (uint64_t)number(limits, "context");
     const size_t turns = bnt_receipt_turns(receipt);
     char *text = v->checks[BNT_CHECK_REPLAY].text;
+    struct bnt_bias biases[BNT_BIASES_MOST];
     uint64_t need = 0;
     for (size_t k = 0; k < (turns ? turns : 1); k++) {
         struct recorded o;
         int status = recall(&o, receipt, k, err);
         if (status != BNT_OK) return status;
-        find_misfit(text, sizeof v->checks[0].text, info, o.ids, o.n, context);
+        const struct bnt_sampling sampling = bnt_receipt_sampling(o.receipt, biases);
+        find_misfit(text, sizeof v->checks[0].text, info, &sampling, o.ids, o.n, context);
         if (o.n + o.steps > need) need = o.n + o.steps;
         forget(&o);
         if (!text[0]) continue;
@@ -274,6 +322,37 @@ static int context_needed(uint64_t *n_ctx, struct bnt_verification *v, const jso
     return BNT_OK;
 }
 
+/* How a user names it; of "json" nothing but its kind is needed. */
+static const char *option_of(const char *kind) {
+    return strcmp(kind, "json") == 0   ? "--format=json"
+           : strcmp(kind, "gbnf") == 0 ? "--grammar=FILE"
+                                       : "--json-schema=FILE";
+}
+
+/* Whether the text can be made again by what gave it its shape; says what is missing. */
+static bool has_constraint(struct bnt_verification *v, const json_t *receipt) {
+    const json_t *limits = json_object_get(json_object_get(receipt, "result"), "limits");
+    const json_t *wanted = json_object_get(limits, "constraint");
+    const char *kind = json_string_value(json_object_get(wanted, "kind"));
+    const char *sha256 = json_string_value(json_object_get(wanted, "sha256"));
+    if (!wanted) {
+        v->constraint = NULL;
+        return true;
+    }
+    const struct bnt_constraint_source *given =
+        v->constraint ? bnt_constraint_source(v->constraint) : NULL;
+    if (given && strcmp(bnt_constraint_kind_name(given->kind), kind) == 0 &&
+        strcmp(given->digest, sha256) == 0)
+        return true;
+    if (given)
+        bnt_verify_say(v, BNT_CHECK_REPLAY, BNT_DIFFERS,
+                       "the text was made with another %s, of digest %s", kind, sha256);
+    else
+        bnt_verify_say(v, BNT_CHECK_REPLAY, BNT_NOT_CHECKED,
+                       "the %s of digest %s is needed: %s gives it", kind, sha256, option_of(kind));
+    return false;
+}
+
 int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct bnt_engine *engine,
                       const struct bnt_session_options *options,
                       const volatile sig_atomic_t *interrupted, struct bnt_err *err) {
@@ -282,6 +361,7 @@ int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct 
     const json_t *list = json_object_get(json_object_get(receipt, "result"), "turns");
     struct bnt_session_options so = *options;
     struct bnt_session *session = NULL;
+    if (!has_constraint(v, receipt)) return BNT_OK;
     int status = context_needed(&so.n_ctx, v, receipt, engine, err);
     v->checks[BNT_CHECK_REPLAY].state = BNT_DIFFERS;
     if (status != BNT_OK || so.n_ctx == 0) return status;

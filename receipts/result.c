@@ -1,9 +1,7 @@
 /*
  * result.c - the part of a receipt that has the same bytes everywhere.
  *
- * Must not know the machine, the backend, the time or any path. The one idea: floats are written as
- * the eight digits of their bits and 64-bit numbers as decimal strings, so that neither a locale
- * nor a reader's number type can change them.
+ * Must not know the machine, the backend, the time or any path.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,113 +10,8 @@
 
 #include "base/blake3.h"
 #include "base/sha256.h"
-#include "receipt.h"
-
-enum { HASHED_AT_ONCE = 1 << 15 }; /* bytes of the model's file */
-
-json_t *bnt_receipt_bits(float f) {
-    char hex[9];
-    snprintf(hex, sizeof hex, "%08" PRIx32, bnt_f32_bits(f));
-    return json_string(hex);
-}
-
-float bnt_receipt_float(const json_t *bits) {
-    return bnt_f32_from_bits((uint32_t)strtoul(json_string_value(bits), NULL, 16));
-}
-
-static int tokenizer_digest(const struct bnt_tokenizer *t, char hex[65], struct bnt_err *err) {
-    uint8_t digest[32];
-    int status = bnt_tokenizer_digest(t, digest, err);
-    for (unsigned i = 0; i < 32 && status == BNT_OK; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    return status;
-}
-
-int bnt_receipt_prompt_text(const struct bnt_tokenizer *t, const int32_t *ids, size_t n,
-                            unsigned flags, char **text, size_t *len, struct bnt_err *err) {
-    const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
-    bool marks = flags & BNT_ENCODE_BOS;
-    if (marks && info->add_bos && n && ids[0] == info->bos) {
-        ids++;
-        n--;
-    }
-    if (marks && info->add_eos && n && ids[n - 1] == info->eos) n--;
-    return bnt_tokenizer_decode(t, ids, n, flags & BNT_ENCODE_PARSE_SPECIAL, text, len, err);
-}
-
-/* The keys that the model was opened without; a file opened whole has no such member. */
-static int add_ignored(json_t *model, const struct bnt_gguf *g) {
-    json_t *keys = json_array();
-    int bad = keys == NULL;
-    for (size_t i = 0; i < bnt_gguf_kv_count(g) && !bad; i++) {
-        const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
-        if (kv->ignored) bad = json_array_append_new(keys, json_stringn(kv->key.ptr, kv->key.len));
-    }
-    if (!bad && json_array_size(keys)) bad = json_object_set(model, "ignored_keys", keys);
-    json_decref(keys);
-    return bad;
-}
-
-int bnt_receipt_model_sha256(const struct bnt_gguf *g, char hex[65], struct bnt_err *err) {
-    struct bnt_sha256 h;
-    bnt_sha256_begin(&h);
-    for (size_t i = 0; i < bnt_gguf_parts(g); i++) {
-        size_t size;
-        const uint8_t *bytes = bnt_gguf_part(g, i, &size);
-        for (size_t at = 0, n; at < size; at += n) { /* it need not become resident for this */
-            uint8_t piece[HASHED_AT_ONCE];
-            n = size - at < sizeof piece ? size - at : sizeof piece;
-            bnt_gguf_copy(g, bytes + at, n, piece);
-            bnt_sha256_add(&h, piece, n);
-        }
-    }
-    return bnt_sha256_end(&h, hex, err);
-}
-
-json_t *bnt_receipt_model(const struct bnt_gguf *g, const char *i2s_layout, struct bnt_err *err) {
-    struct bnt_str arch = {"", 0};
-    char hex[65];
-    bnt_gguf_str(g, "general.architecture", &arch);
-    if (bnt_receipt_model_sha256(g, hex, err) != BNT_OK) return NULL;
-    json_t *parts = bnt_gguf_parts(g) > 1 ? json_integer((json_int_t)bnt_gguf_parts(g)) : NULL;
-    json_t *o = json_pack("{s:s%, s:I, s:s, s:s*, s:o*}", "architecture", arch.ptr, arch.len,
-                          "bytes", (json_int_t)bnt_gguf_size(g), "sha256", hex, "i2s_layout",
-                          i2s_layout, "parts", parts);
-    if (add_ignored(o, g) == 0) return o;
-    json_decref(o);
-    return NULL;
-}
-
-const char *bnt_receipt_i2s_layout(const json_t *receipt) {
-    const json_t *model = json_object_get(json_object_get(receipt, "result"), "model");
-    const char *layout = json_string_value(json_object_get(model, "i2s_layout"));
-    return layout ? layout : "a";
-}
-
-json_t *bnt_receipt_tokenizer(const struct bnt_tokenizer *t, struct bnt_err *err) {
-    const struct bnt_tokenizer_info *i = bnt_tokenizer_info(t);
-    char hex[65];
-    if (tokenizer_digest(t, hex, err) != BNT_OK) return NULL;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:b, s:b, s:b, "
-                     "s:b}",
-                     "source", "gguf", "kind", i->kind, "pre", i->pre, "pre_source", i->pre_source,
-                     "eot_source", i->eot_source, "digest", hex, "vocab_size",
-                     (json_int_t)i->vocab_size, "merges_count", (json_int_t)i->merges, "bos",
-                     (int)i->bos, "eos", (int)i->eos, "eot", (int)i->eot, "unk", (int)i->unk,
-                     "add_bos", (int)i->add_bos, "add_eos", (int)i->add_eos, "add_space_prefix",
-                     (int)i->add_space_prefix, "ignore_merges", (int)i->ignore_merges);
-}
-
-json_t *bnt_receipt_ids(const int32_t *ids, size_t n) {
-    json_t *array = json_array();
-    for (size_t i = 0; i < n; i++) {
-        if (json_array_append_new(array, json_integer(ids[i])) != 0) {
-            json_decref(array);
-            return NULL;
-        }
-    }
-    return array;
-}
+#include "guide.h"
+#include "write.h"
 
 static json_t *prompt_facts(const struct bnt_tokenizer *t, const struct bnt_receipt_run *run,
                             struct bnt_err *err) {
@@ -139,16 +32,6 @@ static json_t *prompt_facts(const struct bnt_tokenizer *t, const struct bnt_rece
                      (int)recoverable, "ids", bnt_receipt_ids(run->ids, run->n_ids));
 }
 
-static json_t *sampling_facts(const struct bnt_sampling *s) {
-    char seed[24];
-    snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
-    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:s}", "temperature",
-                     bnt_receipt_bits(s->temperature), "top_k", (json_int_t)s->top_k, "top_p",
-                     bnt_receipt_bits(s->top_p), "min_p", bnt_receipt_bits(s->min_p),
-                     "repeat_penalty", bnt_receipt_bits(s->repeat_penalty), "repeat_last",
-                     (json_int_t)s->repeat_last, "seed", seed);
-}
-
 static json_t *limit_facts(const struct bnt_generate_options *o, uint64_t context,
                            struct bnt_err *err) {
     json_t *stops = json_array();
@@ -162,42 +45,53 @@ static json_t *limit_facts(const struct bnt_generate_options *o, uint64_t contex
         }
         json_array_append_new(stops, stop);
     }
-    return json_pack("{s:I, s:I, s:b, s:o}", "predict", (json_int_t)o->n_predict, "context",
-                     (json_int_t)context, "ignore_eos", (int)o->ignore_eog, "stops", stops);
+    json_t *facts =
+        json_pack("{s:I, s:I, s:b, s:o}", "predict", (json_int_t)o->n_predict, "context",
+                  (json_int_t)context, "ignore_eos", (int)o->ignore_eog, "stops", stops);
+    if (!o->constraint) return facts;
+    const struct bnt_constraint_source *source = bnt_constraint_source(o->constraint);
+    json_object_set_new(facts, "constraint",
+                        json_pack("{s:s, s:s}", "kind", bnt_constraint_kind_name(source->kind),
+                                  "sha256", source->digest));
+    return facts;
 }
 
-json_t *bnt_receipt_output(const struct bnt_generation *g, struct bnt_err *err) {
-    json_t *logits = json_array(), *chain = json_array();
-    char text[65];
-    if (bnt_receipt_sha256(g->text, g->text_len, text, err) != BNT_OK) goto fail;
-    for (size_t i = 0; i < g->n_tokens; i++) {
-        if (json_array_append_new(logits, bnt_receipt_bits(g->chosen_logits[i])) != 0 ||
-            json_array_append_new(chain, json_string(g->links[i])) != 0)
-            goto fail;
+static json_t *one_turn(const struct bnt_receipt_turn *turn, struct bnt_err *err) {
+    json_t *prompt = bnt_turn_hashes(turn->user, turn->user_len, err);
+    json_object_set_new(prompt, "user", bnt_turn_text(turn->user, turn->user_len));
+    if (turn->system)
+        json_object_set_new(prompt, "system", bnt_turn_text(turn->system, turn->system_len));
+    json_object_set_new(prompt, "system_bytes",
+                        json_integer(turn->system ? (json_int_t)turn->system_len : 0));
+    json_object_set_new(prompt, "recoverable", json_true());
+    json_object_set_new(prompt, "ids", bnt_receipt_ids(turn->ids, turn->n_ids));
+    return json_pack("{s:I, s:I, s:o, s:o}", "keep", (json_int_t)turn->keep, "depth",
+                     (json_int_t)turn->depth, "prompt", prompt, "output",
+                     bnt_receipt_output(turn->generation, err));
+}
+
+static json_t *turn_list(const struct bnt_receipt_run *run, struct bnt_err *err) {
+    json_t *list = json_array();
+    for (size_t k = 0; k < run->n_turns; k++) {
+        if (json_array_append_new(list, one_turn(&run->turns[k], err)) == 0) continue;
+        json_decref(list);
+        return NULL;
     }
-    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:s}", "ids",
-                     bnt_receipt_ids(g->tokens, g->n_tokens), "logits", logits, "hidden_chain",
-                     chain, "hidden_sha256", g->hidden_digest, "stop_reason",
-                     bnt_stop_reason_name(g->reason), "text_bytes", (json_int_t)g->text_len,
-                     "text_sha256", text);
-fail:
-    json_decref(logits);
-    json_decref(chain);
-    return NULL;
+    return list;
 }
 
-json_t *bnt_receipt_result(const struct bnt_engine *e, const struct bnt_session *s,
+json_t *bnt_receipt_result(const struct bnt_engine *e, const struct bnt_receipt_place *place,
                            const struct bnt_receipt_run *run, struct bnt_err *err) {
     json_t *o = json_pack("{s:i, s:i, s:o, s:o, s:s, s:o, s:o}", "schema_version",
                           BNT_RECEIPT_SCHEMA, "numerics_version", BNT_NUMERICS_VERSION, "model",
-                          bnt_receipt_model(e->gguf, e->info.i2s_layout, err), "tokenizer",
-                          bnt_receipt_tokenizer(e->tokenizer, err), "template", run->template_id,
-                          "sampling", sampling_facts(&run->options->sampling), "limits",
-                          limit_facts(run->options, bnt_session_context(s), err));
+                          bnt_receipt_model(e->gguf, run->model_sha256, e->info.i2s_layout, err),
+                          "tokenizer", bnt_receipt_tokenizer(e->tokenizer, err), "template",
+                          run->template_id, "sampling", bnt_receipt_sampling_facts(run->options),
+                          "limits", limit_facts(run->options, place->context, err));
     int bad = run->n_turns
                   ? json_object_set_new(o, "template_sha256", json_string(run->template_sha256)) ||
                         json_object_set_new(o, "template_date", json_string(run->template_date)) ||
-                        json_object_set_new(o, "turns", bnt_receipt_turn_list(run, err))
+                        json_object_set_new(o, "turns", turn_list(run, err))
                   : json_object_set_new(o, "prompt", prompt_facts(e->tokenizer, run, err)) ||
                         json_object_set_new(o, "output", bnt_receipt_output(run->generation, err));
     if (!bad) return o;

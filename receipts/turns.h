@@ -1,20 +1,11 @@
 /*
- * turns.h - between the files that make, take apart and verify the turns of a conversation.
+ * turns.h - between the files that verify the turns of a conversation.
  */
 #ifndef BNT_TURNS_H
 #define BNT_TURNS_H
 
 #include "run/chat.h"
 #include "verify.h"
-
-json_int_t bnt_turn_number(const json_t *o, const char *name);
-const json_t *bnt_turn_at(const json_t *receipt, size_t k);
-int32_t *bnt_turn_ids(const json_t *list, size_t *n); /* malloc'd; NULL: no memory */
-/* Of a user's text: {"bytes", "blake3", "sha256"}; NULL when it cannot be made. */
-json_t *bnt_turn_hashes(const char *text, size_t len, struct bnt_err *err);
-/* A text in the one form that it has in receipts: as it is where JSON can carry it, else as digits.
- */
-json_t *bnt_turn_text(const char *text, size_t len);
 
 /* What a verifier goes through a conversation with. */
 struct bnt_turn_walk {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/json_memory.h"
 #include "turns.h"
 
 int bnt_turn_compare(struct bnt_turn_walk *w, size_t k, const json_t *prompt, json_t *here,
@@ -44,12 +45,12 @@ int bnt_turn_try(struct bnt_turn_walk *w, const int32_t *ids, size_t n, size_t k
     return BNT_OK;
 }
 
-/* The reverse, malloc'd; NULL: no digits, or no memory. */
+/* The reverse, to be freed; NULL: no digits, or no memory (json_memory.h). */
 static char *text_of(const json_t *o, size_t *len) {
     const json_t *text = json_object_get(o, "text");
     const char *s = json_string_value(text);
     size_t n = json_string_length(text);
-    char *out = malloc(n + 1);
+    char *out = bnt_json_take(n + 1);
     if (!out || strcmp(json_string_value(json_object_get(o, "encoding")), "hex") != 0) {
         if (out) memcpy(out, s, n + 1);
         *len = n;
@@ -250,6 +251,7 @@ int bnt_verify_turns(struct bnt_verification *v, const json_t *receipt,
     struct bnt_err why = {0};
     bool missing;
     int status = open_template(&w, at, &missing, &why);
+    if (status == BNT_E_NOMEM) return bnt_fail(err, status, "%s", why.text);
     if (status != BNT_OK) {
         SAY(&w, "template: %s", why.text);
         return BNT_OK;

@@ -15,7 +15,8 @@
 #include "base/blake3.h"
 
 const char *bnt_check_name(enum bnt_check c) {
-    static const char *const names[] = {"seals", "model", "tokenizer", "prompt", "replay"};
+    static const char *const names[] = {"seals",  "model",  "tokenizer",
+                                        "prompt", "replay", "signature"};
     return (unsigned)c < BNT_CHECK_COUNT ? names[c] : "?";
 }
 
@@ -105,7 +106,8 @@ static int compare(struct bnt_verification *v, enum bnt_check c, const json_t *r
     json_object_foreach(here, key, value) {
         const json_t *other = json_object_get(there, key);
         if (json_equal(other, value)) continue;
-        char *a = bnt_receipt_canonical(other), *b = bnt_receipt_canonical(value);
+        char *a = other ? bnt_receipt_canonical(other) : strdup("nothing");
+        char *b = bnt_receipt_canonical(value);
         if (a && b)
             bnt_verify_say(v, c, BNT_DIFFERS, "%s.%s: %.80s in the receipt, %.80s here", part, key,
                            a, b);
@@ -121,7 +123,7 @@ static int compare(struct bnt_verification *v, enum bnt_check c, const json_t *r
 int bnt_verify_model(struct bnt_verification *v, const json_t *receipt, const struct bnt_gguf *g,
                      struct bnt_err *err) {
     struct bnt_err why = {.status = BNT_E_NOMEM, .text = "out of memory: facts of the model"};
-    json_t *here = bnt_receipt_model(g, NULL, &why);
+    json_t *here = bnt_receipt_model(g, v->model_sha256, NULL, &why);
     if (!here) return bnt_fail(err, why.status, "%s", why.text);
     if (json_object_get(part_of(receipt, "model"), "ignored_keys") &&
         !json_object_get(here, "ignored_keys"))
@@ -316,14 +318,29 @@ out:
 
 /* ---- outcome -------------------------------------------------------------------------------- */
 
+/* Nobody has to sign a receipt. */
+static bool is_optional(const struct bnt_verification *v, enum bnt_check c) {
+    return c == BNT_CHECK_SIGNATURE || (c == BNT_CHECK_REPLAY && v->no_replay);
+}
+
+/* The texts of all checks in that state; false: none is. */
+static bool gather(struct bnt_err *all, const struct bnt_verification *v,
+                   enum bnt_check_state state) {
+    size_t used = 0;
+    for (unsigned c = 0; c < BNT_CHECK_COUNT && used < sizeof all->text; c++) {
+        if (v->checks[c].state != state) continue;
+        if (state == BNT_NOT_CHECKED && is_optional(v, (enum bnt_check)c)) continue;
+        used +=
+            (size_t)snprintf(all->text + used, sizeof all->text - used, "%s%s: %s%s",
+                             used ? "; " : "", bnt_check_name((enum bnt_check)c),
+                             state == BNT_NOT_CHECKED ? "not checked: " : "", v->checks[c].text);
+    }
+    return used > 0;
+}
+
 int bnt_verify_outcome(const struct bnt_verification *v, struct bnt_err *err) {
     struct bnt_err all = {0};
-    size_t used = 0;
-    for (unsigned c = 0; c < BNT_CHECK_COUNT && used < sizeof all.text; c++) {
-        if (v->checks[c].state != BNT_DIFFERS) continue;
-        used +=
-            (size_t)snprintf(all.text + used, sizeof all.text - used, "%s%s: %s", used ? "; " : "",
-                             bnt_check_name((enum bnt_check)c), v->checks[c].text);
-    }
-    return used ? bnt_fail(err, BNT_E_MISMATCH, "%s", all.text) : BNT_OK;
+    if (gather(&all, v, BNT_DIFFERS)) return bnt_fail(err, BNT_E_MISMATCH, "%s", all.text);
+    if (gather(&all, v, BNT_NOT_CHECKED)) return bnt_fail(err, BNT_E_UNCHECKED, "%s", all.text);
+    return BNT_OK;
 }

@@ -9,7 +9,7 @@
 #ifndef BNT_VERIFY_H
 #define BNT_VERIFY_H
 
-#include "receipt.h"
+#include "read.h"
 
 enum bnt_check {
     BNT_CHECK_SEALS,     /* nothing was edited since the receipt was written */
@@ -17,19 +17,24 @@ enum bnt_check {
     BNT_CHECK_TOKENIZER, /* ... and its tokenizer */
     BNT_CHECK_PROMPT,    /* hashes, text and tokens of the prompt fit together */
     BNT_CHECK_REPLAY,    /* computing it again gives the same */
+    BNT_CHECK_SIGNATURE, /* who vouches for it, where somebody does or is expected to: sign.h */
     BNT_CHECK_COUNT,
 };
 enum bnt_check_state { BNT_NOT_CHECKED, BNT_AGREES, BNT_DIFFERS };
 
 struct bnt_difference {
     size_t turn, step; /* turn: of a conversation */
-    const char *what;  /* "hidden", "token", "logit", "end"; NULL while there is none */
+    const char *what;  /* "hidden", "token", "logit", "logprob", "end"; NULL while there is none */
     char receipt[80], replay[80];
     int32_t id; /* of the token that the replay made in that step, and the bits of its logit; not */
     uint32_t logit; /* for "end" and "text" */
 };
 
-struct bnt_verification { /* zero-initialised */
+struct bnt_verification {     /* zero-initialised */
+    const char *model_sha256; /* of the file, where it is known already; NULL: it is computed */
+    /* What gave the text its shape, of the engine that replays it; may be NULL. */
+    struct bnt_constraint *constraint;
+    bool no_replay; /* nobody wants it: leaving it out is no lack */
     struct {
         enum bnt_check_state state;
         char text[400]; /* one line: what was found */
@@ -64,7 +69,12 @@ int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct 
                       const struct bnt_session_options *options,
                       const volatile sig_atomic_t *interrupted, struct bnt_err *err);
 
-struct bnt_sampling bnt_receipt_sampling(const json_t *receipt); /* as recorded */
+/* Fills BNT_CHECK_SIGNATURE: whether the receipt is as it was when it was signed, and by the key of
+ * `path`, a public one. `path` NULL: nobody is expected; then a receipt without a signature is not
+ * checked. BNT_E_IO, BNT_E_FORMAT and BNT_E_UNSUPPORTED
+ * are of that file. */
+int bnt_verify_signature(struct bnt_verification *v, const json_t *receipt, const char *path,
+                         struct bnt_err *err);
 
 /* turns_verify.c: the prompts of a conversation; bnt_verify_prompt calls it. */
 int bnt_verify_turns(struct bnt_verification *v, const json_t *receipt,
@@ -77,7 +87,8 @@ __attribute__((format(printf, 4, 5))) void bnt_verify_say(struct bnt_verificatio
                                                           enum bnt_check_state state,
                                                           const char *fmt, ...);
 
-/* BNT_OK, or BNT_E_MISMATCH with the texts of all checks that differ. */
+/* BNT_E_MISMATCH with the texts of all checks that differ; else BNT_E_UNCHECKED with those of all
+ * that could not be made, since nothing says that what they would look at is true; else BNT_OK. */
 int bnt_verify_outcome(const struct bnt_verification *v, struct bnt_err *err);
 
 #endif

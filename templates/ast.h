@@ -12,7 +12,7 @@
 enum node_kind {
     /* expressions */
     NODE_CONST,   /* value */
-    NODE_NAME,    /* name */
+    NODE_NAME,    /* name; value: the same as a text */
     NODE_LIST,    /* list */
     NODE_TUPLE,   /* list */
     NODE_DICT,    /* list: key, value, key, value, ... */
@@ -34,7 +34,7 @@ enum node_kind {
     NODE_OPERAND, /* op: = ! < > l (<=) g (>=) i (in) n (not in); a */
     NODE_COND,    /* a if b else c; c NULL: undefined */
     /* statements */
-    NODE_BODY,         /* list */
+    NODE_BODY,         /* list; c: NODE_TUPLE of names that begin undefined, or NULL */
     NODE_PRINT,        /* a */
     NODE_IF,           /* a: test, b: body, c: NODE_IF, body or NULL */
     NODE_FOR,          /* list: target, iterable, test or NULL; a: body, b: else or NULL */
@@ -52,7 +52,7 @@ enum node_kind {
 struct node {
     enum node_kind kind;
     char op;
-    bool any_args; /* of a macro: it reads varargs or kwargs, and takes any arguments */
+    bool varargs, kwargs, caller; /* of a macro: it reads this name, and takes what it means */
     unsigned line, depth;
     const char *name;
     struct jv value;
@@ -70,11 +70,13 @@ struct bnt_jinja {
 /* ---- between the parts of the parser -----------------------------------------------------------
  */
 
+enum { MOST_NAMES = 200 }; /* of a macro's parameters, of a call's arguments */
+
 struct parser {
     struct bnt_jinja *program;
     const struct token *at;
-    unsigned depth, loops; /* of nesting; loops around the place */
-    struct node *macro;    /* around the place */
+    unsigned depth, loops, fors; /* of nesting; loops around the place, of a macro and of all */
+    struct node *macro;          /* around the place */
     struct bnt_err *err;
 };
 
@@ -84,10 +86,15 @@ struct node *parse_expression(struct parser *p, bool with_condition);
 struct node *parse_tuple(struct parser *p, bool with_condition, const char *until,
                          bool in_brackets);
 struct node *parse_primary(struct parser *p);
+struct node *parse_named(struct parser *p, const char *name, unsigned line); /* NODE_NAME */
 struct node *parse_filters(struct parser *p, struct node *of,
                            bool first_bare);          /* after a '|' or not */
 bool parse_call(struct parser *p, struct node *call); /* "(...)": fills call->list */
 
+/* names.c: puts beside each block the names that begin undefined in it. */
+bool parse_names(struct parser *p, struct node *body);
+/* Not true, none and their kin. */
+bool parse_can_assign(struct parser *p, const char *name);
 struct node *parse_node(struct parser *p, enum node_kind kind, unsigned line);
 bool parse_add(struct parser *p, struct node *of, struct node *child);
 struct node *parse_fail(struct parser *p, int status, const char *fmt, ...)

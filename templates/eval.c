@@ -14,39 +14,29 @@ struct scope *scope_new(struct bnt_jinja_run *r, struct scope *outer) {
 }
 
 bool scope_set(struct bnt_jinja_run *r, struct scope *s, const char *name, const struct jv *v) {
-    struct jv kept = *v;
-    for (size_t i = 0; i < s->n; i++)
-        if (strcmp(s->at[i].name, name) == 0) {
-            s->at[i].value = kept;
-            return true;
-        }
-    if (s->n == s->capacity) {
-        size_t capacity = 2 * s->capacity + 4;
-        struct variable *grown = run_take(r, capacity * sizeof *grown);
-        if (!grown) return false;
-        if (s->n) memcpy(grown, s->at, s->n * sizeof *grown);
-        s->at = grown;
-        s->capacity = capacity;
-    }
-    s->at[s->n++] = (struct variable){name, kept};
-    return true;
+    return jv_dict_put(r, &s->names, name, v);
 }
 
-const struct jv *scope_get(const struct scope *s, const char *name) {
-    for (; s; s = s->outer)
-        for (size_t i = 0; i < s->n; i++)
-            if (strcmp(s->at[i].name, name) == 0) return &s->at[i].value;
-    return NULL;
+bool scope_get(struct bnt_jinja_run *r, struct scope *s, const struct jv *name,
+               const struct jv **out) {
+    bool ok = true;
+    *out = NULL;
+    for (; s && ok && !*out; s = s->outer)
+        if (s->names.n) *out = jv_dict_get(r, &s->names, name, &ok);
+    return ok;
 }
 
-static bool eval_name(struct bnt_jinja_run *r, struct scope *s, const char *name, struct jv *out) {
-    static const char *const absent[] = {"cycler", "joiner", "lipsum"}; /* Jinja has them */
-    const struct jv *v = scope_get(s, name);
+static bool eval_name(struct bnt_jinja_run *r, struct scope *s, const struct node *n,
+                      struct jv *out) {
+    static const char *const absent[] = {"cycler", "joiner", "lipsum", "self"}; /* Jinja has them */
+    const char *name = n->name;
+    const struct jv *v;
+    if (!scope_get(r, s, &n->value, &v)) return false;
     const struct routine *g = v ? NULL : global_find(name);
     if (g) return routine_bind(r, g, NULL, out);
     for (size_t i = 0; !v && i < sizeof absent / sizeof absent[0]; i++)
         if (strcmp(name, absent[i]) == 0)
-            return run_error(r, "the function '%s' is not known here", name);
+            return run_error(r, "the name '%s' is not known here", name);
     *out = v ? *v : jv_undefined(name);
     return true;
 }
@@ -77,24 +67,21 @@ static bool eval_dict(struct bnt_jinja_run *r, struct scope *s, const struct nod
 
 /* ---- calls, filters, tests ------------------------------------------------------------------- */
 
-static bool add_named(struct bnt_jinja_run *r, struct jv_args *a, const char *name,
+/* `before`: so many may have the same name. */
+static bool add_named(struct bnt_jinja_run *r, struct jv_args *a, size_t before, const char *name,
                       const struct jv *v) {
-    for (size_t i = 0; i < a->n_named; i++)
+    for (size_t i = 0; i < before; i++)
         if (strcmp(a->named[i].name, name) == 0)
             return run_error(r, "the argument '%s' is given twice", name);
-    if (a->n_named == a->room) {
-        size_t room = 2 * a->room + 4;
-        struct jv_named *grown = run_take(r, room * sizeof *grown);
-        if (!grown) return false;
-        if (a->n_named) memcpy(grown, a->named, a->n_named * sizeof *grown);
-        a->named = grown;
-        a->room = room;
-    }
+    struct jv_named *named = run_grow(r, a->named, a->n_named, &a->room, sizeof *named);
+    if (!named) return false;
+    a->named = named;
     a->named[a->n_named++] = (struct jv_named){name, *v};
-    return run_step(r, a->n_named);
+    return run_step(r, before);
 }
 
 static bool add_dict(struct bnt_jinja_run *r, struct jv_args *a, const struct jv *dict) {
+    const size_t before = a->n_named;
     if (dict->kind != JV_DICT) return run_error(r, "** of a %s", jv_type_name(dict));
     for (size_t i = 0; i < dict->as.dict->n; i++) {
         const struct jv *key = &dict->as.dict->at[i].key;
@@ -104,7 +91,7 @@ static bool add_dict(struct bnt_jinja_run *r, struct jv_args *a, const struct jv
         if (!name) return false;
         memcpy(name, key->as.text.text, key->as.text.len);
         name[key->as.text.len] = '\0';
-        if (!add_named(r, a, name, &dict->as.dict->at[i].value)) return false;
+        if (!add_named(r, a, before, name, &dict->as.dict->at[i].value)) return false;
     }
     return true;
 }
@@ -127,7 +114,7 @@ bool eval_args(struct bnt_jinja_run *r, struct scope *s, const struct node *call
             for (size_t k = 0; ok && k < many->n; k++)
                 ok = jv_list_add(r, list.as.list, &many->at[k]);
         } else if (ok && arg->name) {
-            ok = add_named(r, out, arg->name, &v);
+            ok = add_named(r, out, 0, arg->name, &v); /* the parser has looked */
         } else if (ok) {
             ok = jv_list_add(r, list.as.list, &v);
         }
@@ -155,15 +142,20 @@ static bool is_plain_for_safe(const char *name) {
     return false;
 }
 
+bool filter_run(struct bnt_jinja_run *r, const struct routine *f, const struct jv *of,
+                const struct jv_args *args, struct jv *out) {
+    if (of->kind == JV_TEXT && of->safe && !is_plain_for_safe(f->name))
+        return run_error(r, "the filter '%s' behind 'safe' is not known here", f->name);
+    return routine_run(r, f, of, args, out);
+}
+
 bool eval_filter(struct bnt_jinja_run *r, struct scope *s, const struct node *n,
                  const struct jv *of, struct jv *out) {
     const struct routine *f = filter_find(n->name);
     struct jv_args args;
     r->line = n->line;
     if (!f) return run_error(r, "the filter '%s' is not known here", n->name);
-    if (of->kind == JV_TEXT && of->safe && !is_plain_for_safe(f->name))
-        return run_error(r, "the filter '%s' behind 'safe' is not known here", f->name);
-    return eval_args(r, s, n, &args) && (r->line = n->line, routine_run(r, f, of, &args, out));
+    return eval_args(r, s, n, &args) && (r->line = n->line, filter_run(r, f, of, &args, out));
 }
 
 static bool eval_test(struct bnt_jinja_run *r, struct scope *s, const struct node *n,
@@ -262,7 +254,7 @@ static bool eval_kind(struct bnt_jinja_run *r, struct scope *s, const struct nod
     struct jv a, b;
     switch (n->kind) {
     case NODE_CONST: *out = n->value; return true;
-    case NODE_NAME: return eval_name(r, s, n->name, out);
+    case NODE_NAME: return eval_name(r, s, n, out);
     case NODE_LIST:
     case NODE_TUPLE: return eval_list(r, s, n, out);
     case NODE_DICT: return eval_dict(r, s, n, out);

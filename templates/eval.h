@@ -10,21 +10,17 @@
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-struct variable {
-    const char *name;
-    struct jv value;
-};
-
 /* A block's own names, and those around it. A loop's body has a new one each time. */
 struct scope {
     struct scope *outer;
-    struct variable *at;
-    size_t n, capacity;
+    struct jv_dict names;
 };
 
 struct scope *scope_new(struct bnt_jinja_run *r, struct scope *outer);
 bool scope_set(struct bnt_jinja_run *r, struct scope *s, const char *name, const struct jv *v);
-const struct jv *scope_get(const struct scope *s, const char *name); /* or NULL */
+/* *out: NULL where there is none. */
+bool scope_get(struct bnt_jinja_run *r, struct scope *s, const struct jv *name,
+               const struct jv **out);
 
 /* ---- expressions and statements -------------------------------------------------------------- */
 
@@ -39,6 +35,16 @@ bool value_attr(struct bnt_jinja_run *r, const struct jv *of, const char *name, 
 bool value_item(struct bnt_jinja_run *r, const struct jv *of, const struct jv *key, struct jv *out);
 bool value_slice(struct bnt_jinja_run *r, const struct jv *of, const struct jv part[3],
                  struct jv *out);
+/* An attribute as filters are given it, "a.b.0", in a list of keys; empty where it is absent or
+ * None. */
+bool value_path(struct bnt_jinja_run *r, const struct jv *path, struct jv *parts);
+/* The item of the item, and so on; `missing` (NULL, absent or None: nothing) in place of each that
+ * is undefined. */
+bool value_follow(struct bnt_jinja_run *r, const struct jv *v, const struct jv *parts,
+                  const struct jv *missing, struct jv *out);
+/* The same to compare by: a text without regard to case unless asked. */
+bool value_key(struct bnt_jinja_run *r, const struct jv *item, const struct jv *parts,
+               const struct jv *missing, bool with_case, struct jv *out);
 bool value_binary(struct bnt_jinja_run *r, char op, const struct jv *a, const struct jv *b,
                   struct jv *out);
 bool value_call(struct bnt_jinja_run *r, const struct jv *callee, const struct jv_args *args,
@@ -51,7 +57,7 @@ bool exec_body(struct bnt_jinja_run *r, struct scope *s, const struct node *body
 /* ---- routines -------------------------------------------------------------------------------- */
 
 /* A filter, test, method or function: `slot` holds an argument a parameter, JV_ABSENT where it was
- * not given. params NULL: it takes the arguments as they are. */
+ * not given. params NULL: it takes the arguments as they are; '/' before them: only by place. */
 struct routine {
     const char *name, *params; /* names with spaces between */
     unsigned required;
@@ -66,6 +72,11 @@ struct routine {
     static bool name(struct bnt_jinja_run *r, const struct jv *self, const struct jv_args *args,   \
                      struct jv *slot, struct jv *out)
 
+/* The argument was given, and is not none. */
+static inline bool is_given(const struct jv *slot) {
+    return slot->kind != JV_ABSENT && slot->kind != JV_NONE;
+}
+
 enum { MOST_SLOTS = 6 };
 
 bool routine_run(struct bnt_jinja_run *r, const struct routine *routine, const struct jv *self,
@@ -78,7 +89,10 @@ const struct routine *test_find(const char *name);
 const struct routine *global_find(const char *name);
 /* *refused: Python has it, and it is not done here. */
 const struct routine *method_find(const struct jv *of, const char *name, bool *refused);
-extern const struct routine list_filters[]; /* up to one without a name */
+extern const struct routine list_filters[], lazy_filters[]; /* each up to one without a name */
+/* A filter by its arguments; one that is not done on texts behind `safe` is refused. */
+bool filter_run(struct bnt_jinja_run *r, const struct routine *f, const struct jv *of,
+                const struct jv_args *args, struct jv *out);
 
 /* Arguments as C has them; false: of another kind, and the run has failed. `what` names it. */
 bool arg_text(struct bnt_jinja_run *r, const struct jv *v, const char *what,

@@ -12,9 +12,10 @@
 static bool assign(struct bnt_jinja_run *r, struct scope *s, const struct node *target,
                    const struct jv *v) {
     struct jv_list *l;
-    if (target->kind == NODE_NAME) return scope_set(r, s, target->name, v);
+    if (target->kind == NODE_NAME) return jv_dict_set(r, &s->names, &target->value, v);
     if (target->kind == NODE_ATTR) {
-        const struct jv *of = scope_get(s, target->a->name);
+        const struct jv *of;
+        if (!scope_get(r, s, &target->a->value, &of)) return false;
         if (!of || of->kind != JV_NAMESPACE)
             return run_error(r, "'%s' is no namespace: its '%s' cannot be set", target->a->name,
                              target->name);
@@ -27,13 +28,12 @@ static bool assign(struct bnt_jinja_run *r, struct scope *s, const struct node *
     return true;
 }
 
-/* The text of a body with names of its own. */
+/* The text of a body with names of its own; of no use where the body ends a loop's turn. */
 static bool body_text(struct bnt_jinja_run *r, struct scope *outer, const struct node *body,
-                      struct jv *out) {
+                      struct jv *out, enum flow *flow) {
     struct scope *s = scope_new(r, outer);
     struct pen p = {0};
-    enum flow flow = FLOW_ON;
-    if (!s || !exec_body(r, s, body, &p, &flow)) return false;
+    if (!s || !exec_body(r, s, body, &p, flow)) return false;
     *out = jv_marked(pen_done(&p));
     return true;
 }
@@ -46,55 +46,68 @@ static bool filter_chain(struct bnt_jinja_run *r, struct scope *s, const struct 
     return eval_filter(r, s, n, &before, out);
 }
 
-static bool exec_set(struct bnt_jinja_run *r, struct scope *s, const struct node *n) {
+static bool exec_set(struct bnt_jinja_run *r, struct scope *s, const struct node *n,
+                     enum flow *flow) {
     struct jv v, text;
     if (n->kind == NODE_SET) return eval(r, s, n->b, &v) && assign(r, s, n->a, &v);
-    if (!body_text(r, s, n->c, &text)) return false;
+    if (!body_text(r, s, n->c, &text, flow)) return false;
+    if (*flow != FLOW_ON) return true;
     v = text;
     return (!n->b || filter_chain(r, s, n->b, &text, &v)) && assign(r, s, n->a, &v);
 }
 
 /* ---- loops ----------------------------------------------------------------------------------- */
 
-/* The items that the loop's condition lets through. */
-static bool sift(struct bnt_jinja_run *r, struct scope *outer, const struct node *n,
-                 struct jv_list *items) {
-    size_t kept = 0;
-    for (size_t i = 0; i < items->n; i++) {
-        struct scope *s = scope_new(r, outer);
+/* The next item that the loop's condition lets through. */
+static bool next_sifted(struct bnt_jinja_run *r, struct jv_generator *g, struct jv *item,
+                        bool *more) {
+    if (!jv_generator_begin(r, g)) return false;
+    for (;;) {
+        struct scope *s = scope_new(r, g->scope);
         struct jv test;
-        if (!s || !assign(r, s, n->list[0], &items->at[i]) || !eval(r, s, n->list[2], &test))
+        if (!s || !jv_walk_next(r, &g->walk, item, more)) return false;
+        if (!*more) return true;
+        if (!assign(r, s, g->loop->list[0], item) || !eval(r, s, g->loop->list[2], &test))
             return false;
-        if (jv_truth(&test)) items->at[kept++] = items->at[i];
+        if (jv_truth(&test)) return true;
     }
-    items->n = kept;
-    return true;
+}
+
+/* What the loop goes through, before its first item. */
+static bool begin_loop(struct bnt_jinja_run *r, struct scope *outer, const struct node *n,
+                       struct jv_loop *l) {
+    struct jv over, sifted;
+    *l = (struct jv_loop){.now = {.kind = JV_ABSENT}, .changed = {.kind = JV_ABSENT}};
+    if (!eval(r, outer, n->list[1], &over)) return false;
+    if (!n->list[2]) return jv_walk_begin(r, &over, &l->walk);
+    struct jv_generator *g = jv_generator_new(r, next_sifted, &over, &sifted);
+    if (!g) return false;
+    g->loop = n;
+    g->scope = outer;
+    return jv_generator_begin(r, g) && jv_walk_begin(r, &sifted, &l->walk);
 }
 
 static bool exec_for(struct bnt_jinja_run *r, struct scope *outer, const struct node *n,
                      struct pen *out, enum flow *around) {
-    struct jv over;
-    struct jv_list *items;
     enum flow flow = FLOW_ON;
-    if (!eval(r, outer, n->list[1], &over) || !jv_iterate(r, &over, &items) ||
-        (n->list[2] && !sift(r, outer, n, items)))
-        return false;
-    if (items->n == 0) {
-        struct scope *s = scope_new(r, outer);
-        return s && (!n->b || exec_body(r, s, n->b, out, around));
-    }
+    bool ended = false; /* a turn came to its end: without break or continue */
     struct jv_loop *l = run_take(r, sizeof *l);
-    if (!l) return false;
-    *l = (struct jv_loop){.items = items, .changed = {.kind = JV_ABSENT}};
+    if (!l || !begin_loop(r, outer, n, l)) return false;
     const struct jv loop = {.kind = JV_LOOP, .as.loop = l};
-    for (; l->index < items->n && flow != FLOW_BREAK; l->index++) {
-        struct scope *s = scope_new(r, outer);
+    while (flow != FLOW_BREAK) {
+        bool more;
         flow = FLOW_ON;
-        if (!s || !scope_set(r, s, "loop", &loop) ||
-            !assign(r, s, n->list[0], &items->at[l->index]) || !exec_body(r, s, n->a, out, &flow))
+        if (!jv_loop_next(r, l, &more)) return false;
+        if (!more) break;
+        struct scope *s = scope_new(r, outer);
+        if (!s || !scope_set(r, s, "loop", &loop) || !assign(r, s, n->list[0], &l->now) ||
+            !exec_body(r, s, n->a, out, &flow))
             return false;
+        ended = ended || flow == FLOW_ON;
     }
-    return true;
+    if (ended || !n->b) return true;
+    struct scope *s = scope_new(r, outer);
+    return s && exec_body(r, s, n->b, out, around);
 }
 
 /* ---- macros ---------------------------------------------------------------------------------- */
@@ -108,33 +121,56 @@ static bool make_macro(struct bnt_jinja_run *r, struct scope *s, const struct no
     return true;
 }
 
-/* The arguments beyond a macro's parameters, as its variables varargs and kwargs. */
-static bool rest_of_args(struct bnt_jinja_run *r, struct scope *s, const struct node *macro,
-                         const struct jv_args *args) {
-    struct jv more, named;
-    if (!jv_list_new(r, LIST_TUPLE, 0, &more) || !jv_dict_new(r, JV_DICT, &named)) return false;
-    for (size_t i = macro->n; i < args->n; i++)
-        if (!jv_list_add(r, more.as.list, &args->at[i])) return false;
-    for (size_t i = 0; i < args->n_named; i++) {
-        bool known = strcmp(args->named[i].name, "caller") == 0;
-        for (size_t k = 0; k < macro->n && !known; k++)
-            known = strcmp(args->named[i].name, macro->list[k]->name) == 0;
-        if (!known && !jv_dict_put(r, named.as.dict, args->named[i].name, &args->named[i].value))
-            return false;
-    }
-    if (!macro->any_args && more.as.list->n)
-        return run_error(r, "the macro '%s' takes %zu arguments, not %zu", macro->name, macro->n,
-                         args->n);
-    if (!macro->any_args && named.as.dict->n)
-        return run_error(r, "the macro '%s' has no such parameter", macro->name);
-    return !macro->any_args ||
-           (scope_set(r, s, "varargs", &more) && scope_set(r, s, "kwargs", &named));
-}
-
 static const struct jv *named_arg(const struct jv_args *args, const char *name) {
     for (size_t i = 0; i < args->n_named; i++)
         if (strcmp(args->named[i].name, name) == 0) return &args->named[i].value;
     return NULL;
+}
+
+/* The arguments beyond a macro's parameters, as its variables varargs, kwargs and caller. */
+static bool rest_of_args(struct bnt_jinja_run *r, struct scope *s, const struct node *macro,
+                         const struct jv_args *args) {
+    struct jv more, named, nobody = jv_undefined("caller");
+    const struct jv *caller = named_arg(args, "caller");
+    if (!run_step(r, args->n_named * macro->n / 16) || !jv_list_new(r, LIST_TUPLE, 0, &more) ||
+        !jv_dict_new(r, JV_DICT, &named))
+        return false;
+    for (size_t i = macro->n; i < args->n; i++)
+        if (!jv_list_add(r, more.as.list, &args->at[i])) return false;
+    for (size_t i = 0; i < args->n_named; i++) {
+        bool known = macro->caller && strcmp(args->named[i].name, "caller") == 0;
+        for (size_t k = args->n; k < macro->n && !known; k++) /* those before have their value */
+            known = strcmp(args->named[i].name, macro->list[k]->name) == 0;
+        if (!known && !jv_dict_put(r, named.as.dict, args->named[i].name, &args->named[i].value))
+            return false;
+    }
+    if (!macro->varargs && more.as.list->n)
+        return run_error(r, "the macro '%s' takes %zu arguments, not %zu", macro->name, macro->n,
+                         args->n);
+    if (!macro->kwargs && named.as.dict->n)
+        return run_error(r, "the macro '%s' has no such parameter", macro->name);
+    return (!macro->varargs || scope_set(r, s, "varargs", &more)) &&
+           (!macro->kwargs || scope_set(r, s, "kwargs", &named)) &&
+           (!macro->caller || scope_set(r, s, "caller", caller ? caller : &nobody));
+}
+
+/* Parameters first as they are given, since a default may ask for each of them. */
+static bool set_parameters(struct bnt_jinja_run *r, struct scope *s, const struct node *macro,
+                           const struct jv_args *args) {
+    for (size_t i = 0; i < macro->n; i++) {
+        const struct node *parameter = macro->list[i];
+        const struct jv *given = named_arg(args, parameter->name);
+        const struct jv none = jv_undefined(parameter->name);
+        if (!scope_set(r, s, parameter->name, i < args->n ? &args->at[i] : given ? given : &none))
+            return false;
+    }
+    for (size_t i = args->n; i < macro->n; i++) {
+        const struct node *parameter = macro->list[i];
+        struct jv v;
+        if (!parameter->a || named_arg(args, parameter->name)) continue;
+        if (!eval(r, s, parameter->a, &v) || !scope_set(r, s, parameter->name, &v)) return false;
+    }
+    return true;
 }
 
 static bool call_macro(struct bnt_jinja_run *r, const struct jv_callable *c,
@@ -143,22 +179,9 @@ static bool call_macro(struct bnt_jinja_run *r, const struct jv_callable *c,
     struct scope *s = scope_new(r, c->scope);
     struct pen p = {0};
     enum flow flow = FLOW_ON;
-    struct jv nobody = jv_undefined("caller");
-    const struct jv *caller = named_arg(args, "caller");
-    if (!s || !scope_set(r, s, "caller", caller ? caller : &nobody)) return false;
-    for (size_t i = 0; i < n->n; i++) {
-        const struct node *parameter = n->list[i];
-        const struct jv *given = named_arg(args, parameter->name);
-        struct jv v = jv_undefined(parameter->name);
-        if (i < args->n && given)
-            return run_error(r, "the macro '%s' is given '%s' twice", n->name, parameter->name);
-        if (i < args->n || given)
-            v = given ? *given : args->at[i];
-        else if (parameter->a && !eval(r, s, parameter->a, &v))
-            return false;
-        if (!scope_set(r, s, parameter->name, &v)) return false;
-    }
-    if (!rest_of_args(r, s, n, args) || !exec_body(r, s, n->a, &p, &flow)) return false;
+    if (!s || !rest_of_args(r, s, n, args) || !set_parameters(r, s, n, args) ||
+        !exec_body(r, s, n->a, &p, &flow))
+        return false;
     *out = jv_marked(pen_done(&p));
     return true;
 }
@@ -183,6 +206,7 @@ static bool exec_call_block(struct bnt_jinja_run *r, struct scope *s, const stru
     if (!eval(r, s, n->a->a, &callee) || !eval_args(r, s, n->a, &args) ||
         !make_macro(r, s, n->b, &caller))
         return false;
+    if (named_arg(&args, "caller")) return run_error(r, "a call with two callers");
     struct jv_named *named = run_take(r, (args.n_named + 1) * sizeof *named);
     if (!named) return false;
     if (args.n_named) memcpy(named, args.named, args.n_named * sizeof *named);
@@ -223,11 +247,13 @@ static bool exec_print(struct bnt_jinja_run *r, struct scope *s, const struct no
 }
 
 static bool exec_filter_block(struct bnt_jinja_run *r, struct scope *s, const struct node *n,
-                              struct pen *out) {
+                              struct pen *out, enum flow *flow) {
     struct bnt_marked t;
     struct jv text, made;
-    return body_text(r, s, n->c, &text) && filter_chain(r, s, n->b, &text, &made) &&
-           jv_str(r, &made, &t) && pen_put(r, out, t);
+    if (!body_text(r, s, n->c, &text, flow)) return false;
+    if (*flow != FLOW_ON) return true;
+    return filter_chain(r, s, n->b, &text, &made) &&
+           arg_text(r, &made, "what the block's filter gives", &t) && pen_put(r, out, t);
 }
 
 static bool exec(struct bnt_jinja_run *r, struct scope *s, const struct node *n, struct pen *out,
@@ -241,10 +267,10 @@ static bool exec(struct bnt_jinja_run *r, struct scope *s, const struct node *n,
     case NODE_IF: return exec_if(r, s, n, out, flow);
     case NODE_FOR: return exec_for(r, s, n, out, flow);
     case NODE_SET:
-    case NODE_SET_BLOCK: return exec_set(r, s, n);
+    case NODE_SET_BLOCK: return exec_set(r, s, n, flow);
     case NODE_MACRO: return make_macro(r, s, n, &v) && scope_set(r, s, n->name, &v);
     case NODE_CALL_BLOCK: return exec_call_block(r, s, n, out);
-    case NODE_FILTER_BLOCK: return exec_filter_block(r, s, n, out);
+    case NODE_FILTER_BLOCK: return exec_filter_block(r, s, n, out, flow);
     case NODE_WITH: return exec_with(r, s, n, out, flow);
     case NODE_SCOPE: return (inner = scope_new(r, s)) && exec_body(r, inner, n->a, out, flow);
     case NODE_BREAK: *flow = FLOW_BREAK; return true;
@@ -256,6 +282,10 @@ static bool exec(struct bnt_jinja_run *r, struct scope *s, const struct node *n,
 bool exec_body(struct bnt_jinja_run *r, struct scope *s, const struct node *body, struct pen *out,
                enum flow *flow) {
     if (!run_enter(r)) return false;
+    for (size_t i = 0; body->c && i < body->c->n; i++) {
+        const struct jv nothing = jv_undefined(body->c->list[i]->name);
+        if (!scope_set(r, s, nothing.as.missing, &nothing)) return false;
+    }
     for (size_t i = 0; i < body->n && *flow == FLOW_ON; i++)
         if (!run_step(r, 1) || !exec(r, s, body->list[i], out, flow)) return false;
     run_leave(r);

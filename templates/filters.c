@@ -28,8 +28,10 @@ ROUTINE(f_trim) {
     if (!jv_str(r, self, &t) ||
         (given(&slot[0]) && slot[0].kind != JV_NONE && !arg_text(r, &slot[0], "trim", &set)))
         return false;
-    return run_step(r, t.len / 64 * (1 + set.len / 16)) &&
-           give(out, text_strip(t, set, true, true));
+    if (!run_step(r, t.len / 64 * (1 + set.len / 16))) return false;
+    give(out, text_strip(t, set, true, true));
+    out->safe = self->kind == JV_TEXT && self->safe;
+    return true;
 }
 
 static bool in_case(struct bnt_jinja_run *r, const struct jv *self, enum text_case how,
@@ -73,8 +75,12 @@ ROUTINE(f_title) {
                 break;
             end += n;
         }
-        piece = text_part(t, at, end);
-        if ((!divides && !text_case(r, piece, CASE_CAPITAL, &piece)) || !pen_put(r, &p, piece))
+        size_t first = divides ? end : at + text_next(t, at, &c);
+        if (divides ? !pen_put(r, &p, text_part(t, at, end))
+                    : !text_case(r, text_part(t, at, first), CASE_UPPER, &piece) ||
+                          !pen_put(r, &p, piece) ||
+                          !text_case(r, text_part(t, first, end), CASE_LOWER, &piece) ||
+                          !pen_put(r, &p, piece))
             return false;
     }
     return give(out, pen_done(&p));
@@ -163,7 +169,7 @@ ROUTINE(f_tojson) {
     (void)args;
     if (slot[1].kind == JV_TEXT) {
         s.indent = slot[1].as.text;
-    } else if (given(&slot[1]) && slot[1].kind != JV_NONE) {
+    } else if (given(&slot[1]) && slot[1].kind != JV_NONE && self->kind != JV_TEXT) {
         if (!arg_int(r, &slot[1], "tojson: the indent", &width)) return false;
         while (width-- > 0)
             if (!run_step(r, 1) || !pen_text(r, &spaces, " ")) return false;
@@ -183,51 +189,75 @@ ROUTINE(f_tojson) {
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
+/* The text of a number without white space around it, digits of all scripts as those of ASCII.
+ * SIZE_MAX: some other character is in it, or it is too long. */
+static size_t number_text(struct bnt_marked t, char out[64]) {
+    size_t n = 0;
+    t = text_strip(t, (struct bnt_marked){0}, true, true);
+    for (size_t at = 0; at < t.len;) {
+        int32_t c;
+        at += text_next(t, at, &c);
+        int digit = char_decimal(c);
+        if (digit < 0 && (c <= 0x20 || c >= 0x7f)) return SIZE_MAX;
+        if (n == 63) return SIZE_MAX;
+        out[n++] = digit < 0 ? (char)c : (char)('0' + digit);
+    }
+    out[n] = '\0';
+    return n;
+}
+
 /* float() of a text; false: it is none. */
 static bool text_real(struct bnt_marked t, double *out) {
     char number[64], *end;
-    size_t n = 0;
-    t = text_strip(t, (struct bnt_marked){0}, true, true);
-    if (t.len == 0 || t.len >= sizeof number) return false;
-    for (size_t i = 0; i < t.len; i++) {
-        unsigned char c = (unsigned char)t.text[i];
-        bool between = c == '_' && i && i + 1 < t.len && isdigit((unsigned char)t.text[i - 1]) &&
-                       isdigit((unsigned char)t.text[i + 1]);
-        if (between) continue;
-        if (!isdigit(c) && !strchr("+-.eEinfatyINFATY", c)) return false;
-        number[n++] = (char)c;
+    size_t n = number_text(t, number), len = 0;
+    if (n == 0 || n == SIZE_MAX) return false;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)number[i];
+        bool between = c == '_' && i && isdigit((unsigned char)number[i - 1]) &&
+                       isdigit((unsigned char)number[i + 1]);
+        if (!between && !isdigit(c) && !strchr("+-.eEinfatyINFATY", c)) return false;
+        if (!between) number[len++] = (char)c;
     }
-    number[n] = '\0';
+    number[len] = '\0';
     *out = strtod(number, &end);
-    return end == number + n;
+    return end == number + len;
 }
 
-/* int() of a text. */
-static bool text_int(struct bnt_marked t, int64_t base, int64_t *out) {
-    bool minus = false, digit_before = false;
+/* int() of a text; *fits: 64 bits are enough. */
+static bool text_int(struct bnt_marked t, int64_t base, int64_t *out, bool *fits) {
+    char number[64], *s = number;
+    bool minus = false, digit_before = false, zeros = false, prefixed = false;
     uint64_t v = 0;
-    t = text_strip(t, (struct bnt_marked){0}, true, true);
-    if (t.len && (t.text[0] == '-' || t.text[0] == '+')) {
-        minus = t.text[0] == '-';
-        t = text_part(t, 1, t.len);
+    size_t n = number_text(t, number);
+    if (n == SIZE_MAX || base == 1 || base < 0 || base > 36) return false;
+    if (*s == '-' || *s == '+') minus = *s++ == '-';
+    if (s[0] == '0' && s[1]) {
+        int64_t named = (s[1] | 32) == 'x'   ? 16
+                        : (s[1] | 32) == 'o' ? 8
+                        : (s[1] | 32) == 'b' ? 2
+                                             : 0;
+        prefixed = named && (base == 0 || base == named);
+        if (prefixed) s += 2 + (s[2] == '_');
+        if (prefixed) base = named;
     }
-    if (t.len > 2 && t.text[0] == '0' &&
-        ((base == 16 && (t.text[1] | 32) == 'x') || (base == 8 && (t.text[1] | 32) == 'o') ||
-         (base == 2 && (t.text[1] | 32) == 'b')))
-        t = text_part(t, 2, t.len);
-    for (size_t i = 0; i < t.len; i++) {
-        unsigned char c = (unsigned char)t.text[i];
+    if (base == 0) {
+        base = 10;
+        zeros = *s == '0'; /* then nothing else may stand */
+    }
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
         int64_t d = isdigit(c) ? c - '0' : isalpha(c) ? (c | 32) - 'a' + 10 : 99;
-        if (c == '_' && digit_before && i + 1 < t.len) {
+        if (c == '_' && digit_before && s[1]) {
             digit_before = false;
             continue;
         }
-        if (d >= base || v > ((uint64_t)INT64_MAX - (uint64_t)d) / (uint64_t)base) return false;
+        if (d >= base || (zeros && d)) return false;
+        *fits = *fits && v <= ((uint64_t)INT64_MAX - (uint64_t)d) / (uint64_t)base;
         v = v * (uint64_t)base + (uint64_t)d;
         digit_before = true;
     }
     *out = minus ? -(int64_t)v : (int64_t)v;
-    return digit_before;
+    return digit_before && *fits;
 }
 
 static bool whole_of(struct bnt_jinja_run *r, double f, struct jv *out) {
@@ -237,18 +267,25 @@ static bool whole_of(struct bnt_jinja_run *r, double f, struct jv *out) {
     return true;
 }
 
+static bool no_number(struct bnt_jinja_run *r, const struct jv *v) {
+    return run_error(r, "'%s' is undefined, and no number", v->as.missing);
+}
+
 ROUTINE(f_int) {
     int64_t base = 10, i;
+    bool fits = true, based = !given(&slot[1]) || jv_as_int(&slot[1], &base);
     double f;
     (void)args;
-    if (given(&slot[1]) && !arg_int(r, &slot[1], "int: the base", &base)) return false;
-    if (base < 2 || base > 36) return run_error(r, "int: the base is not from 2 to 36");
+    if (self->kind == JV_UNDEFINED) return no_number(r, self);
+    if (self->kind == JV_FLOAT && isinf(self->as.real)) return whole_of(r, self->as.real, out);
     if (jv_as_int(self, &i))
         *out = jv_int(i);
     else if (self->kind == JV_FLOAT && isfinite(self->as.real))
         return whole_of(r, self->as.real, out);
-    else if (self->kind == JV_TEXT && text_int(self->as.text, base, &i))
+    else if (self->kind == JV_TEXT && based && text_int(self->as.text, base, &i, &fits))
         *out = jv_int(i);
+    else if (!fits)
+        return run_error(r, "a number that does not fit 64 bits, as a whole one");
     else if (self->kind == JV_TEXT && text_real(self->as.text, &f) && isfinite(f))
         return whole_of(r, f, out);
     else
@@ -259,7 +296,7 @@ ROUTINE(f_int) {
 ROUTINE(f_float) {
     double f;
     (void)args;
-    (void)r;
+    if (self->kind == JV_UNDEFINED) return no_number(r, self);
     if (jv_is_number(self))
         *out = jv_real(jv_as_real(self));
     else if (self->kind == JV_TEXT && text_real(self->as.text, &f))
@@ -289,7 +326,8 @@ ROUTINE(f_round) {
     (void)args;
     if (given(&slot[0]) && !arg_int(r, &slot[0], "round", &precision)) return false;
     if (!jv_is_number(self)) return run_error(r, "round of a %s", jv_type_name(self));
-    if (precision < 0 || precision > 40) return run_error(r, "round to such a precision");
+    if (precision < 0 || precision > 40)
+        return run_error(r, "round to such a precision is not done here");
     double f = jv_as_real(self), scale = pow(10.0, (double)precision);
     if (given(&slot[1]) && (jv_is(&slot[1], "ceil") || jv_is(&slot[1], "floor"))) {
         double scaled = f * scale;
@@ -354,6 +392,8 @@ const struct routine *filter_find(const char *name) {
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (strcmp(all[i].name, name) == 0) return &all[i];
     for (const struct routine *f = list_filters; f->name; f++)
+        if (strcmp(f->name, name) == 0) return f;
+    for (const struct routine *f = lazy_filters; f->name; f++)
         if (strcmp(f->name, name) == 0) return f;
     return NULL;
 }

@@ -106,21 +106,33 @@ bool format_percent(struct bnt_jinja_run *r, struct bnt_marked form, const struc
             return false;
         }
     }
-    /* Python lets a dict stand that no place has asked for. */
-    if (used < n && values->kind != JV_DICT)
-        return run_error(r, "a text has fewer places than values");
+    /* Python lets stand what no place has asked for and what can be asked for an item. */
+    bool asked = values->kind == JV_DICT || values->kind == JV_UNDEFINED ||
+                 (values->kind == JV_LIST &&
+                  (values->as.list->kind == LIST_PLAIN || values->as.list->kind == LIST_RANGE));
+    if (used < n && !asked) return run_error(r, "a text has fewer places than values");
     *out = pen_done(&p);
     return true;
 }
 
 /* ---- {} -------------------------------------------------------------------------------------- */
 
+/* Places are all counted, or all numbered. */
+struct counting {
+    size_t next;
+    bool counted, numbered;
+};
+
 static const struct jv *braces_value(struct bnt_jinja_run *r, struct bnt_marked name,
-                                     const struct jv_args *args, size_t *next) {
-    size_t at = 0, i = name.len == 0 ? (*next)++ : read_number(name, &at);
+                                     const struct jv_args *args, struct counting *c) {
+    size_t at = 0, i = name.len == 0 ? c->next++ : read_number(name, &at);
     if (at == name.len) {
-        if (i < args->n) return &args->at[i];
-        run_fail(r, BNT_E_UNSUPPORTED, "format: there is no argument %zu", i);
+        *(name.len == 0 ? &c->counted : &c->numbered) = true;
+        if (i < args->n && !(c->counted && c->numbered)) return &args->at[i];
+        run_fail(r, BNT_E_UNSUPPORTED,
+                 i < args->n ? "format: some places are numbered and some are not"
+                             : "format: there is no argument %zu",
+                 i);
         return NULL;
     }
     for (size_t k = 0; k < args->n_named; k++)
@@ -133,7 +145,7 @@ static const struct jv *braces_value(struct bnt_jinja_run *r, struct bnt_marked 
 bool format_braces(struct bnt_jinja_run *r, struct bnt_marked form, const struct jv_args *args,
                    struct bnt_marked *out) {
     struct pen p = {0};
-    size_t next = 0;
+    struct counting counting = {0};
     for (size_t at = 0; at < form.len; at++) {
         char c = form.text[at];
         bool twice = at + 1 < form.len && form.text[at + 1] == c;
@@ -144,7 +156,7 @@ bool format_braces(struct bnt_jinja_run *r, struct bnt_marked form, const struct
         }
         size_t end = text_find(form, text_of("}", 1), at);
         if (c == '}' || end == SIZE_MAX) return run_error(r, "format: a brace without its other");
-        const struct jv *v = braces_value(r, text_part(form, at + 1, end), args, &next);
+        const struct jv *v = braces_value(r, text_part(form, at + 1, end), args, &counting);
         struct bnt_marked t;
         if (!v || !jv_str(r, v, &t) || !pen_put(r, &p, t)) return false;
         at = end;

@@ -30,6 +30,8 @@ int bnt_jinja_open(struct bnt_jinja **out, const char *source, size_t len, struc
 void bnt_jinja_close(struct bnt_jinja *program);
 /* Whether `name` is a variable or an attribute anywhere in the program. */
 bool bnt_jinja_mentions(const struct bnt_jinja *program, const char *name);
+/* Text i that the program writes or compares with, its escapes undone; false behind the last. */
+bool bnt_jinja_literal(const struct bnt_jinja *program, size_t i, const char **text, size_t *len);
 
 /* What one rendering may use; 0: the default (value.h). */
 struct bnt_jinja_limits {

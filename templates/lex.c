@@ -18,7 +18,9 @@ struct lexer {
     struct bnt_err *err;
 };
 
-static int no_memory(struct lexer *x) {
+static int no_room(struct lexer *x) {
+    if (arena_status(x->arena) == BNT_E_NOMEM)
+        return bnt_fail_nomem(x->err, "the template", x->len);
     return bnt_fail(x->err, BNT_E_LIMIT, "line %u: the template is too long", x->line);
 }
 
@@ -34,13 +36,13 @@ static int add(struct lexer *x, enum token_kind kind, const char *text, size_t l
     if (o->n == o->capacity) {
         size_t capacity = 2 * o->capacity + 256;
         struct token *grown = arena_take(x->arena, capacity * sizeof *grown);
-        if (!grown) return no_memory(x);
+        if (!grown) return no_room(x);
         if (o->n) memcpy(grown, o->at, o->n * sizeof *grown);
         o->at = grown;
         o->capacity = capacity;
     }
     char *copy = arena_take(x->arena, len + 1);
-    if (!copy) return no_memory(x);
+    if (!copy) return no_room(x);
     if (len) memcpy(copy, text, len);
     copy[len] = '\0';
     o->at[o->n++] = (struct token){.kind = kind, .line = x->line, .text = copy, .len = len};
@@ -109,9 +111,18 @@ static int undo_escape(struct lexer *x, size_t *at, char *out, size_t *len) {
         while (end < *at + 4 && x->s[end] >= '0' && x->s[end] <= '7')
             cp = cp * 8 + (uint32_t)(x->s[end++] - '0');
         *at = end;
-    } else { /* none that Python knows: it stays */
+    } else { /* none that Python knows: it stays; a letter beyond ASCII as Jinja hands it on */
+        int32_t next;
+        size_t n = text_next(text_of(x->s, x->len), *at + 1, &next);
         out[(*len)++] = '\\';
         *at += 1;
+        if (next < 0x80) return next < 0 ? fault(x, "an escape that is none") : BNT_OK;
+        *at += n;
+        *len += (size_t)sprintf(out + *len,
+                                next < 0x100     ? "x%02x"
+                                : next < 0x10000 ? "u%04x"
+                                                 : "U%08x",
+                                (unsigned)next);
         return BNT_OK;
     }
     *len += (size_t)utf8proc_encode_char((utf8proc_int32_t)cp, (utf8proc_uint8_t *)out + *len);
@@ -124,7 +135,7 @@ static int lex_text(struct lexer *x) {
     size_t end = at;
     while (end < x->len && x->s[end] != quote) end += x->s[end] == '\\' ? 2 : 1;
     if (end >= x->len) return fault(x, "a text without its end");
-    char *out = malloc(4 * (end - at) + 4);
+    char *out = malloc(4 * (end - at) + 16);
     if (!out) return bnt_fail_nomem(x->err, "a template", end - at);
     int status = BNT_OK;
     while (at < end && status == BNT_OK) {
@@ -190,7 +201,8 @@ static int lex_number(struct lexer *x) {
         at += 2;
     }
     size_t end = digits_at(x, at, base, &value, &fits);
-    if (base == 10) {
+    bool item = x->at > 0 && s[-1] == '.'; /* a.0.1: no real number */
+    if (base == 10 && !item) {
         if (end + 1 < x->len && x->s[end] == '.' && isdigit((unsigned char)x->s[end + 1])) {
             end = digits_at(x, end + 1, 10, &ignored, &any);
             real = true;
@@ -205,6 +217,10 @@ static int lex_number(struct lexer *x) {
         }
         if (real && end - x->at > 60) return fault(x, "a number too long");
         if (real) return lex_real(x, end);
+    }
+    if (base == 10 && s[0] == '0') { /* no whole number begins with it: what follows is another */
+        for (end = at + 1; x->s[end] == '0' || (x->s[end] == '_' && x->s[end + 1] == '0');) end++;
+        value = 0;
     }
     if (end == at || !fits) return fault(x, "a number that does not fit 64 bits");
     int status = add(x, TOKEN_INT, x->s + x->at, end - x->at);
@@ -299,9 +315,13 @@ static int put_data(struct lexer *x, size_t from, size_t to, char sign, bool blo
 }
 
 static int lex_comment(struct lexer *x) {
-    size_t end = text_find(text_of(x->s, x->len), text_of("#}", 2), x->at + 2);
+    char sign = x->s[x->at + 2];
+    size_t begin = x->at + (sign == '-' || sign == '+' ? 3 : 2);
+    size_t end = text_find(text_of(x->s, x->len), text_of("#}", 2), begin);
+    if (begin == x->len) end = begin; /* for Jinja one that has only begun is none */
     if (end == SIZE_MAX) return fault(x, "a comment without its end");
-    char sign = end > x->at + 2 ? x->s[end - 1] : '\0';
+    sign = end > begin ? x->s[end - 1] : '\0';
+    if (end == x->len) end -= 2;
     pass(x, end + 2 - x->at);
     if (sign == '-') pass_spaces(x);
     if (sign != '-' && sign != '+' && here(x, "\n")) pass(x, 1);
@@ -329,6 +349,7 @@ static size_t word_tag(const struct lexer *x, size_t at, const char *word, char 
 static int lex_raw(struct lexer *x, bool line_start) {
     char open = '\0', close = '\0';
     size_t end = x->at, n = 0;
+    if (end == x->len) return BNT_OK; /* nor one of these */
     while (end < x->len && !(n = word_tag(x, end, "endraw", &open, &close))) end++;
     if (end >= x->len) return fault(x, "raw without its end");
     int status = put_data(x, x->at, end, open, true, line_start);
@@ -377,7 +398,7 @@ int lex_source(struct tokens *out, const char *source, size_t len, struct arena 
                struct bnt_err *err) {
     struct lexer x = {.line = 1, .out = out, .arena = arena, .err = err};
     char *copy = arena_take(arena, len + 4); /* zeros behind it may be looked at */
-    if (!copy) return no_memory(&x);
+    if (!copy) return no_room(&x);
     for (size_t i = 0; i < len; i++) { /* every end of a line is one '\n' */
         if (source[i] == '\r' && i + 1 < len && source[i + 1] == '\n') continue;
         copy[x.len++] = source[i] == '\r' ? '\n' : source[i];

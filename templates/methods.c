@@ -5,7 +5,6 @@
  * key.
  */
 #include <string.h>
-#include <utf8proc.h>
 
 #include "eval.h"
 
@@ -90,9 +89,11 @@ ROUTINE(m_rsplit) {
 }
 
 ROUTINE(m_splitlines) {
-    bool keep = slot[0].kind != JV_ABSENT && jv_truth(&slot[0]);
+    int64_t keep = 0;
     (void)args;
-    return jv_list_new(r, LIST_PLAIN, 0, out) && text_lines(r, self->as.text, keep, out->as.list);
+    if (slot[0].kind != JV_ABSENT && !arg_int(r, &slot[0], "splitlines", &keep)) return false;
+    return jv_list_new(r, LIST_PLAIN, 0, out) &&
+           text_lines(r, self->as.text, keep != 0, out->as.list);
 }
 
 static bool partition(struct bnt_jinja_run *r, const struct jv *self, const struct jv *slot,
@@ -255,14 +256,10 @@ static bool all_of(struct bnt_jinja_run *r, const struct jv *self, enum char_cla
     for (size_t at = 0; at < t.len && all;) {
         int32_t c;
         at += text_next(t, at, &c);
-        utf8proc_category_t k = c < 0 ? UTF8PROC_CATEGORY_CN : utf8proc_category(c);
-        bool letter = k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
-        if (k == UTF8PROC_CATEGORY_NO && class != CHARS_ALPHA && class != CHARS_SPACE)
-            return run_error(r, "whether U+%04X is a digit is not known here", (unsigned)c);
         all = class == CHARS_SPACE   ? char_is_space(c)
-              : class == CHARS_ALPHA ? letter
-              : class == CHARS_DIGIT ? k == UTF8PROC_CATEGORY_ND
-                                     : letter || k == UTF8PROC_CATEGORY_ND;
+              : class == CHARS_ALPHA ? char_is_letter(c)
+              : class == CHARS_DIGIT ? char_is_digit(c)
+                                     : char_is_letter(c) || char_is_numeric(c);
     }
     *out = jv_bool(all);
     return true;
@@ -400,33 +397,20 @@ ROUTINE(m_get) {
     return ok;
 }
 
-enum view { VIEW_KEYS, VIEW_VALUES, VIEW_ITEMS };
-
-static bool view(struct bnt_jinja_run *r, const struct jv *self, enum view what, struct jv *out) {
-    const struct jv_dict *d = self->as.dict;
-    if (!run_step(r, d->n) || !jv_list_new(r, LIST_VIEW, d->n, out)) return false;
-    for (size_t i = 0; i < d->n; i++) {
-        struct jv v = what == VIEW_KEYS ? d->at[i].key : d->at[i].value;
-        if (what == VIEW_ITEMS && !jv_pair_new(r, &d->at[i].key, &d->at[i].value, &v)) return false;
-        if (!jv_list_add(r, out->as.list, &v)) return false;
-    }
-    return true;
-}
-
 ROUTINE(m_keys) {
     (void)args;
     (void)slot;
-    return view(r, self, VIEW_KEYS, out);
+    return jv_view_new(r, self->as.dict, VIEW_KEYS, out);
 }
 ROUTINE(m_values) {
     (void)args;
     (void)slot;
-    return view(r, self, VIEW_VALUES, out);
+    return jv_view_new(r, self->as.dict, VIEW_VALUES, out);
 }
 ROUTINE(m_items) {
     (void)args;
     (void)slot;
-    return view(r, self, VIEW_ITEMS, out);
+    return jv_view_new(r, self->as.dict, VIEW_ITEMS, out);
 }
 
 ROUTINE(m_dict_pop) {
@@ -462,8 +446,8 @@ ROUTINE(m_dict_copy) {
 
 ROUTINE(m_cycle) {
     (void)slot;
-    if (args->n == 0) return run_error(r, "loop.cycle of nothing");
-    *out = args->at[self->as.loop->index % args->n];
+    if (args->n == 0 || args->n_named) return run_error(r, "loop.cycle of nothing, or of names");
+    *out = args->at[(self->as.loop->index - 1) % args->n];
     return true;
 }
 
@@ -472,6 +456,7 @@ ROUTINE(m_changed) {
     struct jv now;
     bool equal = false;
     (void)slot;
+    if (args->n_named) return run_error(r, "loop.changed takes no names");
     if (!jv_list_new(r, LIST_TUPLE, args->n, &now)) return false;
     for (size_t i = 0; i < args->n; i++)
         if (!jv_list_add(r, now.as.list, &args->at[i])) return false;
@@ -484,9 +469,9 @@ ROUTINE(m_changed) {
 /* ---- finding --------------------------------------------------------------------------------- */
 
 static const struct routine methods[] = {
-    {"strip", "chars", 0, m_strip, JV_TEXT},
-    {"lstrip", "chars", 0, m_lstrip, JV_TEXT},
-    {"rstrip", "chars", 0, m_rstrip, JV_TEXT},
+    {"strip", "/chars", 0, m_strip, JV_TEXT},
+    {"lstrip", "/chars", 0, m_lstrip, JV_TEXT},
+    {"rstrip", "/chars", 0, m_rstrip, JV_TEXT},
     {"lower", "", 0, m_lower, JV_TEXT},
     {"upper", "", 0, m_upper, JV_TEXT},
     {"title", "", 0, m_title, JV_TEXT},
@@ -494,38 +479,38 @@ static const struct routine methods[] = {
     {"split", "sep maxsplit", 0, m_split, JV_TEXT},
     {"rsplit", "sep maxsplit", 0, m_rsplit, JV_TEXT},
     {"splitlines", "keepends", 0, m_splitlines, JV_TEXT},
-    {"partition", "sep", 1, m_partition, JV_TEXT},
-    {"rpartition", "sep", 1, m_rpartition, JV_TEXT},
-    {"startswith", "prefix", 1, m_startswith, JV_TEXT},
-    {"endswith", "suffix", 1, m_endswith, JV_TEXT},
-    {"removeprefix", "prefix", 1, m_removeprefix, JV_TEXT},
-    {"removesuffix", "suffix", 1, m_removesuffix, JV_TEXT},
-    {"find", "sub", 1, m_find, JV_TEXT},
-    {"rfind", "sub", 1, m_rfind, JV_TEXT},
-    {"index", "sub", 1, m_text_index, JV_TEXT},
-    {"count", "sub", 1, m_text_count, JV_TEXT},
-    {"replace", "old new count", 2, m_replace, JV_TEXT},
-    {"join", "iterable", 1, m_join, JV_TEXT},
+    {"partition", "/sep", 1, m_partition, JV_TEXT},
+    {"rpartition", "/sep", 1, m_rpartition, JV_TEXT},
+    {"startswith", "/prefix", 1, m_startswith, JV_TEXT},
+    {"endswith", "/suffix", 1, m_endswith, JV_TEXT},
+    {"removeprefix", "/prefix", 1, m_removeprefix, JV_TEXT},
+    {"removesuffix", "/suffix", 1, m_removesuffix, JV_TEXT},
+    {"find", "/sub", 1, m_find, JV_TEXT},
+    {"rfind", "/sub", 1, m_rfind, JV_TEXT},
+    {"index", "/sub", 1, m_text_index, JV_TEXT},
+    {"count", "/sub", 1, m_text_count, JV_TEXT},
+    {"replace", "/old new count", 2, m_replace, JV_TEXT},
+    {"join", "/iterable", 1, m_join, JV_TEXT},
     {"format", NULL, 0, m_format, JV_TEXT},
-    {"zfill", "width", 1, m_zfill, JV_TEXT},
+    {"zfill", "/width", 1, m_zfill, JV_TEXT},
     {"isdigit", "", 0, m_isdigit, JV_TEXT},
     {"isalpha", "", 0, m_isalpha, JV_TEXT},
     {"isalnum", "", 0, m_isalnum, JV_TEXT},
     {"isspace", "", 0, m_isspace, JV_TEXT},
     {"islower", "", 0, m_islower, JV_TEXT},
     {"isupper", "", 0, m_isupper, JV_TEXT},
-    {"append", "object", 1, m_append, JV_LIST},
-    {"extend", "iterable", 1, m_extend, JV_LIST},
-    {"insert", "index object", 2, m_insert, JV_LIST},
-    {"pop", "index", 0, m_list_pop, JV_LIST},
+    {"append", "/object", 1, m_append, JV_LIST},
+    {"extend", "/iterable", 1, m_extend, JV_LIST},
+    {"insert", "/index object", 2, m_insert, JV_LIST},
+    {"pop", "/index", 0, m_list_pop, JV_LIST},
     {"copy", "", 0, m_list_copy, JV_LIST},
-    {"count", "value", 1, m_list_count, JV_LIST},
-    {"index", "value", 1, m_list_index, JV_LIST},
-    {"get", "key default", 1, m_get, JV_DICT},
+    {"count", "/value", 1, m_list_count, JV_LIST},
+    {"index", "/value", 1, m_list_index, JV_LIST},
+    {"get", "/key default", 1, m_get, JV_DICT},
     {"keys", "", 0, m_keys, JV_DICT},
     {"values", "", 0, m_values, JV_DICT},
     {"items", "", 0, m_items, JV_DICT},
-    {"pop", "key default", 1, m_dict_pop, JV_DICT},
+    {"pop", "/key default", 1, m_dict_pop, JV_DICT},
     {"update", NULL, 0, m_update, JV_DICT},
     {"copy", "", 0, m_dict_copy, JV_DICT},
     {"cycle", NULL, 0, m_cycle, JV_LOOP},
@@ -534,6 +519,7 @@ static const struct routine methods[] = {
 
 static bool is_among(const char *name, const char *names) {
     size_t n = strlen(name);
+    if (n == 0 || !strchr(names, name[0])) return false; /* "" would be found for ever */
     for (const char *at = names; (at = strstr(at, name)) != NULL; at += n)
         if ((at == names || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0')) return true;
     return false;
@@ -549,7 +535,7 @@ const struct routine *method_find(const struct jv *of, const char *name, bool *r
     *refused = false;
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         const struct routine *m = &methods[i];
-        if (m->of != of->kind || strcmp(m->name, name) != 0) continue;
+        if (m->of != of->kind || m->name[0] != name[0] || strcmp(m->name, name) != 0) continue;
         if (!tuple) return m;
         /* A tuple or a range can only be counted in. */
         bool both =
@@ -559,10 +545,13 @@ const struct routine *method_find(const struct jv *of, const char *name, bool *r
     switch (of->kind) {
     case JV_TEXT: *refused = is_among(name, texts); break;
     case JV_LIST:
-        *refused = is_among(name, !tuple ? "clear remove reverse sort"
-                                  : of->as.list->kind == LIST_RANGE
-                                      ? "start stop step"
-                                      : "mapping isdisjoint send throw close gi_code gi_frame");
+        *refused = is_among(name, !tuple                            ? "clear remove reverse sort"
+                                  : of->as.list->kind == LIST_RANGE ? "start stop step"
+                                                                    : "");
+        break;
+    case JV_VIEW:
+    case JV_GENERATOR:
+        *refused = is_among(name, "mapping isdisjoint send throw close gi_code gi_frame");
         break;
     case JV_DICT: *refused = is_among(name, "clear fromkeys popitem setdefault"); break;
     case JV_INT:

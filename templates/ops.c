@@ -68,14 +68,16 @@ static bool real(struct bnt_jinja_run *r, char op, double a, double b, struct jv
     case '/': *out = jv_real(a / b); return true;
     case 'p':
         if ((a < 0.0 && b != floor(b)) || (a == 0.0 && b < 0.0))
-            return run_error(r, "a power that is no real number");
+            return run_error(r, "a power that is no real number is not done here");
         *out = jv_real(pow(a, b));
         return true;
     default: break;
     }
     m = fmod(a, b);
     if (m != 0.0 && (m < 0.0) != (b < 0.0)) m += b;
-    *out = jv_real(op == '%' ? m : floor((a - m) / b + 0.5));
+    if (m == 0.0) m = copysign(0.0, b);
+    double q = (a - m) / b;
+    *out = jv_real(op == '%' ? m : q != 0.0 ? floor(q + 0.5) : copysign(0.0, a / b));
     return true;
 }
 
@@ -168,30 +170,48 @@ bool value_binary(struct bnt_jinja_run *r, char op, const struct jv *a, const st
 
 /* ---- attributes ------------------------------------------------------------------------------ */
 
+/* What asks for items or the number of items that the loop has not come to. */
+static bool loop_ahead(struct bnt_jinja_run *r, struct jv_loop *l, const char *name, struct jv *out,
+                       bool *known) {
+    const struct jv *after;
+    size_t n;
+    bool last = strcmp(name, "last") == 0;
+    *known = true;
+    if (last || strcmp(name, "nextitem") == 0) {
+        if (!jv_loop_peek(r, l, &after)) return false;
+        *out = last ? jv_bool(!after) : after ? *after : jv_undefined("there is no next item");
+        return true;
+    }
+    size_t back = strcmp(name, "revindex") == 0    ? l->index - 1
+                  : strcmp(name, "revindex0") == 0 ? l->index
+                                                   : 0;
+    *known = back || strcmp(name, "revindex") == 0 || strcmp(name, "length") == 0;
+    if (!*known) return true;
+    if (!jv_loop_length(r, l, &n)) return false;
+    *out = jv_int((int64_t)n - (int64_t)back);
+    return true;
+}
+
 static bool loop_attr(struct bnt_jinja_run *r, const struct jv *of, const char *name,
                       struct jv *out) {
-    const struct jv_loop *l = of->as.loop;
-    int64_t i = (int64_t)l->index, n = (int64_t)l->items->n;
+    struct jv_loop *l = of->as.loop;
+    bool known;
     const struct {
         const char *name;
         struct jv value;
-    } all[] = {
-        {"index", jv_int(i + 1)},
-        {"index0", jv_int(i)},
-        {"revindex", jv_int(n - i)},
-        {"revindex0", jv_int(n - i - 1)},
-        {"first", jv_bool(i == 0)},
-        {"last", jv_bool(i == n - 1)},
-        {"length", jv_int(n)},
-        {"depth", jv_int(1)}, /* of recursive loops */
-        {"depth0", jv_int(0)},
-        {"previtem", i ? l->items->at[i - 1] : jv_undefined("there is no previous item")},
-        {"nextitem", i < n - 1 ? l->items->at[i + 1] : jv_undefined("there is no next item")}};
+    } all[] = {{"index", jv_int((int64_t)l->index)},
+               {"index0", jv_int((int64_t)l->index - 1)},
+               {"first", jv_bool(l->index == 1)},
+               {"depth", jv_int(1)}, /* of recursive loops */
+               {"depth0", jv_int(0)},
+               {"previtem", l->index > 1 ? l->before : jv_undefined("there is no previous item")}};
     for (size_t k = 0; k < sizeof all / sizeof all[0]; k++)
         if (strcmp(name, all[k].name) == 0) {
             *out = all[k].value;
             return true;
         }
+    if (!loop_ahead(r, l, name, out, &known)) return false;
+    if (known) return true;
     bool refused;
     const struct routine *m = method_find(of, name, &refused);
     if (m) return routine_bind(r, m, of, out);
@@ -234,7 +254,7 @@ bool value_item(struct bnt_jinja_run *r, const struct jv *of, const struct jv *k
                 struct jv *out) {
     const char *missing = "an item";
     int64_t i;
-    if (of->kind == JV_DICT && key->kind != JV_LIST && key->kind != JV_DICT) {
+    if (of->kind == JV_DICT && jv_is_key(key)) {
         bool ok;
         const struct jv *found = jv_dict_get(r, of->as.dict, key, &ok);
         if (!ok) return false;
@@ -263,6 +283,7 @@ bool value_item(struct bnt_jinja_run *r, const struct jv *of, const struct jv *k
         if (i < 0 || (uint64_t)i >= n) return true;
         if (!text_slice(r, of->as.text, (const int64_t[]){i, i + 1, 1}, 1, &t)) return false;
         *out = jv_marked(t);
+        out->safe = of->safe;
     }
     return true;
 }
@@ -298,13 +319,12 @@ bool value_slice(struct bnt_jinja_run *r, const struct jv *of, const struct jv p
     int64_t range[3];
     size_t n, count;
     bool list = of->kind == JV_LIST && of->as.list->kind <= LIST_RANGE;
-    if (of->kind == JV_UNDEFINED || (of->kind == JV_LIST && !list))
-        return run_error(r, "a slice of %s", of->kind == JV_LIST ? "a generator" : of->as.missing);
-    *out = jv_undefined("a slice");
-    if (of->kind != JV_TEXT && !list) return true;
-    for (unsigned i = 0; i < 3; i++) /* Jinja takes Python's error for an item that is not there */
+    /* Of literals Jinja computes it beforehand, and takes Python's error for what is undefined. */
+    if (of->kind != JV_TEXT && !list)
+        return run_error(r, "a slice of a %s is not done here", jv_type_name(of));
+    for (unsigned i = 0; i < 3; i++)
         if (part[i].kind != JV_NONE && part[i].kind != JV_INT && part[i].kind != JV_BOOL)
-            return true;
+            return run_error(r, "a slice by a %s is not done here", jv_type_name(&part[i]));
     if (!jv_length(r, of, &n) || !slice_indices(r, part, n, range, &count)) return false;
     if (!list) {
         struct bnt_marked t;

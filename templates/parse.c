@@ -28,10 +28,8 @@ static bool tag_end(struct parser *p) {
 }
 
 static struct node *name_node(struct parser *p) {
-    struct node *n = parse_node(p, NODE_NAME, p->at->line);
-    if (!n) return NULL;
-    n->name = p->at->text;
-    return parse_need(p, TOKEN_NAME, NULL) ? n : NULL;
+    struct node *n = parse_named(p, p->at->text, p->at->line);
+    return n && parse_need(p, TOKEN_NAME, NULL) && parse_can_assign(p, n->name) ? n : NULL;
 }
 
 /* What can be assigned to: a name, name.attribute, or several with commas, in brackets or not. */
@@ -74,11 +72,13 @@ static struct node *parse_for(struct parser *p, unsigned line) {
     if (parse_is(p, TOKEN_NAME, "recursive"))
         return parse_fail(p, BNT_E_UNSUPPORTED, "a recursive loop is not known here");
     p->loops++;
+    p->fors++;
     if (!tag_end(p) || !(n->a = parse_body(p, ends, "for"))) return NULL;
     p->loops--;
     bool more = parse_is(p, TOKEN_NAME, "else");
     p->at++;
     if (more && (!tag_end(p) || !(n->b = parse_to(p, "endfor", "for")))) return NULL;
+    p->fors--;
     if (!parse_add(p, n, target) || !parse_add(p, n, over) || !parse_add(p, n, test)) return NULL;
     return parse_done(p, n);
 }
@@ -121,6 +121,19 @@ static struct node *parse_set(struct parser *p, unsigned line) {
     return parse_done(p, n);
 }
 
+static bool parse_parameter(struct parser *p, const struct node *macro, const char *name) {
+    static const char *const special[] = {"caller", "varargs", "kwargs"};
+    if (!parse_can_assign(p, name)) return false;
+    for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
+        if (strcmp(name, special[i]) == 0)
+            parse_fail(p, BNT_E_UNSUPPORTED, "a parameter '%s' is not known here", name);
+    if (macro->n == MOST_NAMES) parse_fail(p, BNT_E_LIMIT, "over %d parameters", MOST_NAMES);
+    for (size_t i = 0; i < macro->n; i++)
+        if (strcmp(name, macro->list[i]->name) == 0)
+            parse_fail(p, BNT_E_FORMAT, "two parameters are called '%.40s'", name);
+    return p->err->status == BNT_OK;
+}
+
 /* "(a, b=1)", into the macro's list. */
 static bool parse_parameters(struct parser *p, struct node *macro) {
     bool defaults = false;
@@ -130,7 +143,7 @@ static bool parse_parameters(struct parser *p, struct node *macro) {
         struct node *arg = parse_node(p, NODE_ARG, p->at->line);
         if (!arg) return false;
         arg->name = p->at->text;
-        if (!parse_need(p, TOKEN_NAME, NULL)) return false;
+        if (!parse_need(p, TOKEN_NAME, NULL) || !parse_parameter(p, macro, arg->name)) return false;
         if (parse_take(p, TOKEN_SIGN, "=")) {
             defaults = true;
             if (!(arg->a = parse_expression(p, true)) || !parse_done(p, arg)) return false;
@@ -152,6 +165,11 @@ static struct node *parse_macro_body(struct parser *p, struct node *n, const cha
     p->loops = 0;
     if (!tag_end(p) || !(n->a = parse_to(p, end, of))) return NULL;
     p->macro = around;
+    if (around) { /* what a macro inside reads, it reads itself */
+        around->varargs |= n->varargs;
+        around->kwargs |= n->kwargs;
+        around->caller |= n->caller;
+    }
     p->loops = loops;
     return parse_done(p, n);
 }
@@ -160,7 +178,9 @@ static struct node *parse_macro(struct parser *p, unsigned line) {
     struct node *n = parse_node(p, NODE_MACRO, line);
     if (!n) return NULL;
     n->name = p->at->text;
-    if (!parse_need(p, TOKEN_NAME, NULL) || !parse_parameters(p, n)) return NULL;
+    if (!parse_need(p, TOKEN_NAME, NULL) || !parse_can_assign(p, n->name) ||
+        !parse_parameters(p, n))
+        return NULL;
     return parse_macro_body(p, n, "endmacro", "macro");
 }
 
@@ -299,6 +319,7 @@ int bnt_jinja_open(struct bnt_jinja **out, const char *source, size_t len, struc
     if (status == BNT_OK) {
         struct parser p = {.program = program, .at = program->tokens.at, .err = &own};
         program->body = parse_body(&p, NULL, "");
+        if (program->body) parse_names(&p, program->body);
         status = own.status;
     }
     if (status == BNT_OK) {
@@ -322,4 +343,14 @@ bool bnt_jinja_mentions(const struct bnt_jinja *program, const char *name) {
             return true;
     }
     return false;
+}
+
+bool bnt_jinja_literal(const struct bnt_jinja *program, size_t i, const char **text, size_t *len) {
+    *len = 0;
+    if (i >= program->tokens.n) return false;
+    const struct token *t = &program->tokens.at[i];
+    if (t->kind != TOKEN_TEXT && t->kind != TOKEN_DATA) return true;
+    *text = t->text;
+    *len = t->len;
+    return true;
 }

@@ -34,9 +34,15 @@ struct node *parse_unexpected(struct parser *p, const char *wanted) {
     return parse_fail(p, BNT_E_FORMAT, "'%s' where %s should stand", shown, wanted);
 }
 
+static struct node *no_room(struct parser *p) {
+    const int status = arena_status(&p->program->arena);
+    return parse_fail(p, status,
+                      status == BNT_E_NOMEM ? "out of memory" : "the template is too long");
+}
+
 struct node *parse_node(struct parser *p, enum node_kind kind, unsigned line) {
     struct node *n = arena_take(&p->program->arena, sizeof *n);
-    if (!n) return parse_fail(p, BNT_E_LIMIT, "the template is too long");
+    if (!n) return no_room(p);
     *n = (struct node){.kind = kind, .line = line};
     return n;
 }
@@ -46,7 +52,7 @@ bool parse_add(struct parser *p, struct node *of, struct node *child) {
         size_t room = of->n ? 2 * of->n : 1;
         struct node **grown = arena_take(&p->program->arena, room * sizeof *grown);
         if (!grown) {
-            parse_fail(p, BNT_E_LIMIT, "the template is too long");
+            no_room(p);
             return false;
         }
         if (of->n) memcpy(grown, of->list, of->n * sizeof *grown);
@@ -108,23 +114,45 @@ static struct node *constant(struct parser *p, unsigned line, struct jv value) {
     return n;
 }
 
-static struct node *parse_name(struct parser *p) {
+/* What a word is that is no name; JV_ABSENT: it is one. */
+static struct jv word_value(const char *name) {
     static const struct {
         const char *name;
         enum jv_kind kind;
         bool truth;
     } words[] = {{"true", JV_BOOL, true},   {"True", JV_BOOL, true},  {"false", JV_BOOL, false},
                  {"False", JV_BOOL, false}, {"none", JV_NONE, false}, {"None", JV_NONE, false}};
-    const struct token *t = p->at++;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (strcmp(t->text, words[i].name) == 0)
-            return constant(p, t->line,
-                            (struct jv){.kind = words[i].kind, .as.truth = words[i].truth});
-    if (p->macro && (!strcmp(t->text, "varargs") || !strcmp(t->text, "kwargs")))
-        p->macro->any_args = true;
-    struct node *n = parse_node(p, NODE_NAME, t->line);
-    if (n) n->name = t->text;
+        if (strcmp(name, words[i].name) == 0)
+            return (struct jv){.kind = words[i].kind, .as.truth = words[i].truth};
+    return (struct jv){.kind = JV_ABSENT};
+}
+
+bool parse_can_assign(struct parser *p, const char *name) {
+    const char *why = word_value(name).kind != JV_ABSENT ? "nothing can be assigned to" : NULL;
+    if (strcmp(name, "loop") == 0 && p->fors) why = "inside of a loop nothing can be assigned to";
+    if (why) parse_fail(p, BNT_E_FORMAT, "%s '%s'", why, name);
+    return !why;
+}
+
+struct node *parse_named(struct parser *p, const char *name, unsigned line) {
+    struct node *n = constant(p, line, jv_text(name));
+    if (!n) return NULL;
+    n->kind = NODE_NAME;
+    n->name = name;
     return n;
+}
+
+static struct node *parse_name(struct parser *p) {
+    const struct token *t = p->at++;
+    const struct jv word = word_value(t->text);
+    if (word.kind != JV_ABSENT) return constant(p, t->line, word);
+    if (p->macro) {
+        p->macro->varargs |= !strcmp(t->text, "varargs");
+        p->macro->kwargs |= !strcmp(t->text, "kwargs");
+        p->macro->caller |= !strcmp(t->text, "caller");
+    }
+    return parse_named(p, t->text, t->line);
 }
 
 /* Neighbours are one text. */
@@ -133,7 +161,7 @@ static struct node *parse_text(struct parser *p) {
     size_t len = 0;
     for (; p->at->kind == TOKEN_TEXT; p->at++) len += p->at->len;
     char *text = arena_take(&p->program->arena, len + 1);
-    if (!text) return parse_fail(p, BNT_E_LIMIT, "the template is too long");
+    if (!text) return no_room(p);
     len = 0;
     for (const struct token *t = first; t < p->at; t++) {
         memcpy(text + len, t->text, t->len);
@@ -204,22 +232,36 @@ static struct node *parse_arg(struct parser *p) {
     return n->a ? parse_done(p, n) : NULL;
 }
 
+/* Of the arguments of a call, what has come: where names begin, and whether * or ** was there. */
+struct came {
+    size_t names;
+    bool many, dict;
+};
+
+static bool may_follow(struct parser *p, const struct came *c, const struct node *call,
+                       const struct node *arg) {
+    bool named = c->names < call->n, place = !arg->name && !arg->op;
+    if (c->dict || (place && (named || c->many)) || (arg->op == '*' && c->many))
+        parse_fail(p, BNT_E_FORMAT, "an argument that may not stand behind the one before");
+    if (call->n >= c->names + MOST_NAMES)
+        parse_fail(p, BNT_E_LIMIT, "over %d arguments with names", MOST_NAMES);
+    for (size_t i = c->names; i < call->n && arg->name; i++)
+        if (call->list[i]->name && strcmp(call->list[i]->name, arg->name) == 0)
+            parse_fail(p, BNT_E_FORMAT, "the argument '%.40s' is given twice", arg->name);
+    return p->err->status == BNT_OK;
+}
+
 bool parse_call(struct parser *p, struct node *call) {
-    bool named = false, many = false; /* what may still come behind an argument */
+    struct came came = {.names = SIZE_MAX - MOST_NAMES};
     if (!parse_need(p, TOKEN_SIGN, "(")) return false;
-    for (size_t n = 0; !sign(p, ")"); n++) {
-        if (n && !parse_need(p, TOKEN_SIGN, ",")) return false;
-        if (n && sign(p, ")")) break;
+    while (!sign(p, ")")) {
+        if (call->n && !parse_need(p, TOKEN_SIGN, ",")) return false;
+        if (call->n && sign(p, ")")) break;
         struct node *arg = parse_arg(p);
-        if (!arg || !parse_add(p, call, arg)) return false;
-        bool positional = !arg->name && arg->op != 'd';
-        if ((positional && named) || (positional && many && arg->op != '*') ||
-            (arg->op == '*' && many)) {
-            parse_fail(p, BNT_E_FORMAT, "an argument that may not stand behind the one before");
-            return false;
-        }
-        named = named || !positional;
-        many = many || arg->op == '*';
+        if (!arg || !may_follow(p, &came, call, arg) || !parse_add(p, call, arg)) return false;
+        if (arg->name && came.names > call->n) came.names = call->n - 1;
+        came.many = came.many || arg->op == '*';
+        came.dict = came.dict || arg->op == 'd';
     }
     return true;
 }

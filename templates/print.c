@@ -123,7 +123,7 @@ static bool put_simple(struct bnt_jinja_run *r, struct pen *p, const struct jv *
         snprintf(number, sizeof number, "%" PRId64, v->as.integer);
         return pen_text(r, p, number);
     case JV_FLOAT: write_real(v->as.real, number); return pen_text(r, p, number);
-    default: return run_error(r, "a %s is not printed", jv_type_name(v));
+    default: return run_error(r, "a %s is not printed here", jv_type_name(v));
     }
 }
 
@@ -131,7 +131,8 @@ static bool put_repr(struct bnt_jinja_run *r, struct pen *p, const struct jv *v)
     bool ok;
     if (!run_enter(r) || !run_step(r, 1)) return false;
     if (v->kind == JV_TEXT)
-        ok = put_quoted(r, p, v->as.text);
+        ok = (!v->safe || pen_text(r, p, "Markup(")) && put_quoted(r, p, v->as.text) &&
+             (!v->safe || pen_text(r, p, ")"));
     else if (v->kind == JV_UNDEFINED)
         ok = pen_text(r, p, "Undefined");
     else if (v->kind == JV_LIST && v->as.list->kind <= LIST_GROUP)

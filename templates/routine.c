@@ -28,15 +28,18 @@ static unsigned count(const char *params) {
 bool routine_run(struct bnt_jinja_run *r, const struct routine *f, const struct jv *self,
                  const struct jv_args *args, struct jv *out) {
     struct jv slot[MOST_SLOTS];
+    const char *params = f->params;
     for (unsigned i = 0; i < MOST_SLOTS; i++) slot[i] = (struct jv){.kind = JV_ABSENT};
-    if (f->params) {
-        unsigned n = count(f->params);
+    if (params) {
+        bool by_name = *params != '/';
+        params += !by_name;
+        unsigned n = count(params);
         if (args->n > n)
             return run_error(r, "'%s' takes %u arguments here, not %zu", f->name, n, args->n);
         for (size_t i = 0; i < args->n; i++) slot[i] = args->at[i];
         for (size_t i = 0; i < args->n_named; i++) {
             const char *name = args->named[i].name;
-            unsigned k = place(f->params, name, strlen(name));
+            unsigned k = by_name ? place(params, name, strlen(name)) : MOST_SLOTS;
             char shown[40];
             if (k >= n || slot[k].kind != JV_ABSENT)
                 return run_error(r, "'%s' has no argument '%s' left", f->name,
@@ -104,6 +107,8 @@ static bool make_dict(struct bnt_jinja_run *r, const struct jv_args *args, enum 
     if (!jv_dict_new(r, kind, out)) return false;
     struct jv_dict *d = out->as.dict;
     if (args->n > 1) return run_error(r, "a dict of %zu arguments", args->n);
+    if (args->n == 1 && args->at[0].kind == JV_UNDEFINED)
+        return run_error(r, "'%s' is undefined, and no dict", args->at[0].as.missing);
     if (args->n == 1 && args->at[0].kind == JV_DICT) {
         const struct jv_dict *from = args->at[0].as.dict;
         for (size_t i = 0; i < from->n; i++)

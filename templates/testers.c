@@ -27,60 +27,67 @@ TEST(t_number, jv_is_number(v))
 TEST(t_string, v->kind == JV_TEXT)
 TEST(t_mapping, v->kind == JV_DICT)
 TEST(t_iterable, v->kind == JV_TEXT || v->kind == JV_LIST || v->kind == JV_DICT ||
-                     v->kind == JV_UNDEFINED || v->kind == JV_LOOP)
+                     v->kind == JV_VIEW || v->kind == JV_GENERATOR || v->kind == JV_UNDEFINED ||
+                     v->kind == JV_LOOP)
 TEST(t_sequence, v->kind == JV_TEXT || v->kind == JV_DICT || v->kind == JV_UNDEFINED ||
                      (v->kind == JV_LIST && v->as.list->kind <= LIST_RANGE))
-TEST(t_callable, v->kind == JV_CALLABLE)
+TEST(t_callable, v->kind == JV_CALLABLE || v->kind == JV_LOOP || v->kind == JV_UNDEFINED)
 
-static bool is_case(struct bnt_jinja_run *r, const struct jv *v, enum text_case how,
-                    struct jv *out) {
-    struct bnt_marked t, same, other;
-    if (!jv_str(r, v, &t) || !text_case(r, t, how, &same) ||
-        !text_case(r, t, how == CASE_LOWER ? CASE_UPPER : CASE_LOWER, &other))
-        return false;
-    *out = jv_bool(text_equal(t, same) && !text_equal(t, other)); /* some letter has a case */
+/* Some letter is in this case, and none in another. */
+static bool is_case(struct bnt_jinja_run *r, const struct jv *v, bool upper, struct jv *out) {
+    struct bnt_marked t;
+    bool some = false, other = false;
+    if (!jv_str(r, v, &t) || !run_step(r, t.len / 16)) return false;
+    for (size_t at = 0; at < t.len && !other;) {
+        int32_t c;
+        at += text_next(t, at, &c);
+        some = some || (upper ? char_is_upper(c) : char_is_lower(c));
+        other = char_is_title(c) || (upper ? char_is_lower(c) : char_is_upper(c));
+    }
+    *out = jv_bool(some && !other);
     return true;
 }
 
 ROUTINE(t_lower) {
     (void)args;
     (void)slot;
-    return is_case(r, self, CASE_LOWER, out);
+    return is_case(r, self, false, out);
 }
 
 ROUTINE(t_upper) {
     (void)args;
     (void)slot;
-    return is_case(r, self, CASE_UPPER, out);
+    return is_case(r, self, true, out);
 }
 
-/* The remainder by slot[0], which must be 0 or not. */
-static bool remainder_is(struct bnt_jinja_run *r, const struct jv *v, int64_t by, int64_t wanted,
-                         struct jv *out) {
-    const struct jv number = jv_int(by);
+/* The remainder is this number; of a text it is what % makes of that. */
+static bool remainder_is(struct bnt_jinja_run *r, const struct jv *v, const struct jv *by,
+                         int64_t wanted, struct jv *out) {
+    const struct jv number = jv_int(wanted);
     struct jv rest;
-    if (!value_binary(r, '%', v, &number, &rest)) return false;
-    if (rest.kind == JV_TEXT) return run_error(r, "the remainder of a text");
-    *out = jv_bool(jv_as_real(&rest) == (double)wanted);
+    bool equal;
+    if (!value_binary(r, '%', v, by, &rest) || !jv_equal(r, &rest, &number, &equal)) return false;
+    *out = jv_bool(equal);
     return true;
 }
 
 ROUTINE(t_even) {
+    const struct jv two = jv_int(2);
     (void)args;
     (void)slot;
-    return remainder_is(r, self, 2, 0, out);
+    return remainder_is(r, self, &two, 0, out);
 }
 
 ROUTINE(t_odd) {
+    const struct jv two = jv_int(2);
     (void)args;
     (void)slot;
-    return remainder_is(r, self, 2, 1, out);
+    return remainder_is(r, self, &two, 1, out);
 }
 
 ROUTINE(t_divisible) {
-    int64_t by;
     (void)args;
-    return arg_int(r, &slot[0], "divisibleby", &by) && remainder_is(r, self, by, 0, out);
+    return remainder_is(r, self, &slot[0], 0, out);
 }
 
 ROUTINE(t_eq) {
@@ -142,8 +149,10 @@ ROUTINE(t_sameas) {
         same = a->as.list == b->as.list;
     else if (same && (a->kind == JV_DICT || a->kind == JV_NAMESPACE))
         same = a->as.dict == b->as.dict;
+    else if (same && a->kind != JV_NONE && !jv_equal(r, a, b, &same))
+        return false;
     else if (same && a->kind != JV_NONE)
-        return run_error(r, "'sameas' of two values of kind %s", jv_type_name(a));
+        return run_error(r, "'sameas' of two values of kind %s is not known here", jv_type_name(a));
     *out = jv_bool(same);
     return true;
 }
@@ -153,6 +162,10 @@ ROUTINE(t_filter) {
     char name[40];
     (void)args;
     (void)slot;
+    if (self->kind != JV_TEXT && jv_is_key(self)) {
+        *out = jv_bool(false);
+        return true;
+    }
     if (!arg_text(r, self, "is filter", &t)) return false;
     bnt_printable(name, sizeof name, t.text, t.len);
     if (!filter_find(name)) return run_error(r, "the filter '%s' is not known here", name);

@@ -71,8 +71,7 @@ size_t text_next(struct bnt_marked t, size_t at, int32_t *cp) {
     return bnt_utf8_next((const uint8_t *)t.text + at, t.len - at, cp);
 }
 
-/* Where the character ends that ends at `at` > 0: its first byte. */
-static size_t char_before(struct bnt_marked t, size_t at, int32_t *cp) {
+size_t text_before(struct bnt_marked t, size_t at, int32_t *cp) {
     for (size_t n = at < 4 ? at : 4; n > 1; n--)
         if (bnt_utf8_next((const uint8_t *)t.text + at - n, n, cp) == n) return at - n;
     bnt_utf8_next((const uint8_t *)t.text + at - 1, 1, cp);
@@ -125,10 +124,6 @@ bool text_ends(struct bnt_marked t, struct bnt_marked with) {
     return t.len >= with.len && text_equal(text_part(t, t.len - with.len, t.len), with);
 }
 
-bool char_is_space(int32_t cp) {
-    return bnt_class_of(cp) == BNT_CLASS_SPACE || (cp >= 0x1c && cp <= 0x1f);
-}
-
 static bool in_set(struct bnt_marked set, struct bnt_marked one, int32_t cp) {
     if (!set.text) return char_is_space(cp);
     for (size_t at = 0, n; at < set.len; at += n) {
@@ -148,7 +143,7 @@ struct bnt_marked text_strip(struct bnt_marked t, struct bnt_marked set, bool le
         from += n;
     }
     while (right && to > from) {
-        size_t at = char_before(t, to, &cp);
+        size_t at = text_before(t, to, &cp);
         if (!in_set(set, text_part(t, at, to), cp)) break;
         to = at;
     }
@@ -176,82 +171,7 @@ bool text_slice(struct bnt_jinja_run *r, struct bnt_marked t, const int64_t rang
         size_t end = at + text_next(t, at, &cp);
         if (!pen_put(r, &p, text_part(t, at, end)) || !run_step(r, 1)) return false;
         for (int64_t k = 0; i + 1 < n && k < range[2]; k++) at += text_next(t, at, &cp);
-        for (int64_t k = 0; i + 1 < n && k > range[2]; k--) at = char_before(t, at, &cp);
-    }
-    *out = pen_done(&p);
-    return true;
-}
-
-/* ---- case ------------------------------------------------------------------------------------ */
-
-/* Characters whose upper case is more than one (Unicode's SpecialCasing); of these only the first,
- * sharp s, is done. */
-static bool has_long_upper(int32_t c) {
-    static const int32_t ranges[][2] = {{0x149, 0x149},   {0x1f0, 0x1f0},   {0x390, 0x390},
-                                        {0x3b0, 0x3b0},   {0x587, 0x587},   {0x1e96, 0x1e9a},
-                                        {0x1f50, 0x1f50}, {0x1f52, 0x1f52}, {0x1f54, 0x1f54},
-                                        {0x1f56, 0x1f56}, {0x1f80, 0x1fff}, {0xfb00, 0xfb17}};
-    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
-        if (c >= ranges[i][0] && c <= ranges[i][1]) return true;
-    return false;
-}
-
-static bool is_cased(int32_t c) {
-    utf8proc_category_t k = utf8proc_category(c);
-    return k == UTF8PROC_CATEGORY_LU || k == UTF8PROC_CATEGORY_LL || k == UTF8PROC_CATEGORY_LT;
-}
-
-static bool is_ignored_by_case(int32_t c) {
-    utf8proc_category_t k = utf8proc_category(c);
-    return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_ME || k == UTF8PROC_CATEGORY_CF ||
-           k == UTF8PROC_CATEGORY_LM || k == UTF8PROC_CATEGORY_SK || c == '\'' || c == '.' ||
-           c == ':' || c == 0xb7 || c == 0x2019;
-}
-
-/* A sigma at the end of a word is written otherwise. */
-static bool is_last_sigma(struct bnt_marked t, size_t at, size_t end) {
-    int32_t c = 0;
-    size_t i = at;
-    while (i > 0 && (i = char_before(t, i, &c), is_ignored_by_case(c))) continue;
-    if (at == 0 || !is_cased(c)) return false;
-    for (i = end; i < t.len;) {
-        i += text_next(t, i, &c);
-        if (!is_ignored_by_case(c)) return !is_cased(c);
-    }
-    return true;
-}
-
-static bool put_lower(struct bnt_jinja_run *r, struct pen *p, struct bnt_marked t, size_t at,
-                      size_t end, int32_t c, bool foreign) {
-    if (c == 0x130) return pen_char(r, p, 'i', foreign) && pen_char(r, p, 0x307, foreign);
-    if (c == 0x3a3) return pen_char(r, p, is_last_sigma(t, at, end) ? 0x3c2 : 0x3c3, foreign);
-    return pen_char(r, p, utf8proc_tolower(c), foreign);
-}
-
-static bool put_upper(struct bnt_jinja_run *r, struct pen *p, int32_t c, bool title, bool foreign) {
-    if (c == 0xdf) return pen_text(r, p, "") && pen_bytes(r, p, title ? "Ss" : "SS", 2, foreign);
-    if (has_long_upper(c))
-        return run_error(r, "the upper case of U+%04X is not known here", (unsigned)c);
-    return pen_char(r, p, title ? utf8proc_totitle(c) : utf8proc_toupper(c), foreign);
-}
-
-bool text_case(struct bnt_jinja_run *r, struct bnt_marked t, enum text_case how,
-               struct bnt_marked *out) {
-    struct pen p = {0};
-    bool inside = false; /* a word, of which the first letter is done */
-    if (!run_step(r, t.len)) return false;
-    for (size_t at = 0, n; at < t.len; at += n) {
-        int32_t c;
-        bool ok, foreign = t.marks && t.marks[at];
-        n = text_next(t, at, &c);
-        if (c < 0)
-            ok = pen_put(r, &p, text_part(t, at, at + n));
-        else if (how == CASE_LOWER || inside)
-            ok = put_lower(r, &p, t, at, at + n, c, foreign);
-        else
-            ok = put_upper(r, &p, c, how != CASE_UPPER, foreign);
-        if (!ok) return false;
-        inside = how == CASE_CAPITAL || (how == CASE_TITLE && c >= 0 && is_cased(c));
+        for (int64_t k = 0; i + 1 < n && k > range[2]; k--) at = text_before(t, at, &cp);
     }
     *out = pen_done(&p);
     return true;

@@ -31,6 +31,8 @@ static inline struct bnt_marked text_of(const char *s, size_t n) {
 
 /* The character at `at` < t.len: its bytes, and in *cp its code point or -1. */
 size_t text_next(struct bnt_marked t, size_t at, int32_t *cp);
+/* The character that ends at `at` > 0: its first byte. */
+size_t text_before(struct bnt_marked t, size_t at, int32_t *cp);
 size_t text_length(struct bnt_marked t);                   /* characters */
 bool text_equal(struct bnt_marked a, struct bnt_marked b); /* whoever wrote them */
 int text_compare(struct bnt_marked a, struct bnt_marked b);
@@ -39,12 +41,21 @@ size_t text_find(struct bnt_marked t, struct bnt_marked what, size_t from);
 bool text_rfind(struct bnt_jinja_run *r, struct bnt_marked t, struct bnt_marked what, size_t *at);
 bool text_starts(struct bnt_marked t, struct bnt_marked with);
 bool text_ends(struct bnt_marked t, struct bnt_marked with);
-bool char_is_space(int32_t cp); /* str.isspace */
 /* Takes off white space, or the characters of `set` unless its text is NULL. */
 struct bnt_marked text_strip(struct bnt_marked t, struct bnt_marked set, bool left, bool right);
 /* Python's slice: start, stop and step by characters, step not 0; JV_NONE where left out. */
 bool text_slice(struct bnt_jinja_run *r, struct bnt_marked t, const int64_t range[3], size_t n,
                 struct bnt_marked *out);
+
+/* letters.c: what str.isspace and its kin say of a character; -1 is none. */
+bool char_is_space(int32_t c);
+bool char_is_lower(int32_t c);
+bool char_is_upper(int32_t c);
+bool char_is_title(int32_t c); /* is both in one, as U+01C5 is */
+bool char_is_letter(int32_t c);
+bool char_is_numeric(int32_t c);
+bool char_is_digit(int32_t c);
+int char_decimal(int32_t c); /* of a decimal digit of any script, its value; else -1 */
 
 enum text_case { CASE_LOWER, CASE_UPPER, CASE_CAPITAL, CASE_TITLE };
 bool text_case(struct bnt_jinja_run *r, struct bnt_marked t, enum text_case how,

@@ -28,6 +28,7 @@ void *arena_take(struct arena *a, size_t size) {
         size_t room = size > BLOCK ? size : BLOCK;
         if (room > a->limit - a->used) return NULL;
         b = malloc(sizeof *b + room);
+        a->no_memory = !b;
         if (!b) return NULL;
         *b = (struct arena_block){.size = room};
         a->used += room;
@@ -43,6 +44,10 @@ void *arena_take(struct arena *a, size_t size) {
     void *p = b->bytes + b->used;
     b->used += size;
     return p;
+}
+
+int arena_status(const struct arena *a) {
+    return a->no_memory ? BNT_E_NOMEM : BNT_E_LIMIT;
 }
 
 void arena_free(struct arena *a) {
@@ -67,10 +72,22 @@ bool run_fail(struct bnt_jinja_run *r, int status, const char *fmt, ...) {
 
 void *run_take(struct bnt_jinja_run *r, size_t size) {
     void *p = arena_take(&r->arena, size);
-    if (!p)
+    if (!p && arena_status(&r->arena) == BNT_E_NOMEM)
+        run_fail(r, BNT_E_NOMEM, "out of memory");
+    else if (!p)
         run_fail(r, BNT_E_LIMIT, "the template needs more than %zu MiB of memory",
                  r->limits.memory >> 20);
     return p;
+}
+
+void *run_grow(struct bnt_jinja_run *r, void *at, size_t n, size_t *capacity, size_t size) {
+    if (n < *capacity) return at;
+    const size_t room = 2 * *capacity + 4;
+    void *grown = run_take(r, room * size);
+    if (!grown) return NULL;
+    if (n) memcpy(grown, at, n * size);
+    *capacity = room;
+    return grown;
 }
 
 bool run_step(struct bnt_jinja_run *r, uint64_t n) {
@@ -127,14 +144,9 @@ bool jv_list_new(struct bnt_jinja_run *r, enum jv_list_kind kind, size_t room, s
 
 bool jv_list_add(struct bnt_jinja_run *r, struct jv_list *l, const struct jv *v) {
     struct jv kept = *v; /* v may lie in the list */
-    if (l->n == l->capacity) {
-        size_t capacity = 2 * l->capacity + 4;
-        struct jv *grown = run_take(r, capacity * sizeof *grown);
-        if (!grown) return false;
-        if (l->n) memcpy(grown, l->at, l->n * sizeof *grown);
-        l->at = grown;
-        l->capacity = capacity;
-    }
+    struct jv *at = run_grow(r, l->at, l->n, &l->capacity, sizeof *at);
+    if (!at) return false;
+    l->at = at;
     l->at[l->n++] = kept;
     return true;
 }
@@ -142,84 +154,6 @@ bool jv_list_add(struct bnt_jinja_run *r, struct jv_list *l, const struct jv *v)
 bool jv_pair_new(struct bnt_jinja_run *r, const struct jv *a, const struct jv *b, struct jv *out) {
     return jv_list_new(r, LIST_TUPLE, 2, out) && jv_list_add(r, out->as.list, a) &&
            jv_list_add(r, out->as.list, b);
-}
-
-bool jv_dict_new(struct bnt_jinja_run *r, enum jv_kind kind, struct jv *out) {
-    struct jv_dict *d = run_take(r, sizeof *d);
-    if (!d) return false;
-    *d = (struct jv_dict){0};
-    *out = (struct jv){.kind = kind, .as.dict = d};
-    return true;
-}
-
-static bool can_be_key(const struct jv *k) {
-    if (k->kind == JV_LIST && (k->as.list->kind == LIST_TUPLE || k->as.list->kind == LIST_GROUP)) {
-        for (size_t i = 0; i < k->as.list->n; i++)
-            if (k->as.list->at[i].kind == JV_LIST || k->as.list->at[i].kind == JV_DICT)
-                return false;
-        return true;
-    }
-    return k->kind == JV_NONE || k->kind == JV_BOOL || k->kind == JV_INT || k->kind == JV_FLOAT ||
-           k->kind == JV_TEXT;
-}
-
-/* The place of a key, or d->n. */
-static bool place_of(struct bnt_jinja_run *r, const struct jv_dict *d, const struct jv *key,
-                     size_t *at) {
-    if (!run_step(r, d->n / 16)) return false;
-    for (*at = 0; *at < d->n; ++*at) {
-        const struct jv *k = &d->at[*at].key;
-        bool same;
-        if (k->kind == JV_TEXT && key->kind == JV_TEXT) {
-            if (text_equal(k->as.text, key->as.text)) return true;
-            continue;
-        }
-        if (!jv_equal(r, k, key, &same)) return false;
-        if (same) return true;
-    }
-    return true;
-}
-
-bool jv_dict_set(struct bnt_jinja_run *r, struct jv_dict *d, const struct jv *key,
-                 const struct jv *v) {
-    struct jv_pair pair = {*key, *v};
-    size_t at;
-    if (!can_be_key(key))
-        return run_error(r, "a %s cannot be the key of a dict", jv_type_name(key));
-    if (!place_of(r, d, key, &at)) return false;
-    if (at < d->n) {
-        d->at[at].value = *v;
-        return true;
-    }
-    if (d->n == d->capacity) {
-        size_t capacity = 2 * d->capacity + 4;
-        struct jv_pair *grown = run_take(r, capacity * sizeof *grown);
-        if (!grown) return false;
-        if (d->n) memcpy(grown, d->at, d->n * sizeof *grown);
-        d->at = grown;
-        d->capacity = capacity;
-    }
-    d->at[d->n++] = pair;
-    return true;
-}
-
-bool jv_dict_put(struct bnt_jinja_run *r, struct jv_dict *d, const char *key, const struct jv *v) {
-    struct jv k = jv_text(key);
-    return jv_dict_set(r, d, &k, v);
-}
-
-const struct jv *jv_dict_get(struct bnt_jinja_run *r, const struct jv_dict *d, const struct jv *key,
-                             bool *ok) {
-    size_t at;
-    *ok = place_of(r, d, key, &at);
-    return *ok && at < d->n ? &d->at[at].value : NULL;
-}
-
-void jv_dict_remove(struct jv_dict *d, const struct jv *value) {
-    size_t at = 0;
-    while (&d->at[at].value != value) at++;
-    memmove(d->at + at, d->at + at + 1, (d->n - at - 1) * sizeof *d->at);
-    d->n--;
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -233,12 +167,15 @@ const char *jv_type_name(const struct jv *v) {
                                         [JV_FLOAT] = "float",
                                         [JV_TEXT] = "str",
                                         [JV_DICT] = "dict",
+                                        [JV_VIEW] = "view",
+                                        [JV_GENERATOR] = "generator",
                                         [JV_NAMESPACE] = "namespace",
                                         [JV_LOOP] = "loop",
                                         [JV_CALLABLE] = "function"};
-    static const char *const lists[] = {
-        [LIST_PLAIN] = "list",  [LIST_TUPLE] = "tuple", [LIST_GROUP] = "tuple",
-        [LIST_RANGE] = "range", [LIST_VIEW] = "view",   [LIST_ITERATOR] = "generator"};
+    static const char *const lists[] = {[LIST_PLAIN] = "list",
+                                        [LIST_TUPLE] = "tuple",
+                                        [LIST_GROUP] = "tuple",
+                                        [LIST_RANGE] = "range"};
     return v->kind == JV_LIST ? lists[v->as.list->kind] : names[v->kind];
 }
 
@@ -274,7 +211,8 @@ bool jv_truth(const struct jv *v) {
     case JV_INT: return v->as.integer != 0;
     case JV_FLOAT: return v->as.real != 0.0;
     case JV_TEXT: return v->as.text.len > 0;
-    case JV_LIST: return v->as.list->n > 0 || v->as.list->kind == LIST_ITERATOR;
+    case JV_LIST: return v->as.list->n > 0;
+    case JV_VIEW: return v->as.view->of->n > 0;
     case JV_DICT: return v->as.dict->n > 0;
     default: return true;
     }
@@ -297,9 +235,6 @@ static bool equal_lists(struct bnt_jinja_run *r, const struct jv_list *a, const 
                         bool *equal) {
     *equal = a == b;
     if (a == b) return true;
-    if (a->kind == LIST_VIEW || b->kind == LIST_VIEW)
-        return run_error(r, "views of dicts are not compared here");
-    if (a->kind == LIST_ITERATOR || b->kind == LIST_ITERATOR) return true;
     if (is_tuple(a) != is_tuple(b) || (!is_tuple(a) && a->kind != b->kind) || a->n != b->n)
         return true;
     for (size_t i = 0; i < a->n; i++) {
@@ -310,7 +245,7 @@ static bool equal_lists(struct bnt_jinja_run *r, const struct jv_list *a, const 
     return true;
 }
 
-static bool equal_dicts(struct bnt_jinja_run *r, const struct jv_dict *a, const struct jv_dict *b,
+static bool equal_dicts(struct bnt_jinja_run *r, const struct jv_dict *a, struct jv_dict *b,
                         bool *equal) {
     *equal = a == b;
     if (a == b || a->n != b->n) return true;
@@ -344,6 +279,8 @@ bool jv_equal(struct bnt_jinja_run *r, const struct jv *a, const struct jv *b, b
         *equal = text_equal(a->as.text, b->as.text);
         break;
     case JV_LIST: ok = equal_lists(r, a->as.list, b->as.list, equal); break;
+    case JV_VIEW: ok = run_error(r, "whether views of dicts are equal is not known here"); break;
+    case JV_GENERATOR: *equal = a->as.generator == b->as.generator; break;
     case JV_DICT: ok = equal_dicts(r, a->as.dict, b->as.dict, equal); break;
     case JV_NAMESPACE: *equal = a->as.dict == b->as.dict; break;
     case JV_LOOP: *equal = a->as.loop == b->as.loop; break;
@@ -393,16 +330,17 @@ bool jv_contains(struct bnt_jinja_run *r, const struct jv *in, const struct jv *
     }
     if (in->kind == JV_DICT) {
         bool ok;
-        if (!can_be_key(what))
-            return run_error(r, "'in' a dict: a %s cannot be a key", jv_type_name(what));
         *found = jv_dict_get(r, in->as.dict, what, &ok) != NULL;
         return ok;
     }
     if (in->kind == JV_UNDEFINED) return true;
-    struct jv_list *l;
-    if (!jv_iterate(r, in, &l)) return false;
-    for (size_t i = 0; i < l->n && !*found; i++)
-        if (!jv_equal(r, &l->at[i], what, found)) return false;
+    struct jv_walk w;
+    if (!jv_walk_begin(r, in, &w)) return false;
+    for (bool more = true; more && !*found;) {
+        struct jv item;
+        if (!jv_walk_next(r, &w, &item, &more)) return false;
+        if (more && !jv_equal(r, &item, what, found)) return false;
+    }
     return true;
 }
 
@@ -415,47 +353,34 @@ bool jv_length(struct bnt_jinja_run *r, const struct jv *v, size_t *n) {
     }
     if (v->kind == JV_DICT)
         *n = v->as.dict->n;
-    else if (v->kind == JV_LIST && v->as.list->kind != LIST_ITERATOR)
+    else if (v->kind == JV_LIST)
         *n = v->as.list->n;
+    else if (v->kind == JV_VIEW)
+        *n = v->as.view->of->n;
     else if (v->kind == JV_LOOP)
-        *n = v->as.loop->items->n;
+        return jv_loop_length(r, v->as.loop, n);
     else
         return run_error(r, "a %s has no length", jv_type_name(v));
     return true;
 }
 
-static bool characters(struct bnt_jinja_run *r, struct bnt_marked t, struct jv_list *l) {
-    for (size_t at = 0, n; at < t.len; at += n) {
-        int32_t cp;
-        n = text_next(t, at, &cp);
-        struct jv one = jv_marked(text_part(t, at, at + n));
-        if (!jv_list_add(r, l, &one)) return false;
+bool jv_iterate(struct bnt_jinja_run *r, const struct jv *v, struct jv_list **out) {
+    struct jv_walk w;
+    struct jv made;
+    bool more = true;
+    size_t n = v->kind == JV_LIST ? v->as.list->n : 0;
+    if (!jv_list_new(r, LIST_PLAIN, n, &made)) return false;
+    *out = made.as.list;
+    if (v->kind == JV_LIST) {
+        if (n) memcpy(made.as.list->at, v->as.list->at, n * sizeof made);
+        made.as.list->n = n;
+        return run_step(r, n);
+    }
+    if (!jv_walk_begin(r, v, &w)) return false;
+    while (more) {
+        struct jv item;
+        if (!jv_walk_next(r, &w, &item, &more)) return false;
+        if (more && !jv_list_add(r, made.as.list, &item)) return false;
     }
     return true;
-}
-
-bool jv_iterate(struct bnt_jinja_run *r, const struct jv *v, struct jv_list **out) {
-    struct jv made;
-    if (v->kind == JV_LIST) {
-        struct jv_list *l = v->as.list;
-        size_t from = l->kind == LIST_ITERATOR ? l->next : 0;
-        if (!run_step(r, l->n - from) || !jv_list_new(r, LIST_PLAIN, l->n - from, &made))
-            return false;
-        if (l->n - from) memcpy(made.as.list->at, l->at + from, (l->n - from) * sizeof *l->at);
-        made.as.list->n = l->n - from;
-        l->next = l->n;
-        *out = made.as.list;
-        return true;
-    }
-    if (!jv_list_new(r, LIST_PLAIN, 0, &made)) return false;
-    *out = made.as.list;
-    if (v->kind == JV_UNDEFINED) return true;
-    if (v->kind == JV_TEXT) return run_step(r, v->as.text.len) && characters(r, v->as.text, *out);
-    if (v->kind == JV_DICT) {
-        if (!run_step(r, v->as.dict->n)) return false;
-        for (size_t i = 0; i < v->as.dict->n; i++)
-            if (!jv_list_add(r, *out, &v->as.dict->at[i].key)) return false;
-        return true;
-    }
-    return run_error(r, "a %s cannot be gone through", jv_type_name(v));
 }

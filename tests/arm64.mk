@@ -1,6 +1,6 @@
 # arm64.mk - `make check-arm64`: builds everything for AArch64 on another machine and runs it under
 # qemu. The one idea: the same Makefile once more, with another CC and the libraries of a sysroot
-# that scripts/arm64-sysroot.sh unpacks, so that nothing here knows how anything is built. The build
+# that scripts/sysroot.sh unpacks, so that nothing here knows how anything is built. The build
 # that calls it is what the bytes are compared with.
 #
 # ARM64_CC=..., ARM64_AR=... take other tools; `make arm64` only builds, `make check-kernels-arm64` tests
@@ -19,7 +19,7 @@ ARM64_MAKE   = env -u PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR=$(ARM64_ROOT) \
 .PHONY: arm64 check-arm64 check-kernels-arm64 check-extremes
 arm64:
 	@scripts/deps.sh arm64
-	@scripts/arm64-sysroot.sh $(ARM64_BUILD)/sysroot
+	@scripts/sysroot.sh arm64 $(ARM64_BUILD)/sysroot
 	@+$(ARM64_MAKE) all tests checkkern
 
 check-arm64: arm64 all

@@ -59,6 +59,7 @@ done
 kernels cortex-a53 --variant=neon
 kernels neoverse-n1 --variant=neon-dotprod --slot=ternary_gemm
 kernels neoverse-n1 --variant=neon-dotprod --slot=i8_gemv
+kernels neoverse-n1 --variant=neon-dotprod --slot=code_gemv
 kernels neoverse-n1 --variant=neon-dotprod --slot=peak
 kernels max --variant=neon-i8mm --slot=ternary_gemm
 kernels max --variant=neon-i8mm --slot=peak

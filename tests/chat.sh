@@ -86,9 +86,30 @@ fails '/reset with a word' 2 "/reset takes nothing: 'all'" '/reset all\n'
 fails 'no room for a message' 8 'the conversation has [0-9]+ tokens, this message [0-9]+, and there is room for 48' \
     'one\ntwo\nthree\n' -n 6 -c 48
 equal 'the turn before stands' "$(wc -l <"$tmp/stdout" | tr -d ' ')" 1
-printf 'one\n' | chat -c 30 --json >"$tmp/stdout"
+printf 'one\n' | chat -c 30 -n 100 --json >"$tmp/stdout"
 equal 'a full context cuts the answer' "$(field stop_reason "$tmp/stdout")" '"context-full"'
 ok 'and says so' grep -q 'the context of 30 tokens is full' "$tmp/stderr"
+ok 'and that there could be more' grep -q 'reset begins anew; -c gives more, up to ' "$tmp/stderr"
+"$build/bitnet-synth" --like tiny --ctx 30 -o "$tmp/short.gguf" >/dev/null
+"$bitnet" chat -m "$tmp/short.gguf" -p one -n 100 2>"$tmp/stderr" >"$tmp/stdout"
+ok 'or that there is no more' grep -q 'reset begins anew; the model was made for no more' "$tmp/stderr"
+printf 'one\ntwo\n' | chat -c 128 --json >"$tmp/stdout"
+equal 'an answer without end leaves room for another message' "$?, $(wc -l <"$tmp/stdout" | tr -d ' ')" '0, 2'
+equal 'the first is cut at half of the context' "$(head -n 1 "$tmp/stdout" | field stop_reason /dev/stdin)" '"length"'
+
+# ---- the sampling that a file recommends ----
+"$build/bitnet-synth" --like tiny -o "$tmp/makers.gguf" --key general.sampling.temp=f:0.5 --key general.sampling.top_k=u:3 \
+    --key general.sampling.top_p=f:0.9 --key general.sampling.min_p=f:7 >/dev/null
+rm -f "$tmp/makers.json"
+"$bitnet" chat -m "$tmp/makers.gguf" -p one -n 4 --seed 1 --receipt="$tmp/makers.json" 2>"$tmp/stderr" >"$tmp/one"
+ok 'is taken and said' grep -q 'sampling as the file recommends: temperature 0.5, top-k 3, top-p 0.9, min-p 0,' "$tmp/stderr"
+ok 'a number that is none is left out, and said' grep -q 'general.sampling.min_p is 7, which is not from 0 to 1: left out' "$tmp/stderr"
+ok 'the receipt has it' grep -q '"top_k": *3' "$tmp/makers.json"
+ok 'and is true' "$bitnet" verify "$tmp/makers.json" -m "$tmp/makers.gguf"
+"$bitnet" chat -m "$tmp/makers.gguf" -p one -n 4 --seed 1 --temp 0.5 --top-k 3 --top-p 0.9 2>"$tmp/stderr" >"$tmp/two"
+ok 'it is what the options would do' cmp "$tmp/one" "$tmp/two"
+"$bitnet" chat -m "$tmp/makers.gguf" -p one -n 4 --greedy 2>"$tmp/stderr" >/dev/null
+ok 'an option decides instead' sh -c "! grep -q recommends '$tmp/stderr'"
 exits 'a word' 2 'A prompt is given by -p' "$bitnet" chat hello
 exits 'a full disk' 3 'No space' sh -c "echo one | \"$bitnet\" chat -m \"$model\" -n 2 >/dev/full"
 
@@ -118,13 +139,18 @@ equal 'it is run, and told the date' "$(sed -n 1p "$tmp/talk" | field prompt_tok
 <think>
 ')]"
 exits 'a receipt of it' 0 '' "$bitnet" verify "$tmp/own.json" --chat-template="$tmp/own.jinja"
-"$bitnet" verify "$tmp/own.json" >"$tmp/stdout" 2>&1
+exits 'without the file its prompts are not checked' 12 'prompt: not checked' "$bitnet" verify "$tmp/own.json"
+exits 'nor without a replay' 12 'prompt: not checked' "$bitnet" verify --fast "$tmp/own.json"
 ok 'says that it wants the file' grep -qE 'not checked +prompt +the conversation was made with a template file .*--chat-template=FILE' "$tmp/stdout"
 sed 's/trim/upper/' "$tmp/own.jinja" >"$tmp/other.jinja"
 exits 'another file' 10 'template_sha256' "$bitnet" verify "$tmp/own.json" --chat-template="$tmp/other.jinja"
 sed 's/2026-01-31/2026-02-01/' "$tmp/own.json" >"$tmp/edited.json"
 exits 'another date' 10 'no rendering by template' "$bitnet" verify "$tmp/edited.json" --chat-template="$tmp/own.jinja"
 exits 'a date that is none' 2 "'31.1.2026' is no date" "$bitnet" chat -m "$model" -p a --date=31.1.2026
+for day in 2026-02-30 2026-02-29 2026-04-31 1900-02-29; do
+    exits "$day is none" 2 'no da' "$bitnet" chat -m "$model" -p a --date=$day
+done
+exits 'a leap day is one' 0 '' "$bitnet" chat -m "$model" -p a -n 1 --date=2024-02-29
 exits 'no receipt over a template' 2 'chat template' "$bitnet" chat -m "$model" -p a -n 1 --chat-template="$tmp/own.jinja" --receipt="$tmp/own.jinja" --force
 echo "{{ raise_exception('Roles must alternate') }}" >"$tmp/no.jinja"
 exits 'a template that will not' 2 'line 1: the template says: Roles must alternate' "$bitnet" chat -m "$model" -p a --chat-template="$tmp/no.jinja"

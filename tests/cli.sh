@@ -27,6 +27,9 @@ exits 'bad environment' 2 "BITNET_THREADS: 'many'" env BITNET_THREADS=many "$bit
 exits 'a command with two letters swapped' 2 "unknown command 'chta'; did you mean 'chat'" "$bitnet" chta
 exits 'an option with a letter too many' 2 "unknown option '--temmp'; did you mean --temp" "$bitnet" --temmp 1
 exits 'a long option with one dash' 2 "unknown option '-temp'; did you mean --temp" "$bitnet" -temp 1
+exits "another program's option is named as typed" 2 "option '-hf' needs a value" "$bitnet" -hf
+exits '... where another command has it' 2 "unknown option '-sys'; .bitnet chat. takes it" "$bitnet" -sys 'be kind' -p a
+exits '... with its value' 2 "unknown option '--system-prompt'; .bitnet chat. takes it" "$bitnet" --system-prompt='be kind' -p a
 exits 'nothing near' 2 "unknown option '--frobnicate'$" "$bitnet" --frobnicate
 exits 'a model as a command' 2 "unknown command '.*tiny.gguf'; a model is given by -m" "$bitnet" "$model"
 exits 'a model as a word' 2 "what is 'x.gguf'.*-m" "$bitnet" run x.gguf
@@ -38,8 +41,10 @@ exits 'help of none' 2 "unknown command 'rnu'; did you mean 'run'" "$bitnet" hel
 exits '-v' 0 '' "$bitnet" -v
 exits 'version as a word' 0 '' "$bitnet" version
 exits 'version' 0 '' "$bitnet" --version
-ok 'version names ABI and numerics' grep -q 'ABI 1.1, numerics 1' "$tmp/stdout"
-for command in run chat tokenize inspect backends bench perplexity verify parity pull models; do
+abi=$(sed -n 's/^#define BNT_ABI_M[A-Z]* \([0-9]*\).*/\1/p' "$(dirname "$0")/../core/include/bitnet/plugin.h" | paste -sd.)
+ok 'version names ABI and numerics' grep -q "ABI $abi, numerics 1" "$tmp/stdout"
+ok 'and so does the document of the ABI' grep -q "^# Plugin ABI $abi\$" "$(dirname "$0")/../docs/ABI.md"
+for command in run chat tokenize inspect backends bench perplexity verify parity pull models quantize convert; do
     exits "$command --help" 0 '' "$bitnet" $command --help
     ok "$command --help lists options" grep -q -- '--json' "$tmp/stdout"
 done
@@ -99,6 +104,11 @@ done
 exits 'no name of a key' 2 "ignore-key: ''" "$bitnet" -m "$key" --ignore-key=
 exits 'a key that the file does not have' 5 'llama.attention.causal asks for a step' "$bitnet" -m "$key" --ignore-key=llama.x
 "$bitnet" inspect --all "$key" --ignore-key=llama.attention.causal >"$tmp/stdout"
+for command in 'run -p a -n 1 -m' 'inspect' 'tokenize a -m'; do
+    # shellcheck disable=SC2086
+    "$bitnet" $command "$model" --ignore-key=llama.nosuch </dev/null 2>"$tmp/stderr" >/dev/null
+    ok "$command: an ignored key that is not there is told" grep -qx 'bitnet: --ignore-key=llama.nosuch: the file has no such key' "$tmp/stderr"
+done
 ok 'inspect marks it' grep -q 'key llama.attention.causal .* false (ignored)' "$tmp/stdout"
 "$build/bitnet-synth" --arch llama --omit-key attention.layer_norm_rms_epsilon -o "$key" >/dev/null 2>&1
 exits 'no epsilon' 4 'llama.attention.layer_norm_rms_epsilon is missing' "$bitnet" -m "$key" -p a -n 2
@@ -153,6 +163,26 @@ equal 'BITNET_SEED is overridden, too' "$(BITNET_SEED=1 says seed --temp 1 --see
 equal 'BITNET_DETERMINISTIC' "$(BITNET_DETERMINISTIC=1 says seed --temp 1)" 0
 equal '... gives one text' "$(BITNET_DETERMINISTIC=1 run -p abc -n 40 --temp 1.2)" \
     "$(run -p abc -n 40 --temp 1.2 --seed 0)"
+penalties='--presence-penalty 0.7 --frequency-penalty 0.2 --repeat-penalty 1.1 --logit-bias 65+3 --logit-bias 66-100'
+# shellcheck disable=SC2086 # several words
+one=$(run -p abc -n 40 --temp 1.2 --top-k 40 --seed 1 $penalties)
+# shellcheck disable=SC2086
+equal 'penalties and biases: the judge says the same' \
+    "$(run -p abc -n 40 --temp 1.2 --top-k 40 --seed 1 $penalties -t 1 --backend=ref-scalar)" "$one"
+# shellcheck disable=SC2086
+equal '... and from all logits' "$(run -p abc -n 40 --temp 1.2 --top-k 40 --seed 1 $penalties --full-logits)" "$one"
+ok '... and they change the text' test "$(run -p abc -n 40 --temp 1.2 --top-k 40 --seed 1)" != "$one"
+equal 'choice 0 is the seed itself' "$(run -p abc -n 40 --temp 1.2 --seed 1 --choice 0)" \
+    "$(run -p abc -n 40 --temp 1.2 --seed 1)"
+ok 'another choice is another answer' \
+    test "$(run -p abc -n 40 --temp 1.2 --seed 1 --choice 1)" != "$(run -p abc -n 40 --temp 1.2 --seed 1)"
+equal 'log-probabilities: judge and backend' "$(run -p abc -n 9 --logprobs 4 --json --backend=ref-scalar | grep -o '"logprobs".*')" \
+    "$(run -p abc -n 9 --logprobs 4 --json | grep -o '"logprobs".*')"
+exits 'a bias without its number' 2 "is no token's id" "$bitnet" -m "$model" --logit-bias 5
+exits 'a bias beyond 100' 2 "a number up to 100" "$bitnet" -m "$model" --logit-bias 5+101
+exits 'a bias twice' 2 'token 5 has two' "$bitnet" -m "$model" --logit-bias 5+1 --logit-bias 5-1
+exits 'a bias for no token' 2 'not in the vocabulary' "$bitnet" -m "$model" -p a -n 1 --logit-bias 2000000000+1
+exits 'log-probabilities that nobody sees' 2 'says nothing without --json' "$bitnet" -m "$model" -p a -n 1 --logprobs 2
 first=$(BITNET_DETERMINISTIC=0 says seed --temp 1) second=$(BITNET_DETERMINISTIC=0 says seed --temp 1)
 ok '0 is not set' [ "$first" != "$second" ]
 run -p abc -n 4 --debug-tokens=2 >/dev/null
@@ -205,8 +235,29 @@ ok 'inspect as JSON' sh -c "\"$bitnet\" inspect --json \"$model\" | grep -q '\"r
 exits 'bench, two formats' 2 '--json and --csv' "$bitnet" bench --json --csv
 exits 'bench, nothing to time' 2 '-p and -n are both 0' "$bitnet" bench -m "$model" -p 0 -n 0
 exits 'bench, a thread count twice' 2 '2 stands twice' "$bitnet" bench -m "$model" -t 1,2,2
+for key in key other; do
+    (umask 077 && openssl genpkey -algorithm ed25519 -out "$tmp/$key.pem" 2>/dev/null)
+    openssl pkey -in "$tmp/$key.pem" -pubout -out "$tmp/$key.pub"
+done
+exits 'a signed receipt' 0 '' "$bitnet" -m "$model" -p abc -n 4 --receipt="$tmp/signed.json" --sign="$tmp/key.pem"
+exits '... by the key that is expected' 0 '' "$bitnet" verify "$tmp/signed.json" --signer="$tmp/key.pub"
+ok '... says so' grep -q '^ok  *signature  *by key .*, as expected' "$tmp/stdout"
+exits '... not by another' 10 'signature: by key .*other.pub' "$bitnet" verify "$tmp/signed.json" --fast --signer="$tmp/other.pub"
+sed 's/"threads":[0-9]*/"threads":99/' "$tmp/signed.json" >"$tmp/forged.json"
+exits '... nor when a byte was changed' 10 'signature: it is not that of key' "$bitnet" verify "$tmp/forged.json" --fast
+exits 'the private key is no signer' 4 'its owner.s alone' "$bitnet" verify "$tmp/signed.json" --fast --signer="$tmp/key.pem"
+exits 'a signature without a receipt' 2 'says nothing without --receipt' "$bitnet" -m "$model" -p abc -n 1 --sign="$tmp/key.pem"
+exits 'no receipt goes into the key' 2 'the key that signs' "$bitnet" -m "$model" -p abc -n 1 --sign="$tmp/key.pem" --receipt="$tmp/key.pem" --force
+chmod 644 "$tmp/key.pem"
+exits 'a key that others can read' 0 'others than its owner may read this key' \
+    "$bitnet" -m "$model" -p abc -n 1 --sign="$tmp/key.pem" --receipt="$tmp/signed.json"
+"$bitnet" -m "$model" -p abc -n 1 --receipt="$tmp/plain.json" >/dev/null 2>&1
+exits 'an unsigned receipt, where a signer is expected' 10 'the receipt is not signed' \
+    "$bitnet" verify "$tmp/plain.json" --fast --signer="$tmp/key.pub"
 exits 'bench, a receipt of nothing' 2 '-n is 0' "$bitnet" bench -m "$model" -n 0 --receipt="$tmp/b"
 exits 'bench, kernels of a prompt' 2 '--kernels runs no model' "$bitnet" bench --kernels -p 16
+exits 'bench, guesses of kernels' 2 '--kernels runs no model' "$bitnet" bench --kernels --accept 50
+exits 'bench, no sequence' 2 "sequences: '0'" "$bitnet" bench -B 0
 exits 'bench, deeper than the model' 8 'the model was made for' "$bitnet" bench -m "$model" -d 999999
 exits 'bench, no place for the receipt' 3 'nowhere' "$bitnet" bench -m "$model" --receipt="$tmp/nowhere/r"
 exits 'bench with a receipt' 0 '' "$bitnet" bench -m "$model" -p 0 -n 6 -r 1 -t 1,2 --receipt="$tmp/bench.json"
@@ -234,6 +285,11 @@ warning() { # NAME PATTERN OPTION...: one line on stderr, the same in JSON, and 
     run -p abc -n 1 --json "$@" >"$tmp/json"
     ok "$title: and in JSON" grep -qE "\"backend_warning\":\"$pattern" "$tmp/json"
 }
+mkdir -m 755 "$tmp/bare"
+cp "$build/plugins/ref-scalar.so" "$tmp/bare/"
+warning 'ref-scalar alone' "'$tmp/bare' has no plugin besides ref-scalar, which is built in .--plugin-dir=DIR names another folder.; computing with it, several" --plugin-dir="$tmp/bare"
+cp "$build/test-plugins/needs.so" "$tmp/bare/"
+warning 'a plugin for another CPU' "no plugin in '$tmp/bare' is for this CPU .needs: .*bitnet backends. lists all.; computing with ref-scalar, several" --plugin-dir="$tmp/bare"
 cp "$build/test-plugins/int16.so" "$plugins/"
 warning 'a plugin that is wrong' "plugin 'int16' refused .self-check.: ternary_gemm .*; computing with good" --plugin-dir="$plugins"
 rm "$plugins/int16.so"
@@ -242,10 +298,93 @@ warning 'a folder others may write' "plugin 'good' refused .unsafe.: folder .*wr
 mkdir -m 755 "$tmp/alone"
 cp "$bitnet" "$tmp/alone/" && mkdir "$tmp/alone/plugins"
 equal 'a folder that is empty' "$("$tmp/alone/bitnet" -m "$model" -p abc -n 16 2>"$tmp/stderr")" "$text"
-ok 'is said to be' grep -qE "^bitnet: '$tmp/alone/plugins': no plugin in the folder; computing with ref-scalar, several" "$tmp/stderr"
+ok 'is said to be' grep -qE "^bitnet: '$tmp/alone/plugins': no plugin in the folder \(--plugin-dir=DIR names another folder\); computing with ref-scalar, several" "$tmp/stderr"
 run -p abc -n 16 --i2s-layout=a --plugin-dir="$plugins" --backend=ref-scalar >/dev/null
 equal 'nothing is said to who asks for ref-scalar' "$(cat "$tmp/stderr")" ''
-exits 'few descriptors' 8 'Too many open files' sh -c "ulimit -n 5; '$bitnet' -m '$model' -p abc -n 1"
+
+# ---- vectors ----
+exits 'embed --help' 0 '' "$bitnet" embed --help
+printf 'one two\n\nthree\r\none two\n' >"$tmp/lines"
+embed() { "$bitnet" embed -m "$model" "$@" 2>"$tmp/stderr"; }
+embed --lines -f "$tmp/lines" >"$tmp/vectors"
+equal 'a line, a vector' "$(wc -l <"$tmp/vectors")" 3
+equal 'of all dimensions' "$(head -n 1 "$tmp/vectors" | wc -w)" "$(embed -p abc --json | sed -nE 's/.*"dimensions":([0-9]+).*/\1/p')"
+equal 'equal texts, equal vectors' "$(sed -n 1p "$tmp/vectors")" "$(sed -n 3p "$tmp/vectors")"
+for how in '-b 1' '-t 1' '--backend=ref-scalar' '-b 7 -t 3'; do
+    # shellcheck disable=SC2086
+    equal "alone and $how, the same" "$(printf three | embed $how)" "$(sed -n 2p "$tmp/vectors")"
+done
+equal 'raw bytes' "$(embed --lines -f "$tmp/lines" --raw | od -An -v -t f4 -w4 | wc -l)" "$(wc -w <"$tmp/vectors")"
+equal 'a text is like itself' "$(embed --lines -f "$tmp/lines" --cosine | sed -n 2p)" '1 3 1.000000'
+embed -p abc --pooling=last --json >"$tmp/json"
+ok 'JSON says how' grep -q '"pooling":"last".*"normalized":false' "$tmp/json"
+equal 'the last of one token is its mean' "$(embed -p a --no-bos --pooling=last)" "$(embed -p a --no-bos)"
+exits 'no text' 2 'there is no text' "$bitnet" embed -m "$model"
+exits 'no such pooling' 2 "mean, first or last, not 'max'" "$bitnet" embed -m "$model" -p a --pooling=max
+exits 'bytes and JSON' 2 '--raw has vectors only' "$bitnet" embed -m "$model" -p a --raw --json
+for type in 0:mean 1:mean 2:first 3:last; do
+    "$build/bitnet-synth" --like tiny -o "$tmp/pooling.gguf" --key "bitnet-b1.58.pooling_type=u:${type%:*}" >/dev/null
+    ok "the file's pooling $type" sh -c "'$bitnet' embed -m '$tmp/pooling.gguf' -p abc --json 2>/dev/null | grep -q '\"pooling\":\"${type#*:}\"'"
+done
+"$build/bitnet-synth" --like tiny -o "$tmp/pooling.gguf" --key bitnet-b1.58.pooling_type=u:4 >/dev/null
+exits 'ranks are no vectors' 5 'pooling_type is 4' "$bitnet" embed -m "$tmp/pooling.gguf" -p a
+
+# ---- guesses ----
+for how in '' '--temp 0.8 --seed 3' '--top-k 20 --seed 4' '--repeat-penalty 1.2'; do
+    # shellcheck disable=SC2086 # options
+    "$bitnet" -m "$model" -p 'abc abc abc abc' -n 100 --ignore-eos $how --draft=off >"$tmp/alone.txt"
+    # shellcheck disable=SC2086
+    "$bitnet" -m "$model" -p 'abc abc abc abc' -n 100 --ignore-eos $how --receipt "$tmp/guess.json" --force >"$tmp/guess.txt"
+    ok "guesses change no byte: $how" cmp "$tmp/alone.txt" "$tmp/guess.txt"
+    exits "and the receipt is true: $how" 0 '' "$bitnet" verify "$tmp/guess.json"
+done
+run -p abc -n 100 --ignore-eos --receipt "$tmp/guess.json" --force >/dev/null
+ok 'a greedy text that repeats itself is guessed' grep -qE '"draft":\{"accepted":[1-9][0-9]*,"proposed":[1-9]' "$tmp/guess.json"
+run -p abc -n 100 --ignore-eos --draft=off --receipt "$tmp/alone.json" >/dev/null
+ok 'or not' grep -q '"draft":{"accepted":0,"proposed":0}' "$tmp/alone.json"
+ok 'the result of both is one' sh -c "grep -h '^\"result\":' '$tmp/guess.json' >'$tmp/a'; grep -h '^\"result\":' '$tmp/alone.json' | cmp - '$tmp/a'"
+exits 'no such way to guess' 2 "draft: 'magic'" "$bitnet" -p a --draft=magic
+
+# ---- a message says the next step ----
+exits 'a type that is not given' 2 '--type says which type: I2_S, I2_S/b' "$bitnet" quantize "$model" "$tmp/made.gguf"
+exits 'nor anything else' 2 'what is the new one called' "$bitnet" quantize "$model"
+exits 'a checkpoint that is not named' 2 'which checkpoint' "$bitnet" convert
+exits 'a model onto itself' 2 "'.*' would overwrite the model that is read" "$bitnet" quantize "$model" "$model" --type=I2_S --force
+exits 'a plugin folder that is gone' 3 'Without --plugin-dir the program' "$bitnet" -m "$model" -p a --plugin-dir="$tmp/none"
+exits 'the same of the variable' 3 'Without BITNET_PLUGIN_DIR the program' env BITNET_PLUGIN_DIR="$tmp/none" "$bitnet" -m "$model" -p a
+exits "the judge's file" 0 '' "$bitnet" backends
+ok 'is said to be a file' grep -qE "ref-scalar +0 +duplicate +'/.*/ref-scalar.so' is not loaded: the judge is the one in the program" "$tmp/stdout"
+ok 'and whatever is listed twice has a reason' test -z "$(sed -nE 's/^[* ] ([a-z0-9-]+) +[0-9]+  ok +$/\1/p' "$tmp/stdout" | sort | uniq -d)"
+"$build/bitnet-synth" --like tiny --arch llama --key llama.attention.causal=b:0 -o "$tmp/other.gguf" >/dev/null
+for all in '' --all; do
+    # shellcheck disable=SC2086
+    exits "a model that cannot run is described $all" 0 '' "$bitnet" inspect "$tmp/other.gguf" $all
+    ok 'the last line says why it cannot' sh -c "tail -1 '$tmp/stdout' | grep -q '^this program cannot run it: .*attention.causal'"
+done
+for words in "${0%/*}/../docs/baselines/2026-11-23/parity-cpu-avx2.json" "--fast ${0%/*}/../docs/baselines/2026-11-23/parity-ref-scalar.json"; do
+    # shellcheck disable=SC2086
+    exits 'a result of parity' 5 'parity-.*json: receipt: a result of .bitnet parity.*compares anew' "$bitnet" verify $words
+done
+for file in README.md nowhere.json; do
+    "$bitnet" verify "$file" 2>&1 | grep -q "^bitnet: .*$file"
+    equal "verify says which file: $file" $? 0
+done
+exits 'two receipts' 2 "one receipt at a time, and this is another: 'b.json'" "$bitnet" verify a.json b.json
+mkdir "$tmp/without"
+cp "$build/bitnet-installed" "$tmp/without/bitnet"
+own=$("$tmp/without/bitnet" backends --json | sed -nE 's/.*"plugin_dir":"([^"]*)".*/\1/p')
+if [ -e "$own" ]; then
+    echo "Not tried: a program without its model and plugins ($own is there)."
+else
+    for command in '-p a' serve inspect 'tokenize a' bench 'perplexity -f Makefile' 'embed -p a' 'chat -p a'; do
+        # shellcheck disable=SC2086
+        exits "the program alone: $command" 3 'comes with the program is not there: .* -m FILE names another' "$tmp/without/bitnet" $command
+    done
+    exits 'it computes' 0 'no plugin folder: .*--plugin-dir=DIR names another folder.; computing with ref-scalar' "$tmp/without/bitnet" -m "$model" -p a -n 1
+    exits 'and lists what it has' 0 '' "$tmp/without/bitnet" backends
+fi
+
+exits 'few descriptors' 8 'Too many open files' sh -c "exec 3>&- 4>&-; ulimit -n 5; '$bitnet' -m '$model' -p abc -n 1"
 exits 'a folder others may write' 0 '' "$bitnet" backends --plugin-dir="$plugins"
 ok 'is refused with that reason' grep -q 'writ' "$tmp/stdout"
 

@@ -38,10 +38,30 @@ PKG_CONFIG_PATH=$tmp/root/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$tmp/root
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
 cp -r docs/example-plugin "$tmp/example"
 mkdir -m 755 "$tmp/plugins"
-ok 'the example plugin builds' make -s -C "$tmp/example"
-cp "$tmp/example/example.so" "$tmp/plugins/"
+ok 'the example plugins build' make -s -C "$tmp/example"
+cp "$tmp/example/example.so" "$tmp/example/product.so" "$tmp/plugins/"
 ok 'and is accepted' sh -c "\"$bitnet\" backends --plugin-dir=\"$tmp/plugins\" | grep -E 'example .* ok '"
 equal 'and gives the same text' "$("$bitnet" -m "$model" -p 'The king said' -n 64 --plugin-dir="$tmp/plugins" --backend=example)" \
     "$("$bitnet" -m "$model" -p 'The king said' -n 64)"
+ok 'the second one is accepted' sh -c "\"$bitnet\" backends --plugin-dir=\"$tmp/plugins\" | grep -E 'product .* ok '"
+equal 'and gives the same text' "$("$bitnet" -m "$model" -p 'The king said' -n 64 --plugin-dir="$tmp/plugins" --backend=product)" \
+    "$("$bitnet" -m "$model" -p 'The king said' -n 64)"
+mkdir -m 755 "$tmp/extending"
+cp "$tmp/example/extend.so" "$tmp"/root/usr/lib/bitnet/plugins/cpu-*.so "$tmp/extending/"
+"$bitnet" backends --plugin-dir="$tmp/extending" >"$tmp/table"
+ok 'the third one is accepted where its base is' grep -qE '^. extend +1  (ok|cpu)  ' "$tmp/table"
+if grep -qE '^. extend +1  ok ' "$tmp/table"; then
+    ok 'and leaves it all but a slot' grep -qE '^ +extends cpu-(avx2|neon), which does: ternary,dense,rmsnorm,rope,add,attention,' "$tmp/table"
+    equal 'and gives the same text' "$("$bitnet" -m "$model" -p 'The king said' -n 64 --plugin-dir="$tmp/extending" --backend=extend)" \
+        "$("$bitnet" -m "$model" -p 'The king said' -n 64)"
+fi
+mkdir -p "$tmp/clone/docs"
+ln -s "$PWD/core" "$tmp/clone/core"
+cp -r docs/example-plugin "$tmp/clone/docs"
+ok 'they build in a clone as well' env PKG_CONFIG=false PKG_CONFIG_PATH= make -s -C "$tmp/clone/docs/example-plugin"
+for loop in '' -DPLAIN; do
+    ok "their kernels are right $loop" sh -c "make -s -B -C '$tmp/clone/docs/example-plugin' CFLAGS='-O2 $loop' product.so &&
+        '$build/bitnet-checkkern' --slot=ternary_gemm '$tmp/clone/docs/example-plugin/product.so'"
+done
 
 summary

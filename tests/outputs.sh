@@ -18,6 +18,27 @@ ln -s tiny.gguf "$tmp/soft"
 ln "$model" "$tmp/hard"
 "$bitnet" -m "$model" -p a -n 2 --receipt="$tmp/r.json" >/dev/null
 
+# ---- two results of one command ----
+ln -s two.json "$tmp/two-link"
+for force in '' --force; do
+    for report in "$tmp/two.json" "$tmp/./two.json"; do
+        # shellcheck disable=SC2086
+        {
+            exits "a plot into the receipt, $report $force" 2 'is where the receipt goes' "$bitnet" bench -m "$model" -p 2 -n 2 -r 1 --receipt="$tmp/two.json" --plot="$report" $force
+            exits "a report into the receipt, $report $force" 2 'is where the receipt goes' "$bitnet" parity -m "$model" --backend=ref-scalar -n 2 -o "$tmp/two.json" --html="$report" $force
+        }
+    done
+done
+ok 'and nothing was made' test ! -e "$tmp/two.json"
+cp "$tmp/r.json" "$tmp/two.json"
+exits 'a plot into the receipt that a link names' 2 'is where the receipt goes' "$bitnet" bench -m "$model" -p 2 -n 2 -r 1 --receipt="$tmp/two.json" --plot="$tmp/two-link" --force
+exits 'a plot into the receipt of another run' 2 'is there already: --force' "$bitnet" bench -m "$model" -p 2 -n 2 -r 1 --plot="$tmp/two.json"
+exits 'a report into it' 2 'is there already: --force' "$bitnet" parity -m "$model" --backend=ref-scalar -n 2 -o "$tmp/other.json" --html="$tmp/two.json"
+ok 'which is as it was' cmp "$tmp/two.json" "$tmp/r.json"
+backend=$("$bitnet" -m "$model" -p a -n 1 --json 2>/dev/null | sed 's/.*"backend":"\([a-z0-9-]*\)".*/\1/')
+exits 'a report into the receipt that the backend names' 2 'is where the receipt goes' env -C "$tmp" "$(realpath "$build")/bitnet" parity -m "$model" -n 2 --html="parity-$backend.json"
+exits 'parity whose text is lost' 3 'cannot write the result' sh -c "'$bitnet' parity -m '$model' --backend=ref-scalar -n 2 -o '$tmp/lost.json' >/dev/full"
+
 # ---- inputs ----
 for target in "$model" "$tmp/soft" "$tmp/hard" "$tmp/./tiny.gguf"; do
     for force in '' --force; do
@@ -60,6 +81,119 @@ exits 'a receipt replaces one' 0 '' "$bitnet" -m "$model" -p other -n 2 --receip
 cp "$tmp/prompt" "$tmp/other"
 exits '--force replaces a file' 0 '' "$bitnet" -m "$model" -p x -n 2 --receipt="$tmp/other" --force
 exits 'by a receipt' 0 '' "$bitnet" verify "$tmp/other"
+
+# ---- every command: standard output and error are outputs, what it reads and standard input are inputs ----
+printf '%s\n' '{"custom_id":"1","method":"POST","url":"/v1/completions","body":{"prompt":"a","max_tokens":2}}' >"$tmp/requests"
+printf '{}' >"$tmp/schema"
+printf 'root ::= "a"' >"$tmp/grammar"
+printf '{{ messages[0].content }}' >"$tmp/template"
+printf 'sesame\n' >"$tmp/keys"
+openssl genpkey -algorithm ed25519 -out "$tmp/key" 2>/dev/null
+chmod 600 "$tmp/key"
+openssl pkey -in "$tmp/key" -pubout -out "$tmp/pub"
+words_of() { # COMMAND: its least words; nothing: it reads no files of the user's
+    case $1 in
+    run | chat) echo "-p x -n 2" ;;
+    serve) echo "--port 0 --drain 0" ;;
+    tokenize) echo "abc" ;;
+    inspect | bench | embed) echo "" ;;
+    batch) echo "$tmp/requests -o $tmp/results" ;;
+    perplexity) echo "-f $tmp/prompt" ;;
+    verify) echo "$tmp/r.json" ;;
+    parity) echo "--backend=ref-scalar -n 2 -o $tmp/parity.json" ;;
+    quantize) echo "$model $tmp/made.gguf --type=I2_S" ;;
+    convert) echo "$tmp/checkpoint -o $tmp/made.gguf" ;;
+    *) return 1 ;;
+    esac
+}
+mkdir "$tmp/checkpoint"
+printf '{}' >"$tmp/checkpoint/config.json"
+# kept NAME FILE COMMAND...: refuses to write to FILE, which it reads, by standard output and by standard error,
+# where it says so on the other one
+kept() {
+    what=$1 file=$2
+    shift 2
+    cp "$file" "$tmp/before"
+    timeout 60 "$@" </dev/null >>"$file" 2>"$tmp/stderr"
+    equal "$what >>it" "$? $(grep -c 'standard output would overwrite' "$tmp/stderr")" '2 1'
+    timeout 60 "$@" </dev/null 2>>"$file" >"$tmp/stdout"
+    equal "$what 2>>it" "$? $(grep -c 'standard error would overwrite' "$tmp/stdout")" '2 1'
+    timeout 60 "$@" --bogus </dev/null 2>>"$file" >"$tmp/stdout"
+    equal "$what, misspelt, 2>>it" "$? $(grep -c "unknown option '--bogus'" "$tmp/stdout")" '2 1'
+    timeout 60 "$@" </dev/null >>"$file" 2>&1
+    equal "$what >>it 2>&1" $? 2
+    ok "$what: it is what it was" cmp "$file" "$tmp/before"
+}
+file_of() { # OPTION: a file that it may read; 'output': it names one that is written; nothing: no file
+    case $1 in
+    file) echo "$tmp/prompt" ;;
+    chat-template) echo "$tmp/template" ;;
+    json-schema) echo "$tmp/schema" ;;
+    grammar) echo "$tmp/grammar" ;;
+    sign) echo "$tmp/key" ;;
+    signer) echo "$tmp/pub" ;;
+    api-key-file) echo "$tmp/keys" ;;
+    receipt | output | plot | html) echo output ;;
+    model) echo "$model" ;;
+    esac
+}
+for command in $("$bitnet" --complete | cut -f1); do
+    case $command in backends | pull | models) continue ;; esac # read no file that an option names
+    ok "outputs.sh knows bitnet $command" words_of "$command"
+    words=$(words_of "$command")
+    takes() { "$bitnet" --complete "$command" | grep -q "^$1	"; }
+    if takes model; then words="$words -m $model"; fi
+    # shellcheck disable=SC2086 # words
+    case $command in
+    convert) kept "$command: config.json" "$tmp/checkpoint/config.json" "$bitnet" convert $words ;;
+    *) kept "$command: the model" "$model" "$bitnet" "$command" $words ;;
+    esac
+    # shellcheck disable=SC2086
+    case $command in
+    batch) kept 'batch: the requests' "$tmp/requests" "$bitnet" batch $words ;;
+    verify) kept 'verify: the receipt' "$tmp/r.json" "$bitnet" verify $words ;;
+    esac
+    # Each option whose value --help calls a file, or a text that may be one.
+    for option in $("$bitnet" --complete "$command" | awk -F'\t' '$3 ~ /^(FILE|KEY|PUB|S|T)$/ { print $1 }'); do
+        case $option in model | temp | type | embeddings | drain | timeout) continue ;; esac
+        more=
+        case $option in sign)
+            if takes receipt; then more="--receipt=$tmp/signed.json"; fi
+            if takes receipts; then more="--receipts=$tmp/signed"; fi
+            ;;
+        esac
+        file=$(file_of "$option")
+        ok "outputs.sh knows --$option" test -n "$file"
+        [ "$file" != output ] || continue
+        # shellcheck disable=SC2086
+        kept "$command: --$option" "$file" "$bitnet" "$command" $words $more --$option "$file"
+    done
+    # shellcheck disable=SC2086
+    if takes force; then
+        result=$(for name in receipt output; do if takes $name; then echo --$name; fi; done)
+        cp "$bitnet" "$tmp/program"
+        [ -n "$result" ] || words="${words%% *} $tmp/program --type=I2_S" # quantize: a word says where it goes
+        exits "$command onto the program" 2 'would overwrite the program itself' "$tmp/program" "$command" $words ${result:+"$result=$tmp/program"} --force
+        ok "$command: it is what it was" cmp "$tmp/program" "$bitnet"
+    fi
+done
+printf 'abc\n' >"$tmp/said"
+for force in '' --force; do
+    exits "chat's receipt onto what is said $force" 2 'what comes from standard input' \
+        sh -c "'$bitnet' chat -m '$model' -n 2 --receipt='$tmp/said' $force <'$tmp/said'"
+    exits "a /save onto it $force" 2 'what comes from standard input' \
+        sh -c "{ echo '/save $tmp/script'; } >'$tmp/script'; '$bitnet' chat -m '$model' -n 2 $force <'$tmp/script'"
+    exits "a prompt from a pipe of a file $force" 2 'what comes from standard input' \
+        sh -c "'$bitnet' -m '$model' -n 2 --receipt='$tmp/said' $force <'$tmp/said'"
+done
+exits 'chat adds to what it is told' 2 'standard output would overwrite what comes from standard input' \
+    sh -c "'$bitnet' chat -m '$model' -n 2 <'$tmp/said' >>'$tmp/said'"
+equal 'which is what it was' "$(cat "$tmp/said")" abc
+exits 'results into the text of stdout' 2 'what goes to standard output' \
+    sh -c "'$bitnet' batch -m '$model' '$tmp/requests' -o '$tmp/joined' --json >>'$tmp/joined'"
+exits 'results into the model' 2 "results '.*' would overwrite the model" "$bitnet" batch -m "$model" "$tmp/requests" -o "$model"
+exits 'results into the requests' 2 "would overwrite the requests" "$bitnet" batch -m "$model" "$tmp/requests" -o "$tmp/requests"
+ok 'the model is what it was, after all' cmp "$model" "$tmp/whole.gguf"
 
 # ---- standard descriptors ----
 equal 'chat without a standard input' "$("$bitnet" chat -m "$model" <&- 2>"$tmp/stderr")" ''

@@ -11,8 +11,9 @@ bitnet=$build/bitnet
 # ---- one version ----
 version=$(sed -n 's/^VERSION *:= *//p' Makefile)
 ok 'the Makefile has a version' test -n "$version"
+equal 'the Python package' "$(sed -n 's/^__version__ = "\(.*\)"/\1/p' python/bitnet/_version.py)" "$(echo "$version" | sed 's/-rc\./rc/')"
 equal 'the program' "$("$bitnet" --version | cut -d' ' -f1-2)" "bitnet $version"
-equal 'the manual' "$(sed -nE 's/^\.TH BITNET 1 "[0-9-]+" "bitnet ([^"]+)".*/\1/p' docs/bitnet.1)" "$version"
+equal 'the manual' "$(sed -nE 's/^\.TH BITNET 1 "[0-9-]+" "bitnet ([^"]+)".*/\1/p' "$build/man/bitnet.1")" "$version"
 heading=$(grep '^## ' CHANGELOG.md | grep -v -m 1 '^## Unreleased$') # what is no release yet may stand above
 ok "CHANGELOG.md begins with this version and its date: $heading" \
     sh -c "echo '$heading' | grep -qE '^## v?$version \\(20[0-9]{2}-[01][0-9]-[0-3][0-9]\\)\$'"
@@ -64,7 +65,7 @@ agree() { # WHAT HELP MANUAL
 agree bitnet "$tmp/help" bitnet
 # In OPTIONS each entry ends with the commands that take it, in parentheses.
 for command in $commands; do
-    "$bitnet" "$command" --help | sed -nE "s/^ +(-[a-z], )?--([a-z0-9-]+).*/\\2 $command/p"
+    "$bitnet" "$command" --help | sed -nE "s/^ +(-[a-zA-Z], )?--([a-z0-9-]+).*/\\2 $command/p"
 done | sort >"$tmp/taken"
 manual bitnet | awk -v every="$(echo "$commands" | tr '\n' ' ')" '
     /^\.SH/ { inside = /OPTIONS/ }
@@ -85,6 +86,15 @@ equal 'exit statuses in the manual' "$(sed -nE 's/^([0-9]+)\t.*/\1/p' docs/bitne
 for name in $(grep -rhoE '"(BITNET|CROSSVAL|PARITY|BASELINES)_[A-Z_]+"' core/cmd core/plugin core/parity receipts | tr -d '"' | sort -u); do
     ok "the manual has $name" grep -q "$name" docs/bitnet.1
 done
+# Each command has a page of its own, made of this one; all are sound, but for the length of our lines.
+for command in $commands; do
+    ok "bitnet-$command(1) is there" test -s "$build/man/commands/bitnet-$command.1"
+    sed -e 's/\\-/-/g' -e 's/\\f[BIRP]//g' "$build/man/commands/bitnet-$command.1" | sed -n '/^\.SH OPTIONS/,$p' |
+        awk 'after && match($0, /--[a-z0-9-]+/) { print substr($0, RSTART, RLENGTH) } { after = /^\.TP/ }' | sort -u >"$tmp/page"
+    "$bitnet" "$command" --help | sed -nE 's/^ +(-[a-zA-Z0-9], )?(--[a-z0-9-]+).*/\2/p' | sort -u >"$tmp/own"
+    equal "and has its options" "$(diff "$tmp/own" "$tmp/page")" ''
+done
+equal 'the pages, by mandoc' "$(mandoc -T lint "$build"/man/*.[13] "$build"/man/commands/* 2>&1 | grep -v 'STYLE: input text line longer than 80 bytes')" ''
 if command -v groff >/dev/null 2>&1; then
     for page in docs/*.1; do
         equal "$page is sound" "$(groff -t -man -ww -z -Tutf8 "$page" 2>&1)" ''

@@ -149,6 +149,8 @@ equal 'is an error' "$(receipt good "p['status'], r.get('model')")" "('error', N
 exits 'a backend that is not there' 6 'nobody' parity nobody tiny
 equal 'is one too' "$(receipt nobody "p['status']")" error
 exits 'an unknown set' 2 'none of math, chat, long, all' parity good tiny --prompt-set=poems
+exits 'one among known ones' 2 "'poems' is none of math" parity good tiny --prompt-set=math,poems
+exits 'an empty one' 2 "'' is none of math" parity good tiny --prompt-set=math,
 exits 'nowhere to write' 3 'receipt' parity good tiny -o /nowhere/at/all.json
 exits 'a time limit that is none' 2 "PARITY_TEST_TIMEOUT_SECS: 'soon'" \
     env PARITY_TEST_TIMEOUT_SECS=soon "$bitnet" parity -m "$tmp/tiny.gguf"
@@ -160,7 +162,12 @@ print(r["prompt_set"], r["parity"]["timeout_seconds"], sorted(r["environment"]))
 here=$(cd "$(dirname "$bitnet")" && pwd)/bitnet
 ok 'without BASELINES_DIR' \
     sh -c "cd '$tmp' && unset BASELINES_DIR && '$here' parity -m tiny.gguf --backend=ref-scalar"
-ok 'the receipt is in docs/baselines/DATE' sh -c "ls '$tmp'/docs/baselines/????-??-??/parity-ref-scalar.json"
+ok 'the receipt is here' test -s "$tmp/parity-ref-scalar.json"
+ok 'and no folder was made' sh -c "! test -e '$tmp/docs'"
+CROSSVAL_GGUF="$tmp/tiny.gguf" CROSSVAL_PROMPT_SET=chat,math exits 'a list, in any order' 0 '' \
+    "$bitnet" parity --backend=good --plugin-dir="$tmp/plugins"
+equal 'gives the prompts in theirs, and counts their tokens' "$(receipt good "[q['name'] for q in r['prompts']], \
+    r['circumstance']['timings']['prefill_tokens'] == sum(len(q['ids']) for q in r['prompts']) > 0")" "(['math', 'chat'], True)"
 CROSSVAL_GGUF="$tmp/tiny.gguf" CROSSVAL_PROMPT_SET=chat exits 'by the environment' 0 '' \
     "$bitnet" parity --backend=good --plugin-dir="$tmp/plugins"
 equal 'which chose model and prompt' "$(receipt good "[q['name'] for q in r['prompts']], \

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/sort.h"
+
 /* ---- sets -------------------------------------------------------------------------------------
  */
 
@@ -126,7 +128,7 @@ static int fill(struct bnt_classes *c, const struct bnt_charset *const *sets, si
     if (!c->members || !c->bounds || !c->cells)
         return bnt_fail_nomem(err, "classes of characters", room * sizeof *c->cells);
     for (size_t i = 0; i < n; i++) add_bounds(c, sets[i]);
-    qsort(c->bounds, c->n_bounds, sizeof *c->bounds, by_value);
+    bnt_sort(c->bounds, c->n_bounds, sizeof *c->bounds, by_value);
     for (size_t i = 0; i < c->n_bounds; i++)
         if (i == 0 || c->bounds[i] != c->bounds[i - 1]) c->bounds[unique++] = c->bounds[i];
     c->n_bounds = unique;

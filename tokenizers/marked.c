@@ -11,6 +11,7 @@
 
 struct walk {
     const struct bnt_tokenizer *t;
+    const struct bnt_specials *between; /* what is found in all that is between control tokens */
     struct bnt_token_list *out;
     const char *text;
     size_t from;    /* what is before it has its tokens */
@@ -22,7 +23,8 @@ struct walk {
 static int put(struct walk *w, size_t to, int32_t id, size_t n) {
     struct bnt_token_list l = {0};
     unsigned flags = BNT_ENCODE_EXACT | (w->continues ? (unsigned)BNT_ENCODE_CONTINUES : 0u);
-    int status = bnt_tokenizer_encode(w->t, w->text + w->from, to - w->from, flags, &l, w->err);
+    int status =
+        bnt_encode_by(w->t, w->between, w->text + w->from, to - w->from, flags, &l, w->err);
     for (size_t i = 0; i < l.count && status == BNT_OK; i++)
         status = bnt_token_push(w->out, l.ids[i], w->from + l.begin[i], w->from + l.end[i], w->err);
     bnt_token_list_free(&l);
@@ -32,27 +34,42 @@ static int put(struct walk *w, size_t to, int32_t id, size_t n) {
     return status;
 }
 
-int bnt_tokenizer_encode_marked(const struct bnt_tokenizer *t, const char *text,
-                                const uint8_t *marks, size_t len, bool continues,
+int bnt_own_next(struct bnt_own_search *s, size_t *begin, int32_t *id, struct bnt_err *err) {
+    for (*id = -1; *id < 0 && s->at < s->len;) {
+        if (s->at >= s->end) { /* on to the next part that nobody else wrote */
+            while (s->at < s->len && s->marks && s->marks[s->at]) s->at++;
+            s->end = s->marks ? s->at : s->len;
+            while (s->end < s->len && !s->marks[s->end]) s->end++;
+            s->search.count = s->search.window_end = 0;
+        }
+        int status = bnt_specials_next(&s->t->specials, s->text, s->at, s->end, true, &s->search,
+                                       begin, id, err);
+        if (status != BNT_OK) return status;
+        s->at = *begin + (*id < 0 ? 0 : s->t->vocab.pieces[*id].text_len);
+    }
+    return BNT_OK;
+}
+
+int bnt_tokenizer_encode_marked(const struct bnt_tokenizer *t, const struct bnt_reserved *reserved,
+                                const char *text, const uint8_t *marks, size_t len, bool continues,
                                 struct bnt_token_list *list, struct bnt_err *err) {
-    struct walk w = {.t = t, .out = list, .text = text, .continues = continues, .err = err};
-    const uint8_t *bytes = (const uint8_t *)text;
+    struct walk w = {.t = t,
+                     .between = reserved && reserved->some ? &reserved->others : &t->specials,
+                     .out = list,
+                     .text = text,
+                     .continues = continues,
+                     .err = err};
+    struct bnt_own_search own = {.t = t, .text = (const uint8_t *)text, .marks = marks, .len = len};
     int status = BNT_OK;
     if (len > INT32_MAX)
         return bnt_fail(err, BNT_E_LIMIT, "a text of %zu bytes (limit %d)", len, INT32_MAX);
-    for (size_t at = 0, end = 0; at < len && status == BNT_OK;) {
-        int32_t id = -1;
-        size_t n = 0;
-        if (end < at) end = at;
-        while (end < len && !(marks && marks[end])) end++;
-        size_t hit = bnt_specials_find(&t->specials, &t->vocab, bytes, at, end, true, &id, &n);
-        if (id >= 0) {
-            status = put(&w, hit, id, n);
-            at = hit + n;
-            continue;
-        }
-        while (end < len && marks[end]) end++; /* somebody else's */
-        at = end;
+    while (status == BNT_OK) {
+        int32_t id;
+        size_t begin;
+        status = bnt_own_next(&own, &begin, &id, err);
+        if (status != BNT_OK || id < 0) break;
+        status = put(&w, begin, id, own.at - begin);
     }
+    bnt_special_search_free(&own.search);
     return status == BNT_OK ? put(&w, len, -1, 0) : status;
 }

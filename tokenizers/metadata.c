@@ -103,6 +103,11 @@ static int32_t mark_turns(struct bnt_vocab *v) {
 /* ---- ids and flags ----------------------------------------------------------------------------
  */
 
+static bool is_integer(const struct bnt_gguf_kv *kv) {
+    return kv->type != BNT_GGUF_ARRAY && kv->type != BNT_GGUF_STRING && kv->type != BNT_GGUF_BOOL &&
+           kv->type != BNT_GGUF_F32 && kv->type != BNT_GGUF_F64;
+}
+
 /* Token id under `key`: untouched where absent, -1 where the file says none (-1 or 2^32 - 1). */
 static int read_id(const struct bnt_gguf *g, const char *key, uint32_t count, int32_t *id,
                    bool *stated, struct bnt_err *err) {
@@ -110,9 +115,7 @@ static int read_id(const struct bnt_gguf *g, const char *key, uint32_t count, in
     int64_t value;
     *stated = kv != NULL;
     if (!kv) return BNT_OK;
-    if (kv->type == BNT_GGUF_ARRAY || kv->type == BNT_GGUF_STRING || kv->type == BNT_GGUF_BOOL ||
-        kv->type == BNT_GGUF_F32 || kv->type == BNT_GGUF_F64)
-        return bnt_fail(err, BNT_E_FORMAT, "'%s' is not an integer", key);
+    if (!is_integer(kv)) return bnt_fail(err, BNT_E_FORMAT, "'%s' is not an integer", key);
     value = bnt_gguf_int_at(kv, 0);
     if (value == -1 || value == UINT32_MAX) {
         *id = -1;
@@ -133,11 +136,38 @@ static int read_flag(const struct bnt_gguf *g, const char *key, bool *flag, bool
     return BNT_OK;
 }
 
-/* In files without token_type, what is named BOS, EOS or EOT and looks it is CONTROL. */
-static void guess_control(struct bnt_vocab *v, int32_t id) {
+/* "<this>", "[this]", and the same behind the space that SentencePiece writes. */
+static bool is_bracketed(const struct bnt_piece *p) {
+    const uint8_t *s = p->text;
+    size_t n = p->text_len;
+    if (n > 3 && memcmp(s, "\xE2\x96\x81", 3) == 0) s += 3, n -= 3;
+    if (n > 1 && s[0] == '_') s++, n--;
+    return n > 2 && ((s[0] == '<' && s[n - 1] == '>') || (s[0] == '[' && s[n - 1] == ']'));
+}
+
+/* What is named BOS, EOS and the like is CONTROL whatever the file's type says: else a message
+ * could hold it. But a piece of plain text stays one, since texts would come out wrongly without
+ * it; notes.c tells of those that matter. */
+static void make_named(struct bnt_vocab *v, int32_t id) {
     struct bnt_piece *p = &v->pieces[id < 0 ? 0 : id];
-    if (id >= 0 && p->text_len > 2 && p->text[0] == '<' && p->text[p->text_len - 1] == '>')
+    if (id < 0) return;
+    if ((p->type == BNT_TOKEN_USER_DEFINED && bnt_piece_is_mark(p)) ||
+        ((p->type == BNT_TOKEN_NORMAL || p->type == BNT_TOKEN_UNUSED) && is_bracketed(p)))
         make_control(p);
+}
+
+/* The id under any other tokenizer.ggml.*_token_id: padding, separators, marks of gaps to fill. */
+static void make_others(struct bnt_vocab *v, const struct bnt_gguf *g) {
+    static const char head[] = "tokenizer.ggml.", tail[] = "_token_id";
+    const size_t h = sizeof head - 1, n = sizeof tail - 1;
+    for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) {
+        const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
+        const struct bnt_str key = kv->key;
+        if (!kv->ignored && key.len > h + n && memcmp(key.ptr, head, h) == 0 &&
+            memcmp(key.ptr + key.len - n, tail, n) == 0 && is_integer(kv) &&
+            bnt_gguf_int_at(kv, 0) >= 0 && bnt_gguf_int_at(kv, 0) < v->count)
+            make_named(v, (int32_t)bnt_gguf_int_at(kv, 0));
+    }
 }
 
 static int32_t first_of_type(const struct bnt_vocab *v, enum bnt_token_type type) {
@@ -152,6 +182,7 @@ int bnt_metadata_special(struct bnt_tokenizer_info *info, struct bnt_vocab *v,
     static const char key_add_bos[] = "tokenizer.ggml.add_bos_token";
     static const char key_add_eos[] = "tokenizer.ggml.add_eos_token";
     const bool gemma4 = strcmp(info->kind, "gemma4") == 0;
+    int32_t eom = -1;
     bool stated;
     int rc;
     info->bos = bnt_vocab_named(v, pre ? "<|begin_of_text|>" : gemma4 ? "<bos>" : "<s>");
@@ -168,14 +199,15 @@ int bnt_metadata_special(struct bnt_tokenizer_info *info, struct bnt_vocab *v,
     rc = read_id(g, "tokenizer.ggml.eot_token_id", v->count, &info->eot, &stated, err);
     if (rc) return rc;
     if (stated) info->eot_source = "metadata";
+    rc = read_id(g, "tokenizer.ggml.eom_token_id", v->count, &eom, &stated, err);
+    if (rc) return rc;
     if (info->eos >= 0) v->pieces[info->eos].eog = true;
     if (info->eot >= 0) v->pieces[info->eot].eog = true;
-
-    if (!bnt_gguf_find(g, "tokenizer.ggml.token_type")) {
-        guess_control(v, info->bos);
-        guess_control(v, info->eos);
-        guess_control(v, info->eot);
-    }
+    if (eom >= 0) v->pieces[eom].eog = true;
+    make_named(v, info->bos);
+    make_named(v, info->eos);
+    make_named(v, info->eot);
+    make_others(v, g);
 
     info->add_bos = pre ? pre->add_bos : true;
     rc = read_flag(g, key_add_bos, &info->add_bos, &stated, err);

@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "tokenizer.h"
 
-static bool is_special(const struct bnt_piece *p) {
-    return p->text_len > 0 && (p->type == BNT_TOKEN_CONTROL || p->type == BNT_TOKEN_UNKNOWN ||
-                               p->type == BNT_TOKEN_USER_DEFINED);
+static bool is_special(const struct bnt_vocab *v, uint32_t id, const uint8_t *reserved) {
+    const struct bnt_piece *p = &v->pieces[id];
+    if (p->text_len == 0) return false;
+    if (p->type == BNT_TOKEN_USER_DEFINED) return !reserved || !reserved[id];
+    return !reserved && (p->type == BNT_TOKEN_CONTROL || p->type == BNT_TOKEN_UNKNOWN);
 }
 
 /* ---- building ---------------------------------------------------------------------------------
@@ -120,7 +123,7 @@ static size_t count_nodes(const struct entry *entries, uint32_t n) {
 static int build(struct bnt_specials *s, struct entry *entries, uint32_t n, struct bnt_err *err) {
     struct builder b = {.s = s, .entries = entries};
     size_t room;
-    qsort(entries, n, sizeof *entries, compare);
+    bnt_sort(entries, n, sizeof *entries, compare);
     room = count_nodes(entries, n) + 1; /* the last says where children end */
     s->nodes = malloc(room * sizeof *s->nodes);
     b.spans = malloc(room * sizeof *b.spans);
@@ -139,14 +142,15 @@ static int build(struct bnt_specials *s, struct entry *entries, uint32_t n, stru
     return BNT_OK;
 }
 
-int bnt_specials_init(struct bnt_specials *s, const struct bnt_vocab *v, struct bnt_err *err) {
+int bnt_specials_init(struct bnt_specials *s, const struct bnt_vocab *v, const uint8_t *reserved,
+                      struct bnt_err *err) {
     struct entry *entries;
     size_t bytes = 0;
     uint32_t n = 0;
     int rc;
     memset(s, 0, sizeof *s);
     for (uint32_t i = 0; i < v->count; i++) {
-        if (!is_special(&v->pieces[i])) continue;
+        if (!is_special(v, i, reserved)) continue;
         bytes += v->pieces[i].text_len;
         if (v->pieces[i].text_len > s->longest) s->longest = v->pieces[i].text_len;
         s->some = true;
@@ -161,7 +165,7 @@ int bnt_specials_init(struct bnt_specials *s, const struct bnt_vocab *v, struct 
     if (!entries) return bnt_fail_nomem(err, "special tokens", n * sizeof *entries);
     n = 0;
     for (uint32_t i = 0; i < v->count; i++)
-        if (is_special(&v->pieces[i])) entries[n++] = (struct entry){&v->pieces[i], (int32_t)i};
+        if (is_special(v, i, reserved)) entries[n++] = (struct entry){&v->pieces[i], (int32_t)i};
     rc = build(s, entries, n, err);
     free(entries);
     return rc;
@@ -225,25 +229,6 @@ int bnt_specials_next(const struct bnt_specials *s, const uint8_t *text, size_t 
     *begin = search->hits[search->count - 1].begin;
     *id = search->hits[search->count - 1].id;
     return BNT_OK;
-}
-
-size_t bnt_specials_find(const struct bnt_specials *s, const struct bnt_vocab *v,
-                         const uint8_t *text, size_t pos, size_t len, bool control, int32_t *id,
-                         size_t *match_len) {
-    size_t begin = len;
-    uint64_t steps = 0;
-    uint32_t node = 0;
-    if (!(control ? s->some : s->some_always)) return len;
-    for (size_t i = len; i-- > pos;) {
-        int32_t found;
-        node = step(s, node, text[i], &steps);
-        found = control ? s->nodes[node].any : s->nodes[node].always;
-        if (found < 0) continue;
-        begin = i;
-        *id = found;
-        *match_len = v->pieces[found].text_len;
-    }
-    return begin;
 }
 
 void bnt_special_search_free(struct bnt_special_search *search) {

@@ -30,7 +30,9 @@ struct bnt_specials {
     size_t longest; /* bytes of a special text */
 };
 
-int bnt_specials_init(struct bnt_specials *s, const struct bnt_vocab *v, struct bnt_err *err);
+/* `reserved` [v->count]: only of USER_DEFINED tokens for which it is 0; NULL: of all. */
+int bnt_specials_init(struct bnt_specials *s, const struct bnt_vocab *v, const uint8_t *reserved,
+                      struct bnt_err *err);
 void bnt_specials_free(struct bnt_specials *s);
 
 /* A search through one text, which goes on from match to match. Zero-initialise. */
@@ -50,11 +52,5 @@ int bnt_specials_next(const struct bnt_specials *s, const uint8_t *text, size_t 
                       bool control, struct bnt_special_search *search, size_t *begin, int32_t *id,
                       struct bnt_err *err);
 void bnt_special_search_free(struct bnt_special_search *search);
-
-/* One match only, for short texts: it takes no memory, and looks at the text again for the next.
- * Where the next match in text[pos, len) begins, or len; *id and *match_len are set if found. */
-size_t bnt_specials_find(const struct bnt_specials *s, const struct bnt_vocab *v,
-                         const uint8_t *text, size_t pos, size_t len, bool control, int32_t *id,
-                         size_t *match_len);
 
 #endif

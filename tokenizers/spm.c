@@ -9,7 +9,6 @@
 struct stretch { /* of text, normalised: spaces are spaces, never U+2581 */
     const struct bnt_vocab *v;
     const struct bnt_bpe *ranks;
-    int32_t unk;
     uint8_t *text;
     uint32_t *origin; /* where the symbol's first byte lies in the caller's text; one more at end */
     size_t len;
@@ -74,33 +73,20 @@ static bool join_newlines(const struct stretch *s, struct bnt_merger *m) {
     return true;
 }
 
-/* A character without a piece: its bytes, or UNK; neighbouring unknowns are one, as in
- * sentencepiece. */
+/* A character without a piece: its bytes. The format's UNK would lose them. */
 static int spell(const struct stretch *s, const struct bnt_symbol *sym, size_t from, size_t to,
                  struct bnt_token_list *out, struct bnt_err *err) {
-    const int32_t unk = s->unk;
-    bool known = true;
     int rc = BNT_OK;
-    for (uint32_t i = 0; i < sym->len; i++)
-        if (s->v->byte_id[s->text[sym->begin + i]] < 0) known = false;
-    if (!known && unk < 0)
-        return bnt_fail(
-            err, BNT_E_UNSUPPORTED,
-            "the text has byte 0x%02X at %zu, for which the vocabulary has no token, and "
-            "no unknown token either",
-            s->text[sym->begin], from);
-    if (!known) {
-        if (out->count && out->ids[out->count - 1] == unk && out->end[out->count - 1] == from &&
-            out->begin[out->count - 1] < from) {
-            out->end[out->count - 1] = to;
-            return BNT_OK;
-        }
-        return bnt_token_push(out, unk, from, to, err);
-    }
     for (uint32_t i = 0; i < sym->len && !rc; i++) {
-        bool last = i + 1 == sym->len;
-        size_t b = from + i < to ? from + i : to;
-        rc = bnt_token_push(out, s->v->byte_id[s->text[sym->begin + i]], b, last ? to : b + 1, err);
+        const uint8_t byte = s->text[sym->begin + i];
+        const bool last = i + 1 == sym->len;
+        const size_t at = from + i < to ? from + i : to;
+        if (s->v->byte_id[byte] < 0)
+            return bnt_fail(err, BNT_E_UNSUPPORTED,
+                            "the text has byte 0x%02X at %zu, for which the vocabulary has no "
+                            "token",
+                            byte, at);
+        rc = bnt_token_push(out, s->v->byte_id[byte], at, last ? to : at + 1, err);
     }
     return rc;
 }
@@ -111,7 +97,6 @@ int bnt_spm_encode(const struct bnt_spm *spm, const uint8_t *text, size_t begin,
     size_t room = end - begin + 2;
     struct stretch s = {.v = spm->v,
                         .ranks = spm->ranks,
-                        .unk = spm->unk,
                         .text = malloc(room),
                         .origin = malloc(room * sizeof *s.origin)};
     int rc = BNT_OK;

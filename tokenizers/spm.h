@@ -17,11 +17,10 @@
 struct bnt_spm {
     const struct bnt_vocab *v;
     const struct bnt_bpe *ranks; /* merges; NULL: by score */
-    int32_t unk;                 /* stands for what has neither piece nor byte tokens; or -1 */
 };
 
 /* Appends the tokens of text[begin, end), after an invented space if `prefix`. Unless `exact`,
- * U+2581 counts as a space. BNT_E_UNSUPPORTED if it has a byte that no token stands for, nor unk.
+ * U+2581 counts as a space. BNT_E_UNSUPPORTED if it has a byte that no token stands for.
  */
 int bnt_spm_encode(const struct bnt_spm *spm, const uint8_t *text, size_t begin, size_t end,
                    bool prefix, bool exact, struct bnt_merger *m, struct bnt_token_list *out,

@@ -55,9 +55,9 @@ static int open_parts(struct bnt_tokenizer *t, const struct bnt_gguf *g, struct 
         if ((rc = bnt_bpe_load(&t->bpe, &t->vocab, pre, g, err))) return rc;
         info->merges = t->bpe.count;
     }
-    t->spm = (struct bnt_spm){&t->vocab, kind->scored ? NULL : &t->bpe, info->unk};
+    t->spm = (struct bnt_spm){&t->vocab, kind->scored ? NULL : &t->bpe};
     bnt_notes_take(t);
-    return bnt_specials_init(&t->specials, &t->vocab, err);
+    return bnt_specials_init(&t->specials, &t->vocab, NULL, err);
 }
 
 int bnt_tokenizer_open(struct bnt_tokenizer **out, const struct bnt_gguf *g, struct bnt_err *err) {
@@ -151,6 +151,12 @@ void bnt_token_list_free(struct bnt_token_list *l) {
 
 int bnt_tokenizer_encode(const struct bnt_tokenizer *t, const char *text, size_t len,
                          unsigned flags, struct bnt_token_list *list, struct bnt_err *err) {
+    return bnt_encode_by(t, &t->specials, text, len, flags, list, err);
+}
+
+int bnt_encode_by(const struct bnt_tokenizer *t, const struct bnt_specials *specials,
+                  const char *text, size_t len, unsigned flags, struct bnt_token_list *list,
+                  struct bnt_err *err) {
     const struct bnt_tokenizer_info *info = &t->info;
     const uint8_t *s = (const uint8_t *)text;
     bool control = flags & BNT_ENCODE_PARSE_SPECIAL, exact = flags & BNT_ENCODE_EXACT;
@@ -168,7 +174,7 @@ int bnt_tokenizer_encode(const struct bnt_tokenizer *t, const char *text, size_t
     for (size_t pos = 0; pos < len;) {
         int32_t id;
         size_t stop;
-        rc = bnt_specials_next(&t->specials, s, pos, len, control, &search, &stop, &id, err);
+        rc = bnt_specials_next(specials, s, pos, len, control, &search, &stop, &id, err);
         if (rc) goto out;
         if (stop > pos) {
             rc = t->vocab.byte_level

@@ -9,12 +9,12 @@
  * Promise: decode(encode(bytes)) == bytes for every byte string, valid UTF-8 or not; a text with a
  * byte that the vocabulary has no token for (in some, those that UTF-8 never has) is refused. The
  * one exception is the format's own: SentencePiece writes a space as U+2581, so that a literal
- * U+2581 becomes a space, as in every other engine; BNT_ENCODE_EXACT keeps it. (A SentencePiece
- * vocabulary without byte tokens also loses what it has no piece for: UNK.)
+ * U+2581 becomes a space, as in every other engine; BNT_ENCODE_EXACT keeps it.
  *
  * Texts of USER_DEFINED tokens always become those tokens, as in sentencepiece, Hugging Face and
  * llama.cpp; those of CONTROL and UNKNOWN tokens only on request, and plain text can never become
- * such a token by merging. The leftmost match counts, the longest of those.
+ * such a token by merging. What a file states as a special token is CONTROL, whatever its type
+ * says, unless it is plainly text (metadata.c). The leftmost match counts, the longest of those.
  */
 #ifndef BNT_TOKENIZER_H
 #define BNT_TOKENIZER_H
@@ -76,11 +76,25 @@ int bnt_tokenizer_encode(const struct bnt_tokenizer *t, const char *text, size_t
                          unsigned flags, struct bnt_token_list *list, struct bnt_err *err);
 void bnt_token_list_free(struct bnt_token_list *list);
 
+/* USER_DEFINED tokens that somebody's own text (a chat template) is made of, so that nobody else's
+ * may become them: marks like any control token, though the vocabulary calls them ordinary text.
+ * White space and single bytes are no marks. Immutable once sealed. */
+struct bnt_reserved; /* opaque; closed by bnt_reserved_close, which takes NULL */
+int bnt_reserved_open(struct bnt_reserved **out, const struct bnt_tokenizer *t,
+                      struct bnt_err *err);
+/* Those of text[0, len) outside of the marks [len] (NULL: none). */
+int bnt_reserved_add(struct bnt_reserved *r, const char *text, const uint8_t *marks, size_t len,
+                     struct bnt_err *err);
+int bnt_reserved_seal(struct bnt_reserved *r, struct bnt_err *err);
+bool bnt_reserved_has(const struct bnt_reserved *r, int32_t id);
+void bnt_reserved_close(struct bnt_reserved *r);
+
 /* A text of which parts are somebody else's: marks [len], not 0 there; NULL: none. Texts of CONTROL
- * tokens become them in the other parts, and never in these; apart from that the tokens are those
- * of the whole text. `continues`: it goes on from another text. Appends to *list. */
-int bnt_tokenizer_encode_marked(const struct bnt_tokenizer *t, const char *text,
-                                const uint8_t *marks, size_t len, bool continues,
+ * and reserved tokens become them in the other parts, and never in these; apart from that the
+ * tokens are those of the whole text. `continues`: it goes on from another text. Appends to *list.
+ * `reserved` may be NULL. */
+int bnt_tokenizer_encode_marked(const struct bnt_tokenizer *t, const struct bnt_reserved *reserved,
+                                const char *text, const uint8_t *marks, size_t len, bool continues,
                                 struct bnt_token_list *list, struct bnt_err *err);
 /* The list begins with two BOS: the text's own, and the one that was put before it. */
 bool bnt_tokenizer_two_bos(const struct bnt_tokenizer *t, const struct bnt_token_list *list);

@@ -207,9 +207,21 @@ static int copy_texts(struct bnt_vocab *v, const struct bnt_gguf_kv *tokens, str
     return BNT_OK;
 }
 
+bool bnt_piece_is_mark(const struct bnt_piece *p) {
+    if (p->text_len < 2) return false;
+    for (size_t i = 0; i < p->text_len;) {
+        const bool block = p->text_len - i >= 3 && memcmp(p->text + i, "\xE2\x96\x81", 3) == 0;
+        if (!block && !strchr(" \t\r\n", p->text[i] ? p->text[i] : 'x')) return true;
+        i += block ? 3 : 1;
+    }
+    return false;
+}
+
 /* Fills bytes and mergeable. Which types plain text may become follows sentencepiece: NORMAL,
- * USER_DEFINED and UNUSED. A USER_DEFINED piece is spelled raw, so in byte-level vocabularies it
- * merges only where both spellings agree. */
+ * USER_DEFINED and UNUSED. A USER_DEFINED piece is found in a text before anything merges, so that
+ * none that is a mark need be merged: who leaves its text out of that search has left it out. A
+ * shorter one is spelled raw, so in byte-level vocabularies it merges only where both spellings
+ * agree. */
 static int decode_piece(struct bnt_vocab *v, uint32_t id, struct bnt_err *err) {
     struct bnt_piece *p = &v->pieces[id];
     uint8_t *dst = v->arena + (p->bytes - v->arena);
@@ -241,7 +253,7 @@ static int decode_piece(struct bnt_vocab *v, uint32_t id, struct bnt_err *err) {
         if (p->text_len) memcpy(dst, p->text, p->text_len);
     }
     p->bytes_len = (uint32_t)n;
-    p->mergeable = exact && n > 0;
+    p->mergeable = exact && n > 0 && !(p->type == BNT_TOKEN_USER_DEFINED && bnt_piece_is_mark(p));
     if (!p->mergeable) return BNT_OK;
     if (v->byte_level && n == 1) v->byte_id[dst[0]] = (int32_t)id;
     if (n > v->longest_mergeable) v->longest_mergeable = (uint32_t)n;

@@ -26,7 +26,7 @@ struct bnt_piece {
     float score;
     uint8_t type;   /* enum bnt_token_type */
     bool eog;       /* ends generation */
-    bool mergeable; /* plain text may become it: never CONTROL, UNKNOWN or BYTE */
+    bool mergeable; /* merges may make it: never CONTROL, UNKNOWN, BYTE, nor a USER_DEFINED mark */
 };
 
 struct bnt_index { /* open addressing, a power of two of slots */
@@ -56,6 +56,9 @@ struct bnt_vocab {
 int bnt_vocab_load(struct bnt_vocab *v, const struct bnt_gguf *g, bool byte_level, bool scored,
                    struct bnt_err *err);
 void bnt_vocab_free(struct bnt_vocab *v);
+
+/* Its text may mark something: more than a byte, and not white space only. */
+bool bnt_piece_is_mark(const struct bnt_piece *p);
 
 int32_t bnt_vocab_find(const struct bnt_vocab *v, const uint8_t *bytes, size_t len); /* or -1 */
 int32_t bnt_vocab_find_text(const struct bnt_vocab *v, const void *text, size_t len);

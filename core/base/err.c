@@ -5,13 +5,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A text that did not fit ends in "...", behind a whole character. */
+static void cut(char *text, size_t size) {
+    size_t n = size - 4;
+    while (n && ((unsigned char)text[n] & 0xC0) == 0x80) n--;
+    memcpy(text + n, "...", 4);
+}
+
 int bnt_fail(struct bnt_err *err, int status, const char *fmt, ...) {
     if (err) {
         va_list ap;
         err->status = status;
         va_start(ap, fmt);
-        vsnprintf(err->text, sizeof err->text, fmt, ap);
+        int n = vsnprintf(err->text, sizeof err->text, fmt, ap);
         va_end(ap);
+        if (n >= (int)sizeof err->text) cut(err->text, sizeof err->text);
         bnt_without_controls(err->text);
     }
     return status;

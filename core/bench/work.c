@@ -99,6 +99,13 @@ static void slice_i8(const struct bnt_work *w, uint64_t turn, unsigned i, unsign
     if (a.row_lo < a.row_hi) w->k->i8_gemv(&a);
 }
 
+static void slice_codes(const struct bnt_work *w, uint64_t turn, unsigned i, unsigned n) {
+    bnt_code_gemv_args a = w->a.codes;
+    a.packed = copy_of(w, a.packed, turn);
+    bnt_slice(a.shape.rows, w->step, i, n, &a.row_lo, &a.row_hi);
+    if (a.row_lo < a.row_hi) w->k->code_gemv(&a);
+}
+
 /* KV heads are shared out, each with its query heads. */
 static void slice_attn(const struct bnt_work *w, uint64_t turn, unsigned i, unsigned n) {
     bnt_attn_args a = w->a.attn;
@@ -232,6 +239,28 @@ static bool open_i8(struct bnt_work *w) {
     return true;
 }
 
+static bool open_codes(struct bnt_work *w) {
+    const struct bnt_work_item *i = w->item;
+    bnt_code_shape s = {i->rows, i->cols, i->variant, 0};
+    bnt_layout l;
+    if (!BNT_HAS(w->k, code_gemv) || w->k->code_layout(&s, &l) != BNT_SUPPORTED) return false;
+    uint8_t *src = take(w, i->rows * i->cols);
+    int8_t *x = small_ints(w, i->tokens * i->cols, 127);
+    void *packed = take_copies(w, l.bytes, true);
+    int32_t *d = take(w, i->tokens * i->rows * sizeof *d);
+    if (!src || !x || !packed || !d) return false;
+    uint64_t r = i->rows;
+    for (uint64_t k = 0; k < i->rows * i->cols; k++)
+        src[k] = (uint8_t)(next(&r) & ((1u << i->variant) - 1));
+    w->k->code_pack(&(bnt_code_pack_args){s, 0, i->rows, src, packed});
+    fill_copies(w, packed);
+    w->a.codes =
+        (bnt_code_gemv_args){s, packed, x, i->cols, (uint32_t)i->tokens, 0, 0, i->rows, d, i->rows};
+    w->step = l.step;
+    w->slice = slice_codes;
+    return true;
+}
+
 static bool open_attention(struct bnt_work *w) {
     const struct bnt_work_item *i = w->item;
     bool store = strcmp(i->slot, "kv_store") == 0, chunk = strcmp(i->slot, "attn_chunk") == 0;
@@ -306,6 +335,7 @@ bool bnt_work_open(struct bnt_work *w, const bnt_kernels *k, const struct bnt_wo
                     ? open_ternary(w)
                 : strcmp(slot, "dense_gemm") == 0                                ? open_dense(w)
                 : strcmp(slot, "i8_gemv") == 0                                   ? open_i8(w)
+                : strcmp(slot, "code_gemv") == 0                                 ? open_codes(w)
                 : strncmp(slot, "attn", 4) == 0 || strcmp(slot, "kv_store") == 0 ? open_attention(w)
                                                                                  : open_vector(w);
     if (!good) bnt_work_close(w);

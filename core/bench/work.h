@@ -18,7 +18,7 @@ struct bnt_work_item {
     char shape[40];
     uint64_t rows, cols, tokens; /* cols also head_dim, rows also heads, tokens also positions */
     uint32_t block, type;        /* of ternary scales; of dense weights */
-    uint32_t kv_heads, rot, variant; /* variant: BNT_ROPE_* or BNT_GATE_* */
+    uint32_t kv_heads, rot, variant; /* variant: BNT_ROPE_*, BNT_GATE_*, or bits of a code */
     uint32_t queries;                /* of attention: the last of the positions */
     double macs;                     /* multiply-adds of a call; 0: not what it is about */
     uint32_t macs_kind;              /* BNT_PEAK_* */
@@ -64,6 +64,7 @@ struct bnt_work {
         bnt_kv_store_args store;
         bnt_attn_args attn;
         bnt_i8_gemv_args i8;
+        bnt_code_gemv_args codes;
     } a;
 };
 

@@ -89,6 +89,15 @@ static void put_search(struct list *l, const bnt_i8_shape *s) {
     if (!rows) return;
     snprintf(item.shape, sizeof item.shape, "%" PRIu64 "x%" PRIu64 " x 2", rows, s->cols);
     put(l, &item);
+    item.slot = "code_gemv";
+    static const uint32_t bits[] = {5, 2};
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++) {
+        item.variant = bits[i];
+        item.bytes = (double)rows * (double)s->cols * item.variant / 8;
+        snprintf(item.shape, sizeof item.shape, "%u bits %" PRIu64 "x%" PRIu64 " x 2", item.variant,
+                 rows, s->cols);
+        put(l, &item);
+    }
 }
 
 /* Of the last `queries` positions: one token that is decoded, or a block of prefill, which uses

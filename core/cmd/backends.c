@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/terminal.h"
 #include "file/types.h"
 #include "machine/cpu.h"
 #include "run/rows.h"
@@ -33,12 +34,15 @@ static void show_text(const struct bnt_backends *b, const struct bnt_topology_in
     for (size_t i = 0; i < bnt_backends_count(b); i++) {
         const struct bnt_candidate *c = bnt_backends_at(b, i);
         const struct bnt_backend *usable = bnt_backends_get(b, i);
-        printf("%c %-16s %4d  %-14s %s\n", c->chosen ? '*' : ' ', c->name, c->priority,
-               bnt_verdict_name(c->verdict), c->reason);
+        printf("%c %-16s %4d  %s%-14s%s %s\n", c->chosen ? '*' : ' ', c->name, c->priority,
+               color(stdout, usable ? COLOR_GOOD : COLOR_BAD), bnt_verdict_name(c->verdict),
+               color(stdout, COLOR_NONE), c->reason);
         if (usable)
             printf("  %-16s       kernels %s, version %s%s%s\n", "", usable->variant,
                    usable->version, usable->by_judge[0] ? ", by ref-scalar: " : "",
                    usable->by_judge);
+        if (usable && usable->base[0])
+            printf("  %-16s       extends %s, which does: %s\n", "", usable->base, usable->by_base);
         char types[200];
         if (usable && expanded_types(usable, types, sizeof types))
             printf("  %-16s       rows of these types become F32 first:%s\n", "", types);
@@ -60,10 +64,12 @@ static json_t *as_json(const struct bnt_backends *b, const struct bnt_topology_i
             expanded_types(usable, types, sizeof types);
             json_object_set_new(
                 o, "kernels",
-                json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "variant", usable->variant,
-                          "version", usable->version, "sha256", usable->sha256, "by_judge",
-                          usable->by_judge, "types_as_f32", types[0] ? types + 1 : "", "abi_major",
-                          (int)usable->abi_major, "abi_minor", (int)usable->abi_minor));
+                json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "variant",
+                          usable->variant, "version", usable->version, "sha256", usable->sha256,
+                          "by_judge", usable->by_judge, "base", usable->base, "base_sha256",
+                          usable->base_sha256, "by_base", usable->by_base, "types_as_f32",
+                          types[0] ? types + 1 : "", "abi_major", (int)usable->abi_major,
+                          "abi_minor", (int)usable->abi_minor));
         }
         json_array_append_new(candidates, o);
     }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "receipt.h"
 #include "run/generate.h"
 
@@ -50,32 +51,70 @@ static int check_args(const struct cmd_args *args, struct bnt_err *err) {
                 return bnt_fail(err, BNT_E_USAGE, "threads: %u stands twice in the list",
                                 t->values[i]);
     if (!args->kernels) return BNT_OK;
-    if (args->csv || args->receipt || args->batch || args->prompt_sizes.count ||
-        args->predict_sizes.count || args->depths.count)
+    if (args->csv || args->plot || args->receipt || args->batch || args->prompt_sizes.count ||
+        args->predict_sizes.count || args->depths.count || args->sequences.count ||
+        args->accept.count)
         return bnt_fail(err, BNT_E_USAGE,
-                        "--kernels runs no model: it takes none of -p, -n, -d, -b, --csv, "
-                        "--receipt");
+                        "--kernels runs no model: it takes none of -p, -n, -d, -b, -B, --accept, "
+                        "--csv, --plot, --receipt");
     return BNT_OK;
+}
+
+static void add_test(struct bench *b, const struct bench_test *like) {
+    struct bench_test *t = &b->tests[b->n_tests];
+    double *rates = b->rates + b->n_tests++ * 2 * b->args->repeat;
+    *t = *like;
+    t->rates = rates;
+    t->beside = rates + b->args->repeat;
+    snprintf(t->name, sizeof t->name, "%s%u", t->decode ? "tg" : "pp", t->count);
+}
+
+/* At a depth, with a team: prefill sizes, then decode sizes, each of them for every number of
+ * sequences and every share of right guesses. */
+static void add_tests(struct bench *b, struct bench_test at) {
+    const struct cmd_list *accept = &b->args->accept;
+    for (unsigned k = 0; k < 2; k++) {
+        at.decode = k == 1;
+        for (unsigned i = 0; i < b->sizes[k].count; i++) {
+            at.count = b->sizes[k].values[i];
+            if (at.count == 0) continue;
+            for (unsigned n = 0; n < (at.decode ? b->batches.count : 1); n++) {
+                at.batch = at.decode ? b->batches.values[n] : 1;
+                add_test(b, &at);
+            }
+            at.batch = 1;
+            for (unsigned n = 0; at.decode && n < accept->count; n++) {
+                at.accept = accept->values[n];
+                add_test(b, &at);
+            }
+            at.accept = 0;
+        }
+    }
 }
 
 static int plan(struct bench *b, struct bnt_err *err) {
     const struct cmd_args *args = b->args;
     const struct cmd_list one = {.values = {bnt_topology_default_threads(b->engine->topology)},
                                  .count = 1};
-    const struct cmd_list none = {.count = 1}, pp = {.values = {512}, .count = 1},
-                          tg = {.values = {128}, .count = 1};
+    const struct cmd_list none = {.count = 1}, single = {.values = {1}, .count = 1},
+                          pp = {.values = {512}, .count = 1}, tg = {.values = {128}, .count = 1};
     b->threads = *or_default(&args->threads, &one);
     b->sizes[0] = *or_default(&args->prompt_sizes, &pp);
     b->sizes[1] = *or_default(&args->predict_sizes, &tg);
     b->depths = *or_default(&args->depths, &none);
-    uint32_t pp_most = largest(&b->sizes[0]), tg_most = largest(&b->sizes[1]);
-    if (pp_most == 0 && tg_most == 0)
+    b->batches = *or_default(&args->sequences, &single);
+    b->most_batch = largest(&b->batches);
+    b->most_made = largest(&b->sizes[1]);
+    uint32_t pp_most = largest(&b->sizes[0]);
+    if (pp_most == 0 && b->most_made == 0)
         return bnt_fail(err, BNT_E_USAGE, "nothing to time: -p and -n are both 0");
-    if (args->receipt && tg_most == 0)
+    if (args->receipt && b->most_made == 0)
         return bnt_fail(err, BNT_E_USAGE, "a receipt is of generated tokens, and -n is 0");
-    size_t most = (size_t)b->threads.count * b->depths.count * 2 * MAX_LIST;
+    size_t most =
+        (size_t)b->threads.count * b->depths.count *
+        (b->sizes[0].count + (size_t)b->sizes[1].count * (b->batches.count + args->accept.count));
     size_t n_ids = (size_t)largest(&b->depths) + pp_most,
-           n_made = b->depths.count * (size_t)tg_most;
+           n_made = b->depths.count * (size_t)b->most_batch * b->most_made;
     b->tests = calloc(most, sizeof *b->tests);
     b->rates = calloc(most * 2 * args->repeat, sizeof *b->rates);
     b->ids = malloc((n_ids + 1) * sizeof *b->ids);
@@ -89,51 +128,15 @@ static int plan(struct bench *b, struct bnt_err *err) {
         b->ids[i] = (int32_t)(x % n_vocab);
     }
     for (size_t i = 0; i < n_made; i++) b->made[i] = -1;
-    for (unsigned t = 0; t < b->threads.count; t++) {
-        for (unsigned d = 0; d < b->depths.count; d++) {
-            for (unsigned k = 0; k < 2 * MAX_LIST; k++) { /* prefill sizes, then decode sizes */
-                const struct cmd_list *sizes = &b->sizes[k / MAX_LIST];
-                uint32_t count = sizes->values[k % MAX_LIST];
-                if (k % MAX_LIST >= sizes->count || count == 0) continue;
-                struct bench_test *test = &b->tests[b->n_tests];
-                double *rates = b->rates + b->n_tests * 2 * args->repeat;
-                *test = (struct bench_test){.team = t,
-                                            .depth = b->depths.values[d],
-                                            .depth_index = d,
-                                            .count = count,
-                                            .decode = k >= MAX_LIST,
-                                            .rates = rates,
-                                            .beside = rates + args->repeat};
-                snprintf(test->name, sizeof test->name, "%s%u", test->decode ? "tg" : "pp", count);
-                b->n_tests++;
-            }
-        }
-    }
+    for (unsigned t = 0; t < b->threads.count; t++)
+        for (unsigned d = 0; d < b->depths.count; d++)
+            add_tests(
+                b, (struct bench_test){.team = t, .depth = b->depths.values[d], .depth_index = d});
     return bnt_encode_prompt(bnt_engine_tokenizer(b->engine), "", 0, BNT_ENCODE_BOS, &b->start,
                              err);
 }
 
 /* ---- one test ------------------------------------------------------------------------------- */
-
-/* Greedy tokens from the start prompt, each the next one's input. made: NULL, or what earlier runs
- * of the same depth made, -1 where this one is the first. */
-static int decode(struct bench *b, struct bnt_session *s, uint32_t count, int32_t *made,
-                  struct bnt_err *err) {
-    int32_t id = b->start.ids[b->start.count - 1];
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t n;
-        int status = bnt_session_feed_top(s, &id, 1, 1, err);
-        if (status != BNT_OK) return status;
-        id = bnt_session_top(s, &n)->id;
-        if (!made) continue;
-        if (made[i] >= 0 && made[i] != id)
-            return bnt_fail(err, BNT_E_MISMATCH,
-                            "token %u of a decode with %u threads is %d, and was %d before", i,
-                            bnt_session_threads(s), id, made[i]);
-        made[i] = id;
-    }
-    return BNT_OK;
-}
 
 static enum bnt_limit limit_of(const struct bench_test *test) {
     return test->decode ? BNT_LIMIT_READ : BNT_LIMIT_INT8;
@@ -146,13 +149,14 @@ static int run_test(struct bench *b, struct bench_test *test, uint32_t repetitio
     bnt_session_truncate(s, 0);
     if (test->depth) status = bnt_session_feed(s, b->ids, test->depth, BNT_WANT_NONE, err);
     if (status != BNT_OK) return status;
-    double before = bnt_meter_now(b->meter, test->team, limit_of(test)), start = bnt_now();
-    if (test->decode)
-        status = decode(b, s, test->count,
-                        b->made + (size_t)test->depth_index * largest(&b->sizes[1]), err);
-    else
+    double before = bnt_meter_now(b->meter, test->team, limit_of(test)), start = bnt_now(), seconds;
+    if (test->decode) {
+        status = bench_decode(b, test, &seconds, err);
+    } else {
         status = bnt_session_feed_top(s, b->ids + test->depth, test->count, 1, err);
-    test->rates[repetition] = (double)test->count / (bnt_now() - start);
+        seconds = bnt_now() - start;
+    }
+    test->rates[repetition] = (double)test->count * test->batch / seconds;
     test->beside[repetition] = (before + bnt_meter_now(b->meter, test->team, limit_of(test))) / 2;
     return status;
 }
@@ -166,6 +170,10 @@ static int open_session(struct bench *b, unsigned team, struct bnt_err *err) {
     return cmd_open_session(&b->sessions[team], b->engine, &args, b->threads.values[team], err);
 }
 
+static int first_token(struct bench *b, struct bnt_session *s, struct bnt_err *err) {
+    return bnt_session_feed_top(s, &b->start.ids[b->start.count - 1], 1, 1, err);
+}
+
 /* Every page that a test will use is touched once. */
 static int warm_up(struct bench *b, unsigned team, struct bnt_err *err) {
     struct bnt_session *s = b->sessions[team];
@@ -173,7 +181,9 @@ static int warm_up(struct bench *b, unsigned team, struct bnt_err *err) {
     bnt_session_truncate(s, 0);
     int status = prompt ? bnt_session_feed_top(s, b->ids, prompt, 1, err) : BNT_OK;
     bnt_session_truncate(s, 0);
-    return status == BNT_OK ? decode(b, s, tg < WARM_DECODE ? tg : WARM_DECODE, NULL, err) : status;
+    for (uint32_t i = 0; i < WARM_DECODE && i < tg && status == BNT_OK; i++)
+        status = first_token(b, s, err);
+    return status;
 }
 
 /* What stays in a cache is not read from memory. */
@@ -182,29 +192,39 @@ static double cache_bytes(const struct bench *b) {
     return (double)(t->l3 > t->l2 ? t->l3 : t->l2);
 }
 
-static void conclude(struct bench *b) {
+/* Bytes that a token takes: what a step reads once, shared by its sequences, and the positions
+ * before each token, on average. */
+static double bytes_of(const struct bench *b, const struct bench_test *t) {
+    double before = (double)t->depth + ((double)t->count - 1) / 2;
+    return (double)bnt_session_bytes_per_token(b->sessions[t->team]) / t->batch +
+           (double)bnt_engine_bytes_per_position(b->engine) * before;
+}
+
+static double fraction(double rate, double need, double best) {
+    return best > 0 ? rate * need / best : 0.0;
+}
+
+static void conclude_test(struct bench *b, struct bench_test *t) {
     const uint32_t n = b->args->repeat;
-    for (size_t i = 0; i < b->n_tests; i++) {
-        struct bench_test *t = &b->tests[i];
-        double need = (double)bnt_engine_ternary_macs(b->engine);
-        double best = bnt_meter_best(b->meter, t->team, limit_of(t));
-        if (t->decode) { /* the positions before a token, on average */
-            need = (double)bnt_engine_bytes_per_token(b->engine) +
-                   (double)bnt_engine_bytes_per_position(b->engine) *
-                       ((double)t->depth + ((double)t->count - 1) / 2);
-            t->cached = need <= cache_bytes(b);
-        }
-        for (uint32_t r = 0; r < n; r++)
-            t->beside[r] = t->beside[r] > 0 ? t->rates[r] * need / t->beside[r] : 0.0;
-        qsort(t->rates, n, sizeof *t->rates, bench_by_value);
-        qsort(t->beside, n, sizeof *t->beside, bench_by_value);
-        t->min = t->rates[0];
-        t->median = bench_median(t->rates, n);
-        t->max = t->rates[n - 1];
-        if (t->cached || best <= 0) continue;
-        t->limit_fraction = t->median * need / best;
-        t->beside_fraction = bench_median(t->beside, n);
-    }
+    double macs = (double)bnt_engine_ternary_macs(b->engine);
+    double need = t->decode ? bytes_of(b, t) : macs;
+    t->cached = t->decode && need * t->batch <= cache_bytes(b);
+    for (uint32_t r = 0; r < n; r++) t->beside[r] = fraction(t->rates[r], need, t->beside[r]);
+    bnt_sort(t->rates, n, sizeof *t->rates, bench_by_value);
+    bnt_sort(t->beside, n, sizeof *t->beside, bench_by_value);
+    t->min = t->rates[0];
+    t->median = bench_median(t->rates, n);
+    t->max = t->rates[n - 1];
+    double best = bnt_meter_best(b->meter, t->team, limit_of(t));
+    t->int8_fraction = fraction(t->median, macs, bnt_meter_best(b->meter, t->team, BNT_LIMIT_INT8));
+    if (t->cached || best <= 0) return;
+    t->limit_fraction = t->median * need / best;
+    t->beside_fraction = bench_median(t->beside, n);
+    if (t->decode) t->read_fraction = t->limit_fraction;
+}
+
+static void conclude(struct bench *b) {
+    for (size_t i = 0; i < b->n_tests; i++) conclude_test(b, &b->tests[i]);
 }
 
 /* The longest decode once more, through the path of `bitnet run`, with a receipt. */
@@ -217,11 +237,13 @@ static int write_receipt(struct bench *b, struct bnt_output *to, struct bnt_err 
     bnt_session_truncate(s, 0);
     int status = bnt_generate(&g, b->engine, s, b->start.ids, b->start.count, &options, err);
     for (unsigned d = 0; d < b->depths.count && status == BNT_OK; d++) {
-        const int32_t *made = b->made + (size_t)d * largest(&b->sizes[1]);
+        const int32_t *made = b->made + (size_t)d * b->most_batch * b->most_made;
         if (b->depths.values[d] == 0 && memcmp(made, g.tokens, g.n_tokens * sizeof *made) != 0)
             status = bnt_fail(err, BNT_E_MISMATCH, "the receipt's tokens differ from the tests'");
     }
-    const struct bnt_receipt_run run = {.model_path = cmd_model_path(b->args),
+    char hex[65];
+    if (status == BNT_OK) status = cmd_hash_model(hex, b->engine->gguf, err);
+    const struct bnt_receipt_run run = {.model_sha256 = hex,
                                         .template_id = "raw",
                                         .prompt = "",
                                         .encode_flags = BNT_ENCODE_BOS,
@@ -240,7 +262,7 @@ static int write_receipt(struct bench *b, struct bnt_output *to, struct bnt_err 
 static int measure(struct bench *b, double opened, struct bnt_err *err) {
     const struct bnt_backends_options best = {.plugin_dir = b->args->plugin_dir};
     int status = open_session(b, 0, err);
-    if (status == BNT_OK) status = decode(b, b->sessions[0], 1, NULL, err);
+    if (status == BNT_OK) status = first_token(b, b->sessions[0], err);
     b->first_token_seconds = bnt_now() - opened;
     if (status == BNT_OK) status = warm_up(b, 0, err);
     b->usage = bnt_usage_now(); /* before there are other sessions and the limits' buffers */
@@ -266,11 +288,16 @@ int cmd_bench(const struct cmd_args *args, struct bnt_err *err) {
     int status = check_args(args, err);
     if (status != BNT_OK) return status;
     if (args->kernels) return bench_kernels(args, err);
-    struct bnt_output *receipt;
+    struct bnt_output *receipt, *plot = NULL;
     if ((status = cmd_open_receipt(&receipt, args, err)) != BNT_OK) return status;
+    if (args->plot && (status = cmd_report_open(&plot, args, args->plot, receipt, err)) != BNT_OK) {
+        bnt_output_close(receipt);
+        return status;
+    }
     struct bench *b = calloc(1, sizeof *b);
     if (!b) {
         bnt_output_close(receipt);
+        bnt_output_close(plot);
         return bnt_fail_nomem(err, "the results", sizeof *b);
     }
     b->args = args;
@@ -280,11 +307,13 @@ int cmd_bench(const struct cmd_args *args, struct bnt_err *err) {
     if (status == BNT_OK) status = measure(b, opened, err);
     if (status == BNT_OK && receipt) status = write_receipt(b, receipt, err);
     if (status == BNT_OK) status = bench_report(b, err);
+    if (status == BNT_OK && plot) status = bench_plot(b, plot, err);
     bnt_meter_close(b->meter);
     for (unsigned t = b->threads.count; t-- > 0;) bnt_session_close(b->sessions[t]);
     bnt_backends_close(b->best);
     bnt_engine_close(b->engine);
     bnt_output_close(receipt);
+    bnt_output_close(plot);
     bnt_token_list_free(&b->start);
     free(b->made);
     free(b->ids);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "bench/work.h"
 #include "cmd/bench.h"
 
@@ -117,7 +118,7 @@ static int time_item(struct kernels *k, const struct bnt_work_item *item, struct
     bnt_work_close(&work);
     for (unsigned t = 0; t < k->threads.count; t++) {
         double *s = seconds + t * (size_t)n;
-        qsort(s, n, sizeof *s, bench_by_value);
+        bnt_sort(s, n, sizeof *s, bench_by_value);
         k->rows[k->n_rows++] = (struct row){item, t, bench_median(s, n), s[0], s[n - 1]};
     }
     free(seconds);

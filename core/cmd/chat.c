@@ -71,7 +71,7 @@ static int print_json(const struct talk *t, struct bnt_err *err) {
                                 "prefill_tokens", (json_int_t)g->prefill_tokens, "decode_seconds",
                                 g->decode_seconds, "decode_tokens", (json_int_t)g->decode_steps);
     return cmd_write_json(
-        json_pack("{s:I, s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:s, s:s, s:I, s:o}", "turn",
+        json_pack("{s:I, s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:s, s:s, s:I, s:o, s:o*}", "turn",
                   (json_int_t)(t->n_turns - 1), "template", t->tm.name, "backend",
                   bnt_engine_info(t->engine)->backend, "backend_warning",
                   cmd_json_warning(t->engine), "user", cmd_json_text(k->user, k->user_len),
@@ -79,12 +79,14 @@ static int print_json(const struct talk *t, struct bnt_err *err) {
                   cmd_json_ids(k->ids, k->n_ids), "tokens", cmd_json_ids(g->tokens, g->n_tokens),
                   "text", cmd_json_text(g->text, g->text_len), "stop_reason",
                   bnt_stop_reason_name(g->reason), "hidden_digest", g->hidden_digest,
-                  "context_tokens", (json_int_t)bnt_chat_count(&t->context), "timings", timings),
+                  "context_tokens", (json_int_t)bnt_chat_count(&t->context), "timings", timings,
+                  "logprobs", cmd_json_logprobs(g)),
         err);
 }
 
 /* What came of asking: the end of its line, and why it ended where that is not plain. */
 static int finish_turn(const struct talk *t, const struct shown *s, struct bnt_err *err) {
+    char more[64];
     const struct bnt_generation *g = &t->turns[t->n_turns - 1].g;
     int status = BNT_OK;
     if (t->args->json) {
@@ -96,8 +98,9 @@ static int finish_turn(const struct talk *t, const struct shown *s, struct bnt_e
     if (g->reason == BNT_STOP_CONTEXT)
         fprintf(stderr,
                 "bitnet: the context of %" PRIu64
-                " tokens is full: the answer is cut (/reset begins anew, -c gives more)\n",
-                bnt_session_context(t->session));
+                " tokens is full: the answer is cut (/reset begins anew; %s)\n",
+                bnt_session_context(t->session),
+                cmd_more_context(more, sizeof more, t->engine, bnt_session_context(t->session)));
     else if (g->reason == BNT_STOP_LENGTH)
         fprintf(stderr, "bitnet: cut after %zu tokens (-n gives more)\n", g->n_tokens);
     return status;
@@ -272,6 +275,14 @@ static void introduce(const struct talk *t, bool at_terminal) {
         fprintf(stderr,
                 "bitnet: the model has no chat template: each message is put as 'Q: ...', each "
                 "answer as 'A: ...' (--chat-template=NAME chooses another)\n");
+    if (t->makers)
+        fprintf(
+            stderr,
+            "bitnet: sampling as the file recommends: temperature %g, top-k %u, top-p %g, min-p "
+            "%g, repeat penalty %g (--greedy, --temp and the others choose)\n",
+            (double)t->options.sampling.temperature, t->options.sampling.top_k,
+            (double)t->options.sampling.top_p, (double)t->options.sampling.min_p,
+            (double)t->options.sampling.repeat_penalty);
     if (t->tm.remark[0]) fprintf(stderr, "bitnet: %s\n", t->tm.remark);
     if (at_terminal)
         fprintf(stderr, "%s, template %s, context %" PRIu64 ", %s. /help lists the commands.\n",

@@ -42,8 +42,11 @@ struct talk {
     const struct cmd_args *args;
     struct bnt_engine *engine;
     struct bnt_session *session;
+    struct bnt_signer *signer; /* of receipts; or NULL */
     struct bnt_template tm;
+    struct bnt_constraint *constraint;   /* of each answer, or NULL */
     struct bnt_generate_options options; /* with the seed of the first turn */
+    bool makers;                         /* whose sampling the model's file recommends */
     const char *stops[MAX_STOPS + 1];
     struct bnt_chat context;
     struct talk_turn *turns; /* all that were made, those taken back as well */

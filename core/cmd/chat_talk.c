@@ -11,24 +11,9 @@
 #include <time.h>
 
 #include "cmd/chat.h"
+#include "sign.h"
 
 static const char *no_turn = "no turn was made yet";
-
-/* Now, as days go: what a template that asks for the date is told, and a receipt can say. */
-static int date_of(struct talk *t, const char *given, struct bnt_err *err) {
-    struct tm day = {0};
-    int end = 0;
-    if (given &&
-        (sscanf(given, "%4d-%2d-%2d%n", &day.tm_year, &day.tm_mon, &day.tm_mday, &end) != 3 ||
-         given[end] || end != 10 || day.tm_year < 1970 || day.tm_mon < 1 || day.tm_mon > 12 ||
-         day.tm_mday < 1 || day.tm_mday > 31))
-        return bnt_fail(err, BNT_E_USAGE, "--date: '%.40s' is no date like 2026-01-31", given);
-    day.tm_year -= 1900;
-    day.tm_mon -= 1;
-    int64_t seconds = given ? (int64_t)timegm(&day) : (int64_t)time(NULL);
-    t->context.time = seconds - seconds % 86400;
-    return BNT_OK;
-}
 
 static int open_template(struct talk *t, struct bnt_err *err) {
     struct bnt_template_choice choice = {0};
@@ -40,26 +25,76 @@ static int open_template(struct talk *t, struct bnt_err *err) {
     return status;
 }
 
+/* A number of the file's general.sampling.*, where it is one that the options could say. */
+static bool makers_number(const struct talk *t, const char *name, double lo, double hi,
+                          double *out) {
+    char key[64];
+    double value;
+    uint64_t whole;
+    snprintf(key, sizeof key, "general.sampling.%s", name);
+    if (!bnt_gguf_f64(t->engine->gguf, key, &value)) {
+        if (!bnt_gguf_u64(t->engine->gguf, key, &whole)) return false;
+        value = (double)whole;
+    }
+    if (!(value >= lo && value <= hi)) {
+        fprintf(stderr, "bitnet: %s is %g, which is not from %g to %g: left out\n", key, value, lo,
+                hi);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+/* Who asks for no sampling gets what the model's makers recommend, if their file says. */
+static struct bnt_sampling choose_sampling(struct talk *t) {
+    const struct cmd_args *args = t->args;
+    struct bnt_sampling s = cmd_sampling(args);
+    double temp, x;
+    if (args->temp_given || args->truncation_given ||
+        !makers_number(t, "temp", 0.0, 100.0, &temp) || temp == 0.0)
+        return s;
+    t->makers = true;
+    s.temperature = (float)temp;
+    if (makers_number(t, "top_k", 0.0, 1e9, &x)) s.top_k = (uint32_t)x;
+    if (makers_number(t, "top_p", 0.0, 1.0, &x)) s.top_p = (float)x;
+    if (makers_number(t, "min_p", 0.0, 1.0, &x)) s.min_p = (float)x;
+    if (args->repeat_penalty == 1.0f && makers_number(t, "penalty_repeat", 1e-3, 1e3, &x))
+        s.repeat_penalty = (float)x;
+    if (!args->seed_given) s.seed = cmd_fresh_seed() & 0x7fffffffffffffffu;
+    return s;
+}
+
 int talk_open(struct talk *t, const struct cmd_args *args, const volatile sig_atomic_t *interrupted,
               struct bnt_err *err) {
     t->args = args;
-    int status = date_of(t, args->date, err);
+    int status = cmd_read_day(&t->context.time, args->date, err);
+    if (status == BNT_OK) status = cmd_open_signer(&t->signer, args, err);
     if (status == BNT_OK) status = cmd_open_engine(&t->engine, args, err);
     if (status == BNT_OK) status = open_template(t, err);
+    if (status == BNT_OK)
+        status = cmd_open_constraint(&t->constraint, args, t->engine, BNT_CONSTRAINT_SCHEMA, err);
     if (status != BNT_OK) return status;
     t->context.tokenizer = t->engine->tokenizer;
     t->context.template = &t->tm;
     unsigned n = args->n_stops;
     memcpy(t->stops, args->stops, n * sizeof *t->stops);
     if (t->tm.stop) t->stops[n++] = t->tm.stop;
-    t->options = (struct bnt_generate_options){.sampling = cmd_sampling(args),
+    t->options = (struct bnt_generate_options){.sampling = choose_sampling(t),
                                                .n_predict = args->n_predict,
+                                               .logprobs = args->logprobs,
+                                               .top_logprobs = args->top_logprobs,
+                                               .constraint = t->constraint,
                                                .stops = t->stops,
                                                .n_stops = n,
+                                               .lookup = !args->no_draft,
                                                .interrupted = interrupted};
     status = cmd_open_session(&t->session, t->engine, args,
                               args->threads.count ? args->threads.values[0] : 0, err);
-    return status == BNT_OK ? talk_begin(t, args->system, err) : status;
+    if (status != BNT_OK) return status;
+    /* An answer that has no end must leave room for the next message. */
+    const uint64_t half = (bnt_session_context(t->session) + 1) / 2;
+    if (!args->n_predict) t->options.n_predict = half < 512 ? (size_t)half : 512;
+    return talk_begin(t, args->system, err);
 }
 
 void talk_close(struct talk *t) {
@@ -72,7 +107,9 @@ void talk_close(struct talk *t) {
     free(t->turns);
     bnt_chat_free(&t->context);
     bnt_template_close(&t->tm);
+    bnt_signer_close(t->signer);
     bnt_session_close(t->session);
+    bnt_constraint_close(t->constraint);
     bnt_engine_close(t->engine);
 }
 
@@ -142,10 +179,11 @@ static int check_room(const struct talk *t, size_t keep, struct bnt_err *err) {
     size_t n = t->context.turns[t->context.n_turns - 1].before.count;
     uint64_t room = bnt_session_context(t->session);
     if (n <= room) return BNT_OK;
+    char more[64];
     return bnt_fail(err, BNT_E_LIMIT,
                     "the context is full: the conversation has %zu tokens, this message %zu, "
-                    "and there is room for %" PRIu64 " (/reset begins anew, -c gives more)",
-                    keep, n - keep, room);
+                    "and there is room for %" PRIu64 " (/reset begins anew; %s)",
+                    keep, n - keep, room, cmd_more_context(more, sizeof more, t->engine, room));
 }
 
 int talk_ask(struct talk *t, const char *text, size_t len, struct bnt_err *err) {
@@ -197,15 +235,18 @@ int talk_save(const struct talk *t, struct bnt_output *to, struct bnt_err *err) 
                                              .n_ids = k->n_ids,
                                              .generation = &k->g};
     }
+    char hex[65];
     int status = t->n_turns ? BNT_OK : bnt_fail(err, BNT_E_USAGE, "no receipt: %s", no_turn);
+    if (status == BNT_OK) status = cmd_hash_model(hex, t->engine->gguf, err);
     if (status == BNT_OK)
         status = bnt_receipt_build(&receipt, t->engine, t->session,
-                                   &(struct bnt_receipt_run){.model_path = cmd_model_path(t->args),
+                                   &(struct bnt_receipt_run){.model_sha256 = hex,
                                                              .template_id = t->tm.name,
                                                              .template_sha256 = t->tm.sha256,
                                                              .template_date = date,
                                                              .deterministic = t->args->seed_given,
                                                              .options = &t->options,
+                                                             .signer = t->signer,
                                                              .turns = turns,
                                                              .n_turns = t->n_turns},
                                    err);

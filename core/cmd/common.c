@@ -5,35 +5,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include <utf8proc.h>
 
+#include "base/json_memory.h"
 #include "cmd/cmd.h"
 #include "cmd/fatal.h"
+#include "cmd/terminal.h"
+#include "facts.h"
+#include "json_repair.h"
 #include "named.h"
 #include "receipt.h"
+#include "sign.h"
 
 const char *cmd_model_path(const struct cmd_args *args) {
     return args->model ? args->model : bnt_model_path();
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
-
-struct progress_bar {
-    double start;
-    bool shown;
-};
-
-/* Nothing for the first second, then a bar on one line of the terminal. */
-static void show_progress(void *arg, uint64_t done, uint64_t total) {
-    struct progress_bar *bar = arg;
-    if (bnt_now() - bar->start < 1.0) return;
-    int filled = total ? (int)((double)done / (double)total * 30.0) : 30;
-    fprintf(stderr, "\rloading [%.*s%*s] %3d %%", filled, "##############################",
-            30 - filled, "", total ? (int)((double)done / (double)total * 100.0) : 100);
-    bar->shown = true;
-}
 
 /* What the user should know of how I2_S weights were read, where it is not plainly right. */
 static void say_i2s_layout(const struct cmd_args *args, const struct bnt_engine_info *info) {
@@ -57,8 +47,20 @@ json_t *cmd_json_i2s(const char *layout, const char *known, double margin) {
                      floor(margin * 10.0) / 10.0);
 }
 
+/* A misspelt key would leave everything as it was. */
+static void say_ignored(const struct cmd_args *args, const struct bnt_gguf *g) {
+    for (unsigned i = 0; i < args->n_ignore_keys; i++) {
+        bool found = false;
+        for (size_t k = 0; k < bnt_gguf_kv_count(g) && !found; k++)
+            found = bnt_str_eq(bnt_gguf_kv_at(g, k)->key, args->ignore_keys[i]);
+        if (!found)
+            fprintf(stderr, "bitnet: --ignore-key=%s: the file has no such key\n",
+                    args->ignore_keys[i]);
+    }
+}
+
 int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct bnt_err *err) {
-    struct progress_bar bar = {.start = bnt_now()};
+    struct bar bar;
     struct bnt_engine_options options = {.backend = args->backend,
                                          .plugin_dir = args->plugin_dir,
                                          .threads =
@@ -67,17 +69,30 @@ int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct
                                          .n_ignore_keys = args->n_ignore_keys,
 
                                          .i2s_layout = args->i2s_layout};
-    if (isatty(STDERR_FILENO)) {
-        options.progress = show_progress;
+    bar_begin(&bar, "loading");
+    if (bar.terminal) {
+        options.progress = bar_show;
         options.progress_arg = &bar;
     }
     int status = bnt_engine_open(out, cmd_model_path(args), &options, err);
-    if (bar.shown) fprintf(stderr, "\r%48s\r", "");
-    if (status == BNT_OK) cmd_fatal_backend((*out)->backend->name, (*out)->backend->path);
+    bar_end(&bar);
+    if (status == BNT_OK) {
+        const struct bnt_backend *b = (*out)->backend;
+        cmd_fatal_backend(b->name, b->path, b->base);
+    }
+    if (status == BNT_OK) say_ignored(args, (*out)->gguf);
     if (status == BNT_OK) say_i2s_layout(args, bnt_engine_info(*out));
     if (status == BNT_OK && bnt_engine_info(*out)->backend_warning[0])
         fprintf(stderr, "bitnet: %s\n", bnt_engine_info(*out)->backend_warning);
     if (status == BNT_OK) cmd_show_notes(bnt_engine_tokenizer(*out), NULL);
+    return status;
+}
+
+int cmd_hash_model(char hex[65], const struct bnt_gguf *g, struct bnt_err *err) {
+    struct bar bar;
+    bar_begin(&bar, "hashing the model");
+    int status = bnt_receipt_model_sha256(g, hex, bar_show, &bar, err);
+    bar_end(&bar);
     return status;
 }
 
@@ -86,6 +101,7 @@ int cmd_open_gguf(struct bnt_gguf **out, const char *path, const struct cmd_args
     int status = bnt_gguf_open(out, path, err);
     for (unsigned i = 0; i < args->n_ignore_keys && status == BNT_OK; i++)
         bnt_gguf_ignore(*out, args->ignore_keys[i]);
+    if (status == BNT_OK) say_ignored(args, *out);
     return status;
 }
 
@@ -97,6 +113,16 @@ int cmd_open_session(struct bnt_session **out, struct bnt_engine *engine,
                                                           .threads = threads,
                                                           .no_bind = args->bind_none},
                             err);
+}
+
+const char *cmd_more_context(char *room, size_t size, const struct bnt_engine *engine,
+                             uint64_t context) {
+    const uint64_t trained = engine->info.n_ctx_train;
+    if (context < trained)
+        snprintf(room, size, "-c gives more, up to %" PRIu64, trained);
+    else
+        snprintf(room, size, "the model was made for no more");
+    return room;
 }
 
 /* ---- sampling and receipts ------------------------------------------------------------------ */
@@ -114,8 +140,13 @@ struct bnt_sampling cmd_sampling(const struct cmd_args *args) {
     s.top_p = args->top_p;
     s.min_p = args->min_p;
     s.repeat_penalty = args->repeat_penalty;
+    s.presence_penalty = args->presence_penalty;
+    s.frequency_penalty = args->frequency_penalty;
+    s.biases = args->biases;
+    s.n_biases = args->n_biases;
     s.seed = args->seed;
     if (!args->seed_given && s.temperature > 0.0f) s.seed = cmd_fresh_seed() & 0x7fffffffffffffffu;
+    s.seed = bnt_sampling_seed(s.seed, args->choice);
     return s;
 }
 
@@ -135,6 +166,17 @@ int cmd_open_receipt(struct bnt_output **out, const struct cmd_args *args, struc
         json_decref(stop);
     }
     return cmd_output_open(out, args, args->receipt, err);
+}
+
+int cmd_open_signer(struct bnt_signer **out, const struct cmd_args *args, struct bnt_err *err) {
+    bool exposed = false;
+    *out = NULL;
+    if (!args->sign) return BNT_OK;
+    int status = bnt_signer_open(out, args->sign, &exposed, err);
+    if (status == BNT_OK && exposed)
+        fprintf(stderr, "bitnet: '%s': others than its owner may read this key (chmod 600)\n",
+                args->sign);
+    return status;
 }
 
 /* ---- reading and writing -------------------------------------------------------------------- */
@@ -174,7 +216,45 @@ out:
     return BNT_OK;
 }
 
+int cmd_read_day(int64_t *day, const char *date, struct bnt_err *err) {
+    struct tm t = {0};
+    int end = 0;
+    if (date && (sscanf(date, "%4d-%2d-%2d%n", &t.tm_year, &t.tm_mon, &t.tm_mday, &end) != 3 ||
+                 date[end] || end != 10 || t.tm_year < 1970 || t.tm_mon < 1 || t.tm_mon > 12 ||
+                 t.tm_mday < 1 || t.tm_mday > 31))
+        return bnt_fail(err, BNT_E_USAGE, "--date: '%.40s' is no date like 2026-01-31", date);
+    t.tm_year -= 1900;
+    t.tm_mon -= 1;
+    const int day_of_month = t.tm_mday;
+    int64_t seconds = date ? (int64_t)timegm(&t) : (int64_t)time(NULL);
+    if (date && t.tm_mday != day_of_month) /* it went on into the next month */
+        return bnt_fail(err, BNT_E_USAGE, "--date: %s is no day of the calendar", date);
+    *day = seconds - seconds % 86400;
+    return BNT_OK;
+}
+
 /* A name that is none of ours and no file stays a name, which whoever opens it refuses. */
+/* A pipe or file that the program was started with: `echo text | bitnet`. */
+static bool has_input(void) {
+    struct stat st;
+    return fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode));
+}
+
+int cmd_read_prompt(const struct cmd_args *args, char **text, size_t *len, struct bnt_err *err) {
+    if (args->prompt && args->file)
+        return bnt_fail(err, BNT_E_USAGE, "-p and -f both give a prompt");
+    if (args->file) return cmd_read_file(args->file, text, len, err);
+    if (!args->prompt && has_input()) {
+        int status = cmd_read_file("-", text, len, err);
+        if (status == BNT_OK && *len && (*text)[*len - 1] == '\n') --*len;
+        return status;
+    }
+    *text = strdup(args->prompt ? args->prompt : "");
+    if (!*text) return bnt_fail_nomem(err, "the prompt", 1);
+    *len = strlen(*text);
+    return BNT_OK;
+}
+
 int cmd_template_choice(struct bnt_template_choice *choice, char **text, const char *option,
                         struct bnt_err *err) {
     *choice = (struct bnt_template_choice){.name = option};
@@ -202,7 +282,7 @@ int cmd_flush(struct bnt_err *err) {
 int cmd_write_json(json_t *object, struct bnt_err *err) {
     char *text = object ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
     int status = BNT_OK;
-    if (!text)
+    if (bnt_json_lost() || !text)
         status = bnt_fail_nomem(err, "the JSON result", 0);
     else if (printf("%s\n", text) < 0)
         status = write_failed(err);
@@ -212,32 +292,27 @@ int cmd_write_json(json_t *object, struct bnt_err *err) {
 }
 
 json_t *cmd_json_text(const char *text, size_t len) {
-    static const char replacement[] = "\xef\xbf\xbd";
-    char *clean = malloc(3 * len + 1);
-    size_t n = 0;
-    if (!clean) return NULL;
-    for (size_t i = 0; i < len;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t used =
-            utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &c);
-        if (used < 1 || c == 0) {
-            memcpy(clean + n, replacement, 3);
-            n += 3;
-            i++;
-        } else {
-            memcpy(clean + n, text + i, (size_t)used);
-            n += (size_t)used;
-            i += (size_t)used;
-        }
-    }
-    json_t *s = json_stringn(clean, n);
-    free(clean);
-    return s;
+    return bnt_json_repair(text, len, false);
 }
 
 json_t *cmd_json_warning(const struct bnt_engine *engine) {
     const char *text = bnt_engine_info(engine)->backend_warning;
     return text[0] ? cmd_json_text(text, strlen(text)) : json_null();
+}
+
+json_t *cmd_json_logprobs(const struct bnt_generation *g) {
+    json_t *list = g->logprobs ? json_array() : NULL;
+    for (size_t i = 0; g->logprobs && i < g->n_tokens; i++) {
+        json_t *likely = json_array();
+        for (uint32_t k = 0; k < g->n_top_logprobs; k++) {
+            const struct bnt_top *top = &g->top_logprobs[i * g->n_top_logprobs + k];
+            json_array_append_new(
+                likely, json_pack("{s:i, s:f}", "id", (int)top->id, "logprob", (double)top->logit));
+        }
+        json_array_append_new(list, json_pack("{s:i, s:f, s:o}", "id", (int)g->tokens[i], "logprob",
+                                              (double)g->logprobs[i], "top", likely));
+    }
+    return list;
 }
 
 json_t *cmd_json_ids(const int32_t *ids, size_t n) {

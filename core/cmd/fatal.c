@@ -70,14 +70,15 @@ void cmd_fatal_watch(const char *model_path) {
     watching = atexit(on_exit_called) == 0;
 }
 
-void cmd_fatal_backend(const char *name, const char *path) {
-    char shown[300];
+void cmd_fatal_backend(const char *name, const char *path, const char *base) {
+    char shown[300], extended[100] = "";
     bnt_printable(shown, sizeof shown, path, strlen(path));
+    if (base[0]) snprintf(extended, sizeof extended, " or '%.63s', which it extends,", base);
     if (path[0])
         snprintf(computing, sizeof computing,
-                 " while backend '%s' was in use: its plugin '%s' or this program is at fault; "
+                 " while backend '%s' was in use: its plugin '%s'%s or this program is at fault; "
                  "--backend=ref-scalar does without it\n",
-                 name, shown);
+                 name, shown, extended);
     else
         snprintf(computing, sizeof computing,
                  " while backend '%s', which is built in, was in use\n", name);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/terminal.h"
 #include "model/i2s_layout.h"
 
 static const char *value_type_name(enum bnt_gguf_type type) {
@@ -46,25 +47,44 @@ static const char *dims_text(const struct bnt_gguf_tensor *t, char *out, size_t 
 
 /* Bytes of the tensors of each type, one line a type. */
 static void show_types(const struct bnt_gguf *g) {
-    for (uint32_t id = 0; id < 256; id++) {
+    const struct bnt_type_info *type;
+    for (uint32_t row = 0; (type = bnt_type_at(row)) != NULL; row++) {
         uint64_t count = 0, bytes = 0, elements = 0;
         for (size_t i = 0; i < bnt_gguf_tensor_count(g); i++) {
             const struct bnt_gguf_tensor *t = bnt_gguf_tensor_at(g, i);
-            if (t->type != id) continue;
+            if (t->type != type->id) continue;
             count++;
             bytes += t->bytes;
             elements += t->elements;
         }
         if (count)
-            printf("  %-8s %5" PRIu64 " tensors %14" PRIu64 " weights %12.1f MB\n",
-                   bnt_type(id)->name, count, elements, (double)bytes / 1e6);
+            printf("  %-8s %5" PRIu64 " tensors %14" PRIu64 " weights %12.1f MB\n", type->name,
+                   count, elements, (double)bytes / 1e6);
+    }
+}
+
+static void show_all(const struct bnt_gguf *g) {
+    char key[128], value[192], where[32] = "";
+    for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) {
+        const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
+        show_value(kv, value, sizeof value);
+        printf("key %-48s %-6s %s%s\n", bnt_printable(key, sizeof key, kv->key.ptr, kv->key.len),
+               value_type_name(kv->type), value, kv->ignored ? " (ignored)" : "");
+    }
+    for (size_t i = 0; i < bnt_gguf_tensor_count(g); i++) {
+        const struct bnt_gguf_tensor *tensor = bnt_gguf_tensor_at(g, i);
+        if (bnt_gguf_parts(g) > 1)
+            snprintf(where, sizeof where, " of part %" PRIu32, tensor->part + 1);
+        printf("tensor %-40s %-6s %-20s %12" PRIu64 " bytes at %" PRIu64 "%s\n",
+               bnt_printable(key, sizeof key, tensor->name.ptr, tensor->name.len),
+               bnt_type(tensor->type)->name, dims_text(tensor, value, sizeof value), tensor->bytes,
+               tensor->offset, where);
     }
 }
 
 static void show_text(const struct cmd_args *args, const struct bnt_gguf *g,
                       const struct bnt_model *m, const struct bnt_tokenizer *t,
                       const char *why_not) {
-    char key[128], value[192], where[32] = "";
     printf("GGUF version %" PRIu32 ", %zu keys, %zu tensors, %.1f MB", bnt_gguf_version(g),
            bnt_gguf_kv_count(g), bnt_gguf_tensor_count(g), (double)bnt_gguf_size(g) / 1e6);
     if (bnt_gguf_parts(g) > 1) printf(", %zu parts", bnt_gguf_parts(g));
@@ -97,25 +117,11 @@ static void show_text(const struct cmd_args *args, const struct bnt_gguf *g,
                info->kind, info->pre, info->pre_source, info->vocab_size, info->merges, info->bos,
                info->eos, info->eot, info->eot_source);
     }
-    if (why_not) printf("this program cannot run it: %s\n", why_not);
-    if (!args->all) return;
-    for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) {
-        const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
-        show_value(kv, value, sizeof value);
-        printf("key %-48s %-6s %s%s\n", bnt_printable(key, sizeof key, kv->key.ptr, kv->key.len),
-               value_type_name(kv->type), value, kv->ignored ? " (ignored)" : "");
-    }
-    for (size_t i = 0; i < bnt_gguf_tensor_count(g); i++) {
-        const struct bnt_gguf_tensor *tensor = bnt_gguf_tensor_at(g, i);
-        if (bnt_gguf_parts(g) > 1)
-            snprintf(where, sizeof where, " of part %" PRIu32, tensor->part + 1);
-        printf("tensor %-40s %-6s %-20s %12" PRIu64 " bytes at %" PRIu64 "%s\n",
-               bnt_printable(key, sizeof key, tensor->name.ptr, tensor->name.len),
-               bnt_type(tensor->type)->name, dims_text(tensor, value, sizeof value), tensor->bytes,
-               tensor->offset, where);
-    }
+    if (args->all) show_all(g);
+    if (why_not)
+        printf("%sthis program cannot run it:%s %s\n", color(stdout, COLOR_BAD),
+               color(stdout, COLOR_NONE), why_not);
 }
-
 static json_t *scalar_json(const struct bnt_gguf_kv *kv) {
     uint64_t cursor = 0;
     struct bnt_str s;
@@ -201,7 +207,10 @@ int cmd_inspect(const struct cmd_args *args, struct bnt_err *err) {
     if (bnt_model_open(&m, g, &model_err) != BNT_OK ||
         bnt_i2s_find(m, args->i2s_layout, &model_err) != BNT_OK)
         why_not = model_err.text;
-    if (args->json) {
+    /* What this process lacks says nothing of the file. */
+    if (tokenizer_err.status == BNT_E_NOMEM || model_err.status == BNT_E_NOMEM) {
+        status = bnt_fail(err, BNT_E_NOMEM, "%s", why_not);
+    } else if (args->json) {
         status = cmd_write_json(as_json(g, m, t, why_not), err);
     } else {
         show_text(args, g, m, t, why_not);

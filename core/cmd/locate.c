@@ -16,6 +16,7 @@
 #include "base/sha256.h"
 #include "cmd/cmd.h"
 #include "cmd/parity.h"
+#include "cmd/terminal.h"
 
 struct work {
     const json_t *receipt;
@@ -49,24 +50,27 @@ static int collect_ids(struct work *w, struct bnt_err *err) {
  * token is right. */
 static int feed_judged(const struct work *w, struct bnt_session *s, const struct bnt_lockstep *l,
                        struct bnt_err *err) {
-    bool bar = isatty(STDERR_FILENO);
-    double start = bnt_now();
+    struct bar bar;
+    bar_begin(&bar, "locating");
     int status = bnt_session_feed(s, w->ids, w->n_prompt, BNT_WANT_LAST, err);
     for (size_t i = w->n_prompt; i < w->n && status == BNT_OK; i++) {
         if (bnt_lockstep_report(l)->found) break;
-        if (*w->interrupted) return bnt_fail(err, BNT_E_INTERRUPTED, "interrupted");
-        if (bar && bnt_now() - start > 1.0)
-            fprintf(stderr, "\rlocating: step %zu of %zu ", i - w->n_prompt, w->v->first.step);
+        if (*w->interrupted) {
+            bar_end(&bar);
+            return bnt_fail(err, BNT_E_INTERRUPTED, "interrupted");
+        }
+        bar_show(&bar, i - w->n_prompt, w->v->first.step);
         status = bnt_session_feed(s, &w->ids[i], 1, BNT_WANT_LAST, err);
     }
-    if (bar) fprintf(stderr, "\r%40s\r", "");
+    bar_end(&bar);
     return status;
 }
 
 /* What the step's full logits give; the replay may have searched for the largest only. */
 static int draw(const struct work *w, const struct bnt_session *s, uint32_t n_vocab, int32_t *id,
                 uint32_t *logit, struct bnt_err *err) {
-    const struct bnt_sampling sampling = bnt_receipt_sampling(w->receipt);
+    struct bnt_bias biases[BNT_BIASES_MOST];
+    const struct bnt_sampling sampling = bnt_receipt_sampling(w->receipt, biases);
     const float *logits = bnt_session_logits(s, 0);
     void *scratch = malloc((size_t)n_vocab * 16);
     if (!scratch) return bnt_fail_nomem(err, "sampling", (size_t)n_vocab * 16);
@@ -111,7 +115,7 @@ static int judge_backend(struct cmd_suspect *s, const struct work *w, struct bnt
     if (status != BNT_OK) return status;
     struct bnt_exec *x = bnt_session_exec(session);
     status = bnt_weights_load(&weights, engine->model, judge,
-                              &(struct bnt_loading){.pool = x->pool}, err);
+                              &(struct bnt_loading){.pool = bnt_look_pool(x)}, err);
     if (status == BNT_OK) status = bnt_lockstep_open(&l, x, &weights, judge, true, NULL, err);
     if (status == BNT_OK) status = feed_judged(w, session, l, err);
     if (l) {
@@ -176,6 +180,12 @@ static const struct bnt_candidate *find_plugin(const struct bnt_backends *b, con
     return NULL;
 }
 
+/* Whether this backend extends the file that the receipt says its own did; NULL stands for "". */
+static bool is_same_base(const struct bnt_backend *b, const json_t *recorded) {
+    const char *sha256 = json_string_value(json_object_get(recorded, "base_sha256"));
+    return strcmp(sha256 ? sha256 : "", b->base_sha256) == 0;
+}
+
 /* As many threads as the receipt's run had, where this machine has them: they cut the work. */
 static unsigned threads_of(const struct work *w, const struct bnt_engine *engine) {
     json_int_t n = json_integer_value(part(w->receipt, "circumstance", "threads"));
@@ -222,7 +232,8 @@ static int judge_named(struct cmd_location *out, const struct work *w,
     struct bnt_err refused = {0};
     const bool is_judge = strcmp(name, bnt_judge()->name) == 0;
     const struct bnt_backend *here = engine->backend;
-    if (strcmp(name, here->name) == 0 && (is_judge || strcmp(sha256, here->sha256) == 0))
+    if (strcmp(name, here->name) == 0 && (is_judge || strcmp(sha256, here->sha256) == 0) &&
+        is_same_base(here, backend))
         return BNT_OK; /* it made the replay */
     struct cmd_suspect *s = add(out, name, true);
     if (is_judge) {
@@ -237,6 +248,8 @@ static int judge_named(struct cmd_location *out, const struct work *w,
         snprintf(s->text, sizeof s->text, "is here and refused: %s", refused.text);
     else if (status != BNT_OK)
         return bnt_fail(err, status, "%s", refused.text);
+    else if (!is_same_base(e->backend, backend))
+        snprintf(s->text, sizeof s->text, "is here, but the plugin it extends is another file");
     else
         status = judge_opened(s, w, e, err);
     bnt_engine_close(e);

@@ -8,10 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json_memory.h"
 #include "bitnet/plugin.h"
 #include "cmd/cmd.h"
 #include "cmd/fatal.h"
 #include "cmd/spelling.h"
+#include "cmd/terminal.h"
 #include "plugin/trial.h"
 
 struct command {
@@ -26,6 +28,8 @@ static const struct command commands[] = {
      "continue a text (the default command)"},
     {"chat", CMD_CHAT, cmd_chat, "bitnet chat [-m MODEL] [-p TEXT] [options]",
      "talk with a model, turn by turn"},
+    {"serve", CMD_SERVE, cmd_serve, "bitnet serve [-m MODEL] [--port N] [options]",
+     "answer requests over HTTP"},
     {"tokenize", CMD_TOKENIZE, cmd_tokenize, "bitnet tokenize [-m MODEL] [options] TEXT",
      "show the tokens of a text, or the text of tokens"},
     {"inspect", CMD_INSPECT, cmd_inspect, "bitnet inspect [options] [MODEL]",
@@ -34,6 +38,10 @@ static const struct command commands[] = {
      "list the kernel plugins, and why one is or is not used"},
     {"bench", CMD_BENCH, cmd_bench, "bitnet bench [-m MODEL] [options]",
      "measure prefill and decode"},
+    {"batch", CMD_BATCH, cmd_batch, "bitnet batch IN.jsonl -o OUT.jsonl [-m MODEL] [options]",
+     "answer a file of requests, and go on after a kill"},
+    {"embed", CMD_EMBED, cmd_embed, "bitnet embed [-m MODEL] [-p TEXT | -f FILE] [options]",
+     "texts as vectors, and how alike they are"},
     {"perplexity", CMD_PERPLEXITY, cmd_perplexity, "bitnet perplexity [-m MODEL] -f FILE [options]",
      "score a text"},
     {"verify", CMD_VERIFY, cmd_verify, "bitnet verify RECEIPT [-m MODEL] [options]",
@@ -44,6 +52,10 @@ static const struct command commands[] = {
      "bring a model from the hub"},
     {"models", CMD_MODELS, cmd_models, "bitnet models [options]",
      "list the models that were brought, or remove one"},
+    {"convert", CMD_CONVERT, cmd_convert, "bitnet convert DIR -o FILE.gguf [options]",
+     "a model file from a checkpoint's folder (config, safetensors, tokenizer)"},
+    {"quantize", CMD_QUANTIZE, cmd_quantize, "bitnet quantize IN.gguf OUT.gguf --type=T [options]",
+     "the same model with its ternary weights in another type"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -71,7 +83,7 @@ static const struct command *find_command(const char *name) {
 }
 
 static void watch(const struct cmd_args *args, enum cmd_id command) {
-    bool named = command == CMD_INSPECT && args->operand;
+    bool named = (command & (CMD_INSPECT | CMD_QUANTIZE | CMD_CONVERT)) && args->operand;
     cmd_fatal_watch(named ? args->operand : cmd_model_path(args));
 }
 
@@ -102,12 +114,23 @@ static int show_help(const char *name, struct bnt_err *err) {
     return cmd_flush(err);
 }
 
+/* What the shells' completions ask (packaging/completions): the commands, or the options of one. */
+static int complete_for(const char *name, struct bnt_err *err) {
+    const struct command *c = name ? find_command(name) : NULL;
+    if (name && !c) return unknown_command(name, err);
+    for (size_t i = 0; i < N_COMMANDS && !c; i++)
+        printf("%s\t%s\n", commands[i].name, commands[i].help);
+    if (c) cmd_list_options(c->id);
+    return cmd_flush(err);
+}
+
 static int dispatch(int argc, char **argv, struct bnt_err *err) {
     struct cmd_args args;
     const struct command *c = &commands[0];
     const char *first = argc > 1 ? argv[1] : "";
     if (is_one_of(first, "--help", "-h", "help")) return show_help(argc > 2 ? argv[2] : NULL, err);
     if (argc == 1 && isatty(STDIN_FILENO)) return show_help(NULL, err);
+    if (strcmp(first, "--complete") == 0) return complete_for(argc > 2 ? argv[2] : NULL, err);
     if (is_one_of(first, "--version", "-v", "version")) {
         printf("bitnet %s (ABI %d.%d, numerics %d)\n", BNT_VERSION, BNT_ABI_MAJOR, BNT_ABI_MINOR,
                BNT_NUMERICS_VERSION);
@@ -122,10 +145,13 @@ static int dispatch(int argc, char **argv, struct bnt_err *err) {
             if (spelling_asks_for_chat(argv[i])) c = find_command("chat");
     }
     int status = cmd_parse(&args, c->id, argc, argv, err);
-    if (status != BNT_OK) return status;
+    if (status != BNT_OK) {
+        cmd_spare_words(argc, argv);
+        return status;
+    }
     if (args.help) return show_help(c->name, err);
     if ((status = cmd_resolve_model(&args, err)) != BNT_OK ||
-        (status = cmd_check_stdout(&args, err)) != BNT_OK)
+        (status = cmd_check_standard(&args, err)) != BNT_OK)
         return status;
     watch(&args, c->id);
     status = c->run(&args, err);
@@ -147,11 +173,13 @@ int main(int argc, char **argv) {
     struct bnt_err err = {0};
     if (argc == 2 && strcmp(argv[1], BNT_TRIAL_WORD) == 0) return bnt_trial_main();
     fill_standard_descriptors();
+    bnt_json_watch();
     bnt_trial_helper("/proc/self/exe");
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is reported by write, with a name */
     signal(SIGXFSZ, SIG_IGN); /* and so is a file that may grow no more */
     int status = dispatch(argc, argv, &err);
     if (status != BNT_OK)
-        fprintf(stderr, "bitnet: %s\n", err.text[0] ? err.text : bnt_status_text(status));
+        fprintf(stderr, "%sbitnet:%s %s\n", color(stderr, COLOR_BAD), color(stderr, COLOR_NONE),
+                err.text[0] ? err.text : bnt_status_text(status));
     return bnt_status_exit(status);
 }

@@ -1,103 +1,14 @@
 /*
- * parity.h - what a parity run has found so far, shared by the run (parity.c), its receipt
- * (parity_receipt.c) and the watchdog, who must be able to write one at any moment.
+ * parity.h - a parity run as a page to look at.
  */
 #ifndef BNT_CMD_PARITY_H
 #define BNT_CMD_PARITY_H
 
-#include <jansson.h>
-#include <limits.h>
-#include <pthread.h>
-
-#include "cmd/args.h"
 #include "output.h"
-#include "parity/chaos.h"
-#include "parity/lockstep.h"
-#include "parity/trace.h"
-#include "tokenizer.h"
+#include "parity/parity.h"
 
-enum parity_status { /* only `ok` passes a gate */
-                     PARITY_OK,
-                     PARITY_DIVERGENCE,
-                     PARITY_NO_REFERENCE,
-                     PARITY_TIMEOUT,
-                     PARITY_ERROR,
-};
-
-enum parity_phase {
-    PHASE_OPENING,
-    PHASE_REFERENCE,
-    PHASE_HASHING,
-    PHASE_FREE,
-    PHASE_JUDGING,
-    PHASE_LOCKSTEP,
-    PHASE_CHAOS,
-    PHASE_DONE,
-    PHASES,
-};
-
-struct parity_prompt {
-    const char *name, *text;
-    unsigned flags; /* BNT_ENCODE_* */
-    size_t most;    /* tokens; 0: as many as there are */
-    size_t judged;  /* tokens at its end that the lock-step judges; 0: all */
-    struct bnt_token_list list;
-    size_t judged_from;           /* those before are computed by the tested backend alone */
-    unsigned special;             /* control tokens that the text itself became */
-    bool ran;                     /* x is its free run */
-    bool freed, stepped, chaotic; /* which results there are */
-    struct bnt_trace x, judge;
-    struct bnt_agreement free, chaos;
-    struct bnt_lockstep_report lockstep;
-};
-
-enum { PARITY_PROMPTS = 3 };
-
-struct parity {
-    const struct cmd_args *args;
-    bool free_run, lockstep;
-    double start, phase_start, phase_cpu_start;
-    double wall[PHASES], cpu[PHASES]; /* seconds spent in each phase, by all threads for cpu */
-    char path[PATH_MAX];
-    struct bnt_output *output; /* the file of that name */
-
-    struct bnt_engine *engine; /* with the backend under test */
-    struct bnt_session *session;
-    struct bnt_backends *tables; /* where `judge` was found, when it is not ref-scalar */
-    const struct bnt_backend *judge;
-    struct bnt_weights judge_weights;
-    struct bnt_exec *judge_exec; /* of free runs */
-    uint64_t judge_calls[BNT_SLOTS];
-    struct bnt_chaos *chaos;
-    struct parity_prompt prompts[PARITY_PROMPTS];
-    unsigned n_prompts;
-    json_t *facts; /* model, tokenizer, circumstance, ...: NULL until known */
-
-    /* For the watchdog. */
-    pthread_mutex_t mutex; /* of draft, path, output and exec */
-    json_t *draft;         /* the receipt so far, its own copy of everything */
-    const struct bnt_exec *exec;
-    _Atomic uint32_t phase, prompt, step;
-    struct bnt_watch watch;
-};
-
-/* The prompts that --prompt-set names; their tokens, and the number of the longest. */
-int parity_choose_prompts(struct parity *p, struct bnt_err *err);
-int parity_encode_prompts(struct parity *p, uint64_t *longest, struct bnt_err *err);
-
-double parity_elapsed(const struct parity *p);
-double parity_cpu(void); /* seconds of all threads so far */
-const char *parity_phase_name(uint32_t phase);
-
-/* Facts of model, tokenizer, machine and both backends. */
-int parity_facts(struct parity *p, struct bnt_err *err);
-/* The whole receipt as things stand; NULL when memory is short. message may be NULL. */
-json_t *parity_receipt(const struct parity *p, enum parity_status status, const char *message);
-json_t *parity_difference(const struct bnt_op_difference *d, uint32_t n_layer);
-int parity_write(const json_t *receipt, struct bnt_output *to, struct bnt_err *err);
-/* What a watchdog adds to a draft: where everybody is. */
-void parity_add_progress(const struct parity *p, json_t *draft);
-/* "lock-step, prompt math, step 2, thread 0 in cpu-avx2's linear blk.3.ffn_up.weight (layer 3)" */
-char *parity_where(const struct parity *p, char *text, size_t size);
+/* `verdict` as in the receipt; of a model that may not have been opened. */
+int parity_html(const struct parity *p, const char *model, const char *verdict,
+                struct bnt_output *to, struct bnt_err *err);
 
 #endif

@@ -3,8 +3,7 @@
  *
  * The text's tokens (without BOS) are cut into windows of n_ctx - 1; each window is fed after a BOS
  * into an empty context, and every token after the BOS is scored: models/README.md describes the
- * same procedure for the trainer. The logarithm is libm's: this figure is a measurement, not part
- * of the model's path.
+ * same procedure for the trainer. Log-probabilities are those of NUMERICS clause 11.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -14,34 +13,34 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/terminal.h"
+#include "run/logprob.h"
 
 enum { STEP = 32 }; /* tokens fed at once, since all their logits are kept */
 
-/* -log softmax(logits)[target], in binary64. */
-static double nats_of(const float *logits, uint32_t n_vocab, int32_t target) {
-    uint32_t at = 0; /* of the largest, whose share is 1 */
-    for (uint32_t i = 1; i < n_vocab; i++) {
-        if (logits[i] > logits[at]) at = i;
-    }
-    double max = (double)logits[at], sum = 1.0;
-    for (uint32_t i = 0; i < n_vocab; i++) {
-        if (i != at) sum += exp((double)logits[i] - max);
-    }
-    return max + log(sum) - (double)logits[target];
-}
-
-/* Feeds ids[0 .. n) into an empty session; ids[1 ..] are scored. */
-static int score_window(struct bnt_session *s, uint32_t n_vocab, const int32_t *ids, size_t n,
-                        double *nats, struct bnt_err *err) {
+int cmd_score_window(struct bnt_session *s, uint32_t n_vocab, const int32_t *ids, size_t n,
+                     double *nats, double *each, struct bnt_err *err) {
     bnt_session_truncate(s, 0);
     for (size_t at = 0; at + 1 < n; at += STEP) {
         size_t count = n - 1 - at < STEP ? n - 1 - at : STEP;
         int status = bnt_session_feed(s, ids + at, count, BNT_WANT_ALL, err);
         if (status != BNT_OK) return status;
-        for (size_t i = 0; i < count; i++)
-            *nats += nats_of(bnt_session_logits(s, i), n_vocab, ids[at + i + 1]);
+        for (size_t i = 0; i < count; i++) {
+            const float *logits = bnt_session_logits(s, i);
+            const struct bnt_softmax softmax = bnt_softmax_of(logits, n_vocab);
+            const double logprob = bnt_logprob(&softmax, logits[ids[at + i + 1]]);
+            *nats -= logprob;
+            if (each) each[at + i] = logprob;
+        }
     }
     return BNT_OK;
+}
+
+/* The log-probabilities as a list, where they are asked for. */
+static json_t *list_of(const double *each, size_t n) {
+    json_t *list = each ? json_array() : NULL;
+    for (size_t i = 0; each && i < n; i++) json_array_append_new(list, json_real(each[i]));
+    return list;
 }
 
 static int score(const struct cmd_args *args, const struct bnt_engine *engine,
@@ -50,32 +49,40 @@ static int score(const struct cmd_args *args, const struct bnt_engine *engine,
     size_t window = (size_t)bnt_session_context(s), scored = 0;
     int32_t bos = bnt_tokenizer_info(bnt_engine_tokenizer(engine))->bos;
     int32_t *ids = malloc(window * sizeof *ids);
+    double *each = args->each ? calloc(list->count, sizeof *each) : NULL;
+    struct bar bar;
     double nats = 0.0, start = bnt_now();
     int status = BNT_OK;
-    if (!ids) return bnt_fail_nomem(err, "a window", window * sizeof *ids);
+    if (!ids || (args->each && !each)) {
+        free(ids);
+        free(each);
+        return bnt_fail_nomem(err, "the scores", list->count * sizeof *each);
+    }
     ids[0] = bos;
+    bar_begin(&bar, "scoring");
     for (size_t at = 0; at < list->count && status == BNT_OK; at += window - 1) {
         size_t n = list->count - at < window - 1 ? list->count - at : window - 1;
         memcpy(ids + 1, list->ids + at, n * sizeof *ids);
-        status = score_window(s, info->n_vocab, ids, n + 1, &nats, err);
+        status =
+            cmd_score_window(s, info->n_vocab, ids, n + 1, &nats, each ? each + at : NULL, err);
         scored += n;
-        if (isatty(STDERR_FILENO))
-            fprintf(stderr, "\r%zu of %zu tokens, perplexity %.4f ", scored, list->count,
-                    exp(nats / (double)scored));
+        bar_show(&bar, scored, list->count);
     }
-    if (isatty(STDERR_FILENO)) fputc('\n', stderr);
+    bar_end(&bar);
     free(ids);
+    json_t *scores = status == BNT_OK ? list_of(each, scored) : NULL;
+    free(each);
     if (status != BNT_OK) return status;
     double perplexity = exp(nats / (double)scored), seconds = bnt_now() - start;
     if (args->json)
         return cmd_write_json(
-            json_pack("{s:o, s:o, s:s, s:o, s:i, s:I, s:I, s:f, s:f, s:f}", "model",
+            json_pack("{s:o, s:o, s:s, s:o, s:i, s:I, s:I, s:f, s:f, s:f, s:o*}", "model",
                       cmd_json_text(cmd_model_path(args), strlen(cmd_model_path(args))), "i2s",
                       cmd_json_i2s(info->i2s_layout, info->i2s_known, info->i2s_margin), "backend",
                       info->backend, "backend_warning", cmd_json_warning(engine), "threads",
                       (int)bnt_session_threads(s), "n_ctx", (json_int_t)window, "tokens",
                       (json_int_t)scored, "nats", nats, "perplexity", perplexity, "seconds",
-                      seconds),
+                      seconds, "each", scores),
             err);
     printf("perplexity %.4f over %zu tokens (%.4f nats each), windows of %zu\n", perplexity, scored,
            nats / (double)scored, window);

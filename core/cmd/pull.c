@@ -1,6 +1,7 @@
 /*
  * pull.c - `bitnet pull` and `bitnet models`; and models of a hub wherever -m takes a file.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -92,13 +93,25 @@ static int find_model(char path[BNT_HUB_PATH], const char *text, const struct cm
     return pull(path, &name, err);
 }
 
+/* The model that comes with the program, where a command needs it. */
+static int find_own(const struct cmd_args *args, struct bnt_err *err) {
+    const unsigned others = CMD_BACKENDS | CMD_QUANTIZE | CMD_CONVERT | CMD_VERIFY;
+    if (args->command & others || args->kernels || args->help) return BNT_OK;
+    if (access(cmd_model_path(args), F_OK) == 0 || errno != ENOENT) return BNT_OK;
+    return bnt_fail(err, BNT_E_IO,
+                    "the model that comes with the program is not there: '%.300s'. -m FILE names "
+                    "another, -m ORG/NAME brings one from the hub",
+                    cmd_model_path(args));
+}
+
 int cmd_resolve_model(struct cmd_args *args, struct bnt_err *err) {
     static char path[BNT_HUB_PATH];
-    const char **where =
-        args->command == CMD_INSPECT && args->operand ? &args->operand : &args->model;
-    if (args->command == CMD_PULL || args->command == CMD_MODELS || !*where ||
-        !bnt_hub_is_name(*where))
-        return BNT_OK;
+    const char **where = (args->command & (CMD_INSPECT | CMD_QUANTIZE)) && args->operand
+                             ? &args->operand
+                             : &args->model;
+    if (args->command == CMD_PULL || args->command == CMD_MODELS) return BNT_OK;
+    if (!*where) return find_own(args, err);
+    if (!bnt_hub_is_name(*where)) return BNT_OK;
     int status = find_model(path, *where, args, err);
     if (status == BNT_OK) *where = path;
     return status;

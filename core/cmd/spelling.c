@@ -27,6 +27,8 @@ static const struct {
              {"--conversation", NULL},
              {"-no-cnv", NULL},
              {"--no-conversation", NULL}};
+enum { ROWS = sizeof table / sizeof table[0] };
+static bool typed[ROWS]; /* by the table, what the words had */
 
 /* Layers that are computed elsewhere; here there is no elsewhere. */
 static bool is_gpu_layers(const char *word, size_t len) {
@@ -55,10 +57,11 @@ int spelling_translate(char **words, int *count, int argc, char **argv, struct b
                             "%.*s: all layers are computed by the CPU, so 0 is all it can be",
                             (int)len, argv[i - (argv[i] == value)]);
         }
-        while (k < sizeof table / sizeof table[0] &&
+        while (k < ROWS &&
                !(strlen(table[k].theirs) == len && memcmp(table[k].theirs, argv[i], len) == 0))
             k++;
-        if (k == sizeof table / sizeof table[0]) {
+        if (k < ROWS) typed[k] = true;
+        if (k == ROWS) {
             words[n++] = argv[i];
         } else if (table[k].ours && !value) {
             words[n++] = (char *)(size_t)table[k].ours;
@@ -74,6 +77,15 @@ int spelling_translate(char **words, int *count, int argc, char **argv, struct b
     words[n] = NULL;
     *count = n;
     return BNT_OK;
+}
+
+const char *spelling_typed(const char *option) {
+    const size_t len = strcspn(option, "=");
+    for (size_t k = 0; k < ROWS; k++)
+        if (typed[k] && table[k].ours && strlen(table[k].ours) == len &&
+            memcmp(table[k].ours, option, len) == 0)
+            return table[k].theirs;
+    return option;
 }
 
 /* Letters to change, add, take out or swap with their neighbour (Damerau's distance). */

@@ -18,6 +18,10 @@
  * cannot be (layers on a GPU). */
 int spelling_translate(char **words, int *count, int argc, char **argv, struct bnt_err *err);
 
+/* An option of ours, "--model", as it was typed: "-hf" where spelling_translate made it of that,
+ * else the same. What follows a "=" does not count. */
+const char *spelling_typed(const char *option);
+
 /* Whether a word asks for a conversation, as -cnv does elsewhere. */
 bool spelling_asks_for_chat(const char *word);
 

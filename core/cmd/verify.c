@@ -8,8 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json_memory.h"
 #include "cmd/cmd.h"
 #include "cmd/locate.h"
+#include "cmd/terminal.h"
+#include "sign.h"
 #include "verify.h"
 
 static volatile sig_atomic_t interrupted;
@@ -23,13 +26,19 @@ static const char *text_in(const json_t *receipt, const char *part, const char *
     return json_string_value(json_object_get(json_object_get(receipt, part), name));
 }
 
-static bool has_hash(const char *path, json_int_t bytes, const char *wanted) {
+/* A file that cannot be read has another one; what this process lacks says nothing of the file. */
+static int has_hash(bool *same, const char *path, json_int_t bytes, const char *wanted,
+                    struct bnt_err *err) {
     struct bnt_gguf *g = NULL;
     char hex[65];
-    bool same = bnt_gguf_open(&g, path, NULL) == BNT_OK && (json_int_t)bnt_gguf_size(g) == bytes &&
-                bnt_receipt_model_sha256(g, hex, NULL) == BNT_OK && strcmp(hex, wanted) == 0;
+    *same = false;
+    int status = bnt_gguf_open(&g, path, err);
+    if (status == BNT_OK && (json_int_t)bnt_gguf_size(g) == bytes) {
+        status = cmd_hash_model(hex, g, err);
+        *same = status == BNT_OK && strcmp(hex, wanted) == 0;
+    }
     bnt_gguf_close(g);
-    return same;
+    return status == BNT_E_NOMEM ? status : BNT_OK;
 }
 
 /* -m; or else of the recorded path and the default model the first that has the recorded hash, or
@@ -45,8 +54,11 @@ static int find_model(const struct cmd_args *args, const json_t *receipt, const 
     for (size_t i = 0; i < 2; i++) {
         if (stat(places[i], &st) != 0 || !S_ISREG(st.st_mode)) continue;
         if (!*path) *path = places[i];
-        if (!has_hash(places[i], json_integer_value(json_object_get(model, "bytes")), wanted))
-            continue;
+        bool same;
+        int status = has_hash(&same, places[i], json_integer_value(json_object_get(model, "bytes")),
+                              wanted, err);
+        if (status != BNT_OK) return status;
+        if (!same) continue;
         *path = places[i];
         return BNT_OK;
     }
@@ -59,7 +71,7 @@ static int find_model(const struct cmd_args *args, const json_t *receipt, const 
 static void ignore_recorded(struct cmd_args *args, const json_t *receipt) {
     const json_t *model = json_object_get(json_object_get(receipt, "result"), "model");
     const json_t *keys = json_object_get(model, "ignored_keys");
-    for (size_t i = 0; i < json_array_size(keys) && args->n_ignore_keys < MAX_IGNORED; i++)
+    for (size_t i = 0; i < json_array_size(keys) && args->n_ignore_keys < MAX_NAMES; i++)
         args->ignore_keys[args->n_ignore_keys++] = json_string_value(json_array_get(keys, i));
 }
 
@@ -74,7 +86,11 @@ static int check_files(struct bnt_verification *v, const json_t *receipt, const 
                        const struct bnt_tokenizer *t, const struct texts *given,
                        struct bnt_err *err) {
     const struct bnt_verify_template template = {g, given->template, given->template_len};
-    int status = bnt_verify_model(v, receipt, g, err);
+    char hex[65];
+    int status = cmd_hash_model(hex, g, err);
+    v->model_sha256 = hex;
+    if (status == BNT_OK) status = bnt_verify_model(v, receipt, g, err);
+    v->model_sha256 = NULL;
     if (status == BNT_OK) status = bnt_verify_tokenizer(v, receipt, t, err);
     if (status == BNT_OK)
         status = bnt_verify_prompt(v, receipt, t, given->prompt, given->len, &template, err);
@@ -88,8 +104,8 @@ static int check_fast(struct bnt_verification *v, const json_t *receipt, const c
     int status = cmd_open_gguf(&g, model, args, err);
     if (status == BNT_OK) status = bnt_tokenizer_open(&t, g, err);
     if (status == BNT_OK) status = check_files(v, receipt, g, t, given, err);
-    if (status == BNT_OK)
-        snprintf(v->checks[BNT_CHECK_REPLAY].text, sizeof v->checks[0].text, "--fast");
+    if (status == BNT_OK) bnt_verify_say(v, BNT_CHECK_REPLAY, BNT_NOT_CHECKED, "--fast");
+    v->no_replay = true;
     bnt_tokenizer_close(t);
     bnt_gguf_close(g);
     return status;
@@ -114,6 +130,26 @@ static int locate(struct place *place, const json_t *receipt, const struct bnt_v
     return status;
 }
 
+/* What gave the recorded text its shape, as far as it is given or known. */
+static int open_constraint(struct bnt_constraint **out, const json_t *receipt,
+                           const struct cmd_args *args, struct bnt_engine *e, struct bnt_err *err) {
+    const json_t *limits = json_object_get(json_object_get(receipt, "result"), "limits");
+    const json_t *recorded = json_object_get(limits, "constraint");
+    const char *kind = json_string_value(json_object_get(recorded, "kind"));
+    *out = NULL;
+    if (!recorded && (args->json_schema || args->grammar))
+        return bnt_fail(err, BNT_E_USAGE, "the receipt's text was made without a %s",
+                        args->grammar ? "grammar" : "schema");
+    if (recorded && args->locate)
+        return bnt_fail(err, BNT_E_UNSUPPORTED,
+                        "--locate does not know texts that were made with a grammar");
+    if (kind && strcmp(kind, "json") == 0)
+        return bnt_constraint_open(out, e, BNT_CONSTRAINT_JSON, NULL, 0, err);
+    const bool calls = kind && strcmp(kind, "calls") == 0;
+    return cmd_open_constraint(out, args, e, calls ? BNT_CONSTRAINT_CALLS : BNT_CONSTRAINT_SCHEMA,
+                               err);
+}
+
 static int check_all(struct bnt_verification *v, struct place *place, const json_t *receipt,
                      const char *model, const struct cmd_args *args, const struct texts *given,
                      struct bnt_err *err) {
@@ -122,6 +158,7 @@ static int check_all(struct bnt_verification *v, struct place *place, const json
     with_model.model = model;
     if (!with_model.i2s_layout) with_model.i2s_layout = bnt_receipt_i2s_layout(receipt);
     int status = cmd_open_engine(&e, &with_model, err);
+    if (status == BNT_OK) status = open_constraint(&v->constraint, receipt, args, e, err);
     if (status == BNT_OK) status = check_files(v, receipt, e->gguf, e->tokenizer, given, err);
     if (status == BNT_OK && v->checks[BNT_CHECK_MODEL].state == BNT_DIFFERS)
         snprintf(v->checks[BNT_CHECK_REPLAY].text, sizeof v->checks[0].text,
@@ -138,6 +175,8 @@ static int check_all(struct bnt_verification *v, struct place *place, const json
         place->n_layer = e->info.n_layer;
         status = locate(place, receipt, v, e, &with_model, err);
     }
+    bnt_constraint_close(v->constraint);
+    v->constraint = NULL;
     bnt_engine_close(e);
     return status;
 }
@@ -146,15 +185,21 @@ static int check_all(struct bnt_verification *v, struct place *place, const json
 static void print_check(const char *state, const char *check, const char *text) {
     char shown[1024];
     snprintf(shown, sizeof shown, "%s", text);
-    printf("%-11s  %-9s  %s\n", state, check, bnt_without_controls(shown));
+    const enum color c = strcmp(state, "ok") == 0        ? COLOR_GOOD
+                         : strcmp(state, "differs") == 0 ? COLOR_BAD
+                                                         : COLOR_NONE;
+    printf("%s%-11s%s  %-9s  %s\n", c == COLOR_NONE ? "" : color(stdout, c), state,
+           c == COLOR_NONE ? "" : color(stdout, COLOR_NONE), check, bnt_without_controls(shown));
 }
 
 static void print_text(const struct bnt_verification *v, const struct place *place) {
     printf("%-11s  %-9s  schema and numerics are known, every field is in place\n", "ok",
            "structure");
-    for (unsigned c = 0; c < BNT_CHECK_COUNT; c++)
+    for (unsigned c = 0; c < BNT_CHECK_COUNT; c++) {
+        if (c == BNT_CHECK_SIGNATURE && !v->checks[c].text[0]) continue; /* nobody signed it */
         print_check(bnt_check_state_name(v->checks[c].state), bnt_check_name((enum bnt_check)c),
                     v->checks[c].text);
+    }
     if (!place->asked) return;
     for (unsigned i = 0; i < place->at.n_suspects; i++) {
         const struct cmd_suspect *s = &place->at.suspects[i];
@@ -172,7 +217,7 @@ static void print_text(const struct bnt_verification *v, const struct place *pla
 static int print_json(const struct cmd_args *args, const struct bnt_verification *v,
                       const struct place *place, const char *model, struct bnt_err *err) {
     const struct bnt_difference *d = &v->first;
-    bool ok = bnt_verify_outcome(v, NULL) == BNT_OK;
+    const int outcome = bnt_verify_outcome(v, NULL);
     json_t *checks = json_object(), *first = NULL;
     for (unsigned c = 0; c < BNT_CHECK_COUNT; c++)
         json_object_set_new(checks, bnt_check_name((enum bnt_check)c),
@@ -185,11 +230,20 @@ static int print_json(const struct cmd_args *args, const struct bnt_verification
     return cmd_write_json(
         json_pack("{s:o, s:o, s:s, s:I, s:o, s:o, s:o}", "receipt",
                   cmd_json_text(args->operand, strlen(args->operand)), "model",
-                  cmd_json_text(model, strlen(model)), "status", ok ? "ok" : "mismatch",
+                  cmd_json_text(model, strlen(model)), "status",
+                  outcome == BNT_OK           ? "ok"
+                  : outcome == BNT_E_MISMATCH ? "mismatch"
+                                              : "unchecked",
                   "steps_replayed", (json_int_t)v->steps, "checks", checks, "first_difference",
                   first ? first : json_null(), "located",
                   place->asked ? cmd_location_json(&place->at, place->n_layer) : json_null()),
         err);
+}
+
+/* Who verifies many reads of which one this is. */
+static void name_receipt(const char *path, struct bnt_err *err) {
+    const struct bnt_err why = *err;
+    if (!strstr(why.text, path)) bnt_fail(err, why.status, "%.200s: %s", path, why.text);
 }
 
 int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
@@ -223,12 +277,15 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
         status = bnt_fail(err, BNT_E_USAGE,
                           "a conversation has many prompts, and they are in it: no -p or -f");
     if (status == BNT_OK) status = bnt_verify_seals(&v, receipt, err);
+    if (status == BNT_OK) status = bnt_verify_signature(&v, receipt, args->signer, err);
     if (status == BNT_OK) status = find_model(args, receipt, &model, err);
     struct cmd_args used = *args;
     if (status == BNT_OK) ignore_recorded(&used, receipt);
     if (status == BNT_OK)
         status = args->fast ? check_fast(&v, receipt, model, &used, &given, err)
                             : check_all(&v, &place, receipt, model, &used, &given, err);
+    /* Not damage of the receipt, nor a difference. */
+    if (bnt_json_lost()) status = bnt_fail_nomem(err, "the checks", 0);
     if (status != BNT_OK) goto out;
     if (args->json)
         status = print_json(args, &v, &place, model, err);
@@ -237,6 +294,7 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
     if (status == BNT_OK) status = cmd_flush(err);
     if (status == BNT_OK) status = bnt_verify_outcome(&v, err);
 out:
+    if (status != BNT_OK) name_receipt(args->operand, err);
     json_decref(receipt);
     free(file);
     free(template);

@@ -23,10 +23,6 @@
 #include "base/checked.h"
 #include "file/types.h"
 
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "GGUF files are little-endian and read in place"
-#endif
-
 enum { MAX_DIMS = 4, DEFAULT_ALIGNMENT = 32 };
 
 struct cursor {

@@ -11,6 +11,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/json_memory.h"
+
 enum {
     TRIES = 7,
     JSON_MOST = 32 << 20,
@@ -194,7 +196,8 @@ void bnt_http_explain(char *text, size_t size, CURLcode code, long status) {
 struct body {
     uint8_t *bytes;
     size_t n, most;
-    bool cut; /* there was more than `most` */
+    bool cut;     /* there was more than `most` */
+    bool lacking; /* memory for it */
 };
 
 static size_t on_body(char *data, size_t one, size_t n, void *arg) {
@@ -205,7 +208,10 @@ static size_t on_body(char *data, size_t one, size_t n, void *arg) {
         b->cut = true;
     }
     uint8_t *grown = realloc(b->bytes, b->n + n + 1);
-    if (!grown) return 0;
+    if (!grown) {
+        b->lacking = true;
+        return 0;
+    }
     memcpy(grown + b->n, data, n);
     b->bytes = grown;
     b->n += n;
@@ -269,6 +275,7 @@ static int perform(struct bnt_http *h, const char *what, struct body *body, long
         curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, status);
         curl_easy_getinfo(h->easy, CURLINFO_RETRY_AFTER, &after);
         if (code == CURLE_WRITE_ERROR && body && body->cut) code = CURLE_OK;
+        if (body && body->lacking) return bnt_fail_nomem(err, "an answer of the hub", body->n);
         if (code == CURLE_OK && *status < 400) return BNT_OK;
         if (bnt_http_interrupted(h)) return bnt_fail(err, BNT_E_INTERRUPTED, "interrupted");
         if (bnt_http_may_pass(code, *status) && bnt_http_pause(h, n, (long)after)) continue;
@@ -293,8 +300,11 @@ int bnt_http_json(struct bnt_http *h, const char *path, json_t **out, struct bnt
         result = bnt_fail(err, BNT_E_IO, "%.200s: %s", url,
                           body.cut ? "an answer of more than 32 MiB" : "no list");
     if (result == BNT_OK) {
-        *out = json_loadb((const char *)body.bytes, body.n, 0, &why);
-        if (!*out) result = bnt_fail(err, BNT_E_IO, "%.200s: no JSON: %s", url, why.text);
+        result = bnt_json_load(out, (const char *)body.bytes, body.n, 0, &why);
+        if (result == BNT_E_NOMEM)
+            result = bnt_fail_nomem(err, "an answer of the hub", body.n);
+        else if (result != BNT_OK)
+            result = bnt_fail(err, BNT_E_IO, "%.200s: no JSON: %s", url, why.text);
     }
     free(body.bytes);
     return result;

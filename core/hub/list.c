@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/sort.h"
 #include "hub/cache.h"
 
 enum { DEPTH_MOST = 4, ENTRIES_MOST = 100000 };
@@ -129,7 +130,7 @@ int bnt_hub_list(struct bnt_hub_entry **entries, size_t *count, struct bnt_err *
         free(w.entries);
         return status;
     }
-    if (w.count) qsort(w.entries, w.count, sizeof *w.entries, by_name);
+    bnt_sort(w.entries, w.count, sizeof *w.entries, by_name);
     *entries = w.entries;
     *count = w.count;
     return BNT_OK;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/sort.h"
 #include "hub/fetch.h"
 #include "hub/judge.h"
 
@@ -100,7 +101,7 @@ static int list_files(struct bnt_http *h, const struct bnt_hub_name *name, struc
         free(c);
         return status;
     }
-    qsort(c, *count, sizeof *c, by_size);
+    bnt_sort(c, *count, sizeof *c, by_size);
     *out = c;
     return BNT_OK;
 }

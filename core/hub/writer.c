@@ -9,18 +9,25 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { PART = 256 << 10 };
+
+/* Hashed, and then written, in parts that the second of both finds in the cache still. */
 static int put(struct bnt_writer *w, const uint8_t *bytes, size_t size) {
     for (size_t at = 0; at < size;) {
-        ssize_t n = pwrite(w->fd, bytes + at, size - at, (off_t)(w->done + at));
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0)
-            return bnt_fail(&w->err, BNT_E_IO, "cannot write %s: %s; what has come so far is kept",
-                            w->path, strerror(n < 0 ? errno : EIO));
-        at += (size_t)n;
+        const size_t part = size - at < PART ? size - at : PART;
+        bnt_sha256_add(&w->hash, bytes + at, part);
+        for (size_t end = at + part; at < end;) {
+            ssize_t n = pwrite(w->fd, bytes + at, end - at, (off_t)(w->done + at));
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0)
+                return bnt_fail(&w->err, BNT_E_IO,
+                                "cannot write %s: %s; what has come so far is kept", w->path,
+                                strerror(n < 0 ? errno : EIO));
+            at += (size_t)n;
+        }
     }
     /* The disk begins now, so that there is little left to wait for at the end. */
     sync_file_range(w->fd, (off_t)w->done, (off_t)size, SYNC_FILE_RANGE_WRITE);
-    bnt_sha256_add(&w->hash, bytes, size);
     return BNT_OK;
 }
 

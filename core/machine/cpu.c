@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -160,10 +161,37 @@ static void detect(void) {
 }
 #endif
 
-static uint64_t cache_size(int name) {
-    long v = sysconf(name);
-    return v > 0 ? (uint64_t)v : 0;
+/* Of a cache for data, by what Linux says of the first CPU: lines like "2", "Unified", "1024K". */
+static uint64_t cache_by_sysfs(long level) {
+    for (int i = 0; i < 8; i++) {
+        static const char *const names[] = {"level", "type", "size"};
+        char path[80], line[3][32];
+        bool read = true;
+        for (size_t k = 0; k < 3 && read; k++) {
+            snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", i,
+                     names[k]);
+            FILE *f = fopen(path, "re");
+            read = f && fgets(line[k], sizeof line[k], f);
+            if (f) fclose(f);
+        }
+        if (!read) return 0;
+        if (strtol(line[0], NULL, 10) == level && line[1][0] != 'I')
+            return strtoull(line[2], NULL, 10) * (strchr(line[2], 'M') ? 1u << 20 : 1u << 10);
+    }
+    return 0;
 }
+
+/* `name`: what sysconf calls it, -1 where the C library has no such name (musl). */
+static uint64_t cache_size(int name, long level) {
+    long v = name < 0 ? 0 : sysconf(name);
+    return v > 0 ? (uint64_t)v : cache_by_sysfs(level);
+}
+
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+enum { L1D = _SC_LEVEL1_DCACHE_SIZE, L2 = _SC_LEVEL2_CACHE_SIZE, L3 = _SC_LEVEL3_CACHE_SIZE };
+#else
+enum { L1D = -1, L2 = -1, L3 = -1 };
+#endif
 
 static void fill(void) {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -172,9 +200,9 @@ static void fill(void) {
     cpu_.struct_size = sizeof cpu_;
     cpu_.threads = online > 0 ? (uint32_t)online : 1;
     cpu_.features = features_;
-    cpu_.l1d = cache_size(_SC_LEVEL1_DCACHE_SIZE);
-    cpu_.l2 = cache_size(_SC_LEVEL2_CACHE_SIZE);
-    cpu_.l3 = cache_size(_SC_LEVEL3_CACHE_SIZE);
+    cpu_.l1d = cache_size(L1D, 1);
+    cpu_.l2 = cache_size(L2, 2);
+    cpu_.l3 = cache_size(L3, 3);
 }
 
 static void ensure(void) {

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sort.h"
 #include "machine/cgroup.h"
 
 #define MAX_CPUS 8192u /* mask size offered to the kernel; it needs at least its own */
@@ -181,7 +182,7 @@ int bnt_topology_open(struct bnt_topology **out, struct bnt_err *err) {
         status = ask_affinity(t, err);
         if (status != BNT_OK) goto out;
     }
-    qsort(t->pus, t->info.pus, sizeof *t->pus, compare_pus);
+    bnt_sort(t->pus, t->info.pus, sizeof *t->pus, compare_pus);
     CPU_ZERO_S(t->mask_size, t->usable);
     for (unsigned i = 0; i < t->info.pus; i++) {
         CPU_SET_S(t->pus[i].os_index, t->mask_size, t->usable);

@@ -40,8 +40,10 @@ static float *bind_vector(struct binder *b, const char *name, uint64_t n) {
     const struct bnt_gguf_tensor *t = bind(b, name, false);
     if (!t) return NULL;
     if (t->elements != n || t->dims[0] != n) {
-        bnt_fail(b->err, BNT_E_FORMAT, "tensor '%s' has %" PRIu64 " elements, not %" PRIu64, name,
-                 t->elements, n);
+        bnt_fail(b->err, BNT_E_FORMAT,
+                 "tensor '%s' has %" PRIu64 " elements in rows of %" PRIu64
+                 ", not one row of %" PRIu64,
+                 name, t->elements, t->dims[0], n);
         return NULL;
     }
     if (t->type != BNT_F32 && t->type != BNT_F16 && t->type != BNT_BF16) {
@@ -196,12 +198,29 @@ static int bind_factors(struct binder *b, const char *name, float **out) {
     return BNT_OK;
 }
 
+/* From which context on the long table counts must be known, unless both are the same. */
+static int check_border(struct binder *b) {
+    const struct bnt_model *m = b->m;
+    char key[128];
+    snprintf(key, sizeof key, "%s.rope.scaling.original_context_length", m->hp.arch);
+    if (bnt_gguf_find(m->gguf, key)) return BNT_OK;
+    for (uint32_t i = 0; i < m->hp.n_rot / 2; i++) {
+        if (m->rope_factors[i] != m->rope_factors_long[i])
+            return bnt_fail(b->err, BNT_E_FORMAT,
+                            "%s is missing, which says when rope_factors_long.weight counts and "
+                            "when rope_factors_short.weight",
+                            key);
+    }
+    return BNT_OK;
+}
+
 static int bind_rope_factors(struct binder *b) {
     struct bnt_model *m = b->m;
     if (m->hp.longrope) {
         int status = bind_factors(b, "rope_factors_short.weight", &m->rope_factors);
         if (status != BNT_OK) return status;
-        return bind_factors(b, "rope_factors_long.weight", &m->rope_factors_long);
+        status = bind_factors(b, "rope_factors_long.weight", &m->rope_factors_long);
+        return status == BNT_OK ? check_border(b) : status;
     }
     if (!bnt_gguf_tensor(m->gguf, "rope_freqs.weight")) return BNT_OK;
     return bind_factors(b, "rope_freqs.weight", &m->rope_factors);

@@ -64,11 +64,14 @@ static int find_arch(const struct arch **out, struct bnt_hparams *hp, const stru
     struct bnt_str s, type;
     *out = NULL;
     if (!bnt_gguf_str(g, "general.architecture", &s))
-        return bnt_fail(err, BNT_E_FORMAT, "general.architecture is missing");
+        return bnt_fail(err, BNT_E_FORMAT, "general.architecture is %s",
+                        bnt_gguf_find(g, "general.architecture") ? "not a text" : "missing");
     for (size_t i = 0; i < ARCHS; i++) {
         if (bnt_str_eq(s, archs[i].name)) *out = &archs[i];
     }
     bnt_printable(hp->arch, sizeof hp->arch, s.ptr, s.len);
+    if (bnt_gguf_find(g, "general.type") && !bnt_gguf_str(g, "general.type", &type))
+        return bnt_fail(err, BNT_E_FORMAT, "general.type is not a text");
     if (bnt_gguf_str(g, "general.type", &type) && !bnt_str_eq(type, "model")) {
         char name[64];
         return bnt_fail(err, BNT_E_UNSUPPORTED, "general.type is '%s', not 'model'",
@@ -96,8 +99,10 @@ static int read_gate(struct bnt_keys *k, struct bnt_hparams *hp) {
                  {"gelu_pytorch_tanh", BNT_GATE_GELU},
                  {"gelu_tanh", BNT_GATE_GELU},
                  {"gelu_new", BNT_GATE_GELU}};
+    const char *first = NULL;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         struct bnt_str s;
+        const uint32_t before = hp->gate;
         bool known = false;
         char name[64];
         if (!bnt_keys_str(k, keys[i], &s)) continue;
@@ -111,6 +116,8 @@ static int read_gate(struct bnt_keys *k, struct bnt_hparams *hp) {
                 k->err, BNT_E_UNSUPPORTED,
                 "%s is '%s'; supported are silu, relu2 (squared ReLU) and gelu_pytorch_tanh",
                 k->key, bnt_printable(name, sizeof name, s.ptr, s.len));
+        if (first && hp->gate != before) return bnt_keys_disagree(k, first, keys[i]);
+        if (!first) first = keys[i];
     }
     return BNT_OK;
 }
@@ -142,8 +149,9 @@ static int check_yarn_share(struct bnt_keys *k, bool yarn) {
 }
 
 static int read_rope_scaling(struct bnt_keys *k, struct bnt_hparams *hp) {
+    static const char *const factors[] = {"rope.scaling.factor",
+                                          "rope.scale_linear"}; /* new, old */
     struct bnt_rope_scaling *s = &hp->rope_scaling;
-    uint32_t original = (uint32_t)hp->n_ctx_train;
     bool none;
     int status;
     *s = (struct bnt_rope_scaling){.factor = 1.0, .attn_factor = 1.0};
@@ -153,11 +161,9 @@ static int read_rope_scaling(struct bnt_keys *k, struct bnt_hparams *hp) {
             BNT_OK ||
         none)
         return status;
-    /* The old name of the factor is rope.scale_linear. */
-    bool new_key = bnt_keys_has(k, "rope.scaling.factor");
-    status = bnt_keys_f64(k, new_key ? "rope.scaling.factor" : "rope.scale_linear", 1e-3, 1e6, 1.0,
-                          &s->factor);
+    status = bnt_keys_one_of(k, factors, 2, 1e-3, 1e6, 1.0, &s->factor);
     if (status != BNT_OK || !(s->yarn || hp->longrope)) return status;
+    uint32_t original = (uint32_t)hp->n_ctx_train;
     if ((status = bnt_keys_u32(k, "rope.scaling.original_context_length", BNT_MAX_CONTEXT, original,
                                &original)) != BNT_OK ||
         (status = bnt_keys_f64(k, "rope.scaling.yarn_beta_fast", 0.01, 1e4, 32.0, &s->beta_fast)) !=
@@ -209,37 +215,41 @@ static int read_windows(struct bnt_keys *k, struct bnt_hparams *hp) {
     hp->window_rope_base = 10000.0;
     if (!(k->steps & BNT_STEP_WINDOWS) || !kv || bnt_gguf_int_at(kv, 0) == 0) return BNT_OK;
     int status = bnt_keys_u32(k, "attention.sliding_window", BNT_MAX_CONTEXT, 0, &hp->window);
-    for (size_t i = 0; i < sizeof bases / sizeof bases[0] && status == BNT_OK; i++)
-        status = bnt_keys_f64(k, bases[i], 1.0, 1e12, hp->window_rope_base, &hp->window_rope_base);
+    if (status == BNT_OK)
+        status = bnt_keys_one_of(k, bases, sizeof bases / sizeof bases[0], 1.0, 1e12, 10000.0,
+                                 &hp->window_rope_base);
     return status == BNT_OK ? read_window_pattern(k, hp) : status;
 }
 
 /* ---- attention ------------------------------------------------------------------------------ */
 
-/* A positive number well inside of binary32; 0 when the file has no such key, or a 0. */
-static int read_factor(struct bnt_keys *k, const char *name, double *out) {
-    int status = bnt_keys_f64(k, name, 0.0, 1e6, 0.0, out);
-    if (status == BNT_OK && *out > 0.0 && *out < 1e-6)
-        return bnt_fail(k->err, BNT_E_LIMIT, "%s is %g, not between 1e-06 and 1e+06", k->key, *out);
-    return status;
-}
-
 static int read_attn_scale(struct bnt_keys *k, struct bnt_hparams *hp) {
-    static const char *const squares[] = {"query_pre_attn_scalar",
-                                          "attention.query_pre_attn_scalar"};
-    double v;
+    static const char *const names[] = {"attention.scale", "attention.query_pre_attn_scalar",
+                                        "query_pre_attn_scalar"};
+    double first = 0.0;
+    const char *first_name = NULL;
     hp->attn_scale = 1.0f / sqrtf((float)hp->head_dim);
     /* Of gemma3, the one size that was trained otherwise; the field tells it by its layers. */
     if (strcmp(k->arch, "gemma3") == 0 && hp->n_layer == 62)
         hp->attn_scale = 1.0f / sqrtf((float)(hp->n_embd / hp->n_head));
-    for (size_t i = 0; i < 2; i++) {
-        int status = read_factor(k, squares[i], &v);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        double v;
+        int status = bnt_keys_f64(k, names[i], 0.0, 1e6, 0.0, &v);
         if (status != BNT_OK) return status;
-        if (v > 0.0) hp->attn_scale = 1.0f / sqrtf((float)v);
+        if (v == 0.0) continue; /* no such key, or nothing said */
+        if (v < 1e-6)
+            return bnt_fail(k->err, BNT_E_LIMIT, "%s is %g, not between 1e-06 and 1e+06", k->key,
+                            v);
+        if (i > 0) v = (double)(1.0f / sqrtf((float)v));
+        /* One of them may have been rounded on its way from the other. */
+        if (first_name && fabs(v - first) > 1e-6 * first)
+            return bnt_keys_disagree(k, first_name, names[i]);
+        if (first_name) continue;
+        first_name = names[i];
+        first = v;
+        hp->attn_scale = (float)v;
     }
-    int status = read_factor(k, "attention.scale", &v);
-    if (status == BNT_OK && v > 0.0) hp->attn_scale = (float)v;
-    return status;
+    return BNT_OK;
 }
 
 static int read_heads(struct bnt_keys *k, struct bnt_hparams *hp) {

@@ -14,6 +14,8 @@
 /* Standard deviations of chance by which the best layout must lead: for the fewest pairs that a
  * model of one layer has, chance reaches that less than once in a million models. */
 #define ENOUGH 8.0
+/* Sums of fewer squares than this have longer tails, and count as so many. */
+#define FEWEST_PAIRS 8
 
 static const char *const names[BNT_I2S_LAYOUTS] = {"a", "b", "c"};
 
@@ -113,7 +115,10 @@ static void from_rows(struct profile *p, struct bnt_i2s_counts *room, const stru
     p->n -= p->n % BNT_I2S_GROUP;
 }
 
-int bnt_i2s_look(const struct bnt_model *m, uint32_t layer, struct bnt_i2s_evidence *e,
+static const char *const kinds[BNT_I2S_KINDS] = {"attn_q",   "attn_k", "attn_v",  "attn_output",
+                                                 "ffn_gate", "ffn_up", "ffn_down"};
+
+int bnt_i2s_look(const struct bnt_model *m, uint32_t layer, struct bnt_i2s_layer *found,
                  struct bnt_err *err) {
     const struct bnt_layer *l = &m->layers[layer];
     const struct bnt_hparams *hp = &m->hp;
@@ -123,7 +128,7 @@ int bnt_i2s_look(const struct bnt_model *m, uint32_t layer, struct bnt_i2s_evide
         uint32_t writers[2]; /* matrices whose rows are its input */
         unsigned n_writers;
         bool heads; /* the writer's rows serve several heads */
-    } readers[] = {
+    } readers[BNT_I2S_KINDS] = {
         {l->wq, l->q_norm_in ? l->q_norm_in : l->attn_norm, {0}, 0, false},
         {l->wk, l->k_norm_in ? l->k_norm_in : l->attn_norm, {0}, 0, false},
         {l->wv, l->v_norm_in ? l->v_norm_in : l->attn_norm, {0}, 0, false},
@@ -137,8 +142,9 @@ int bnt_i2s_look(const struct bnt_model *m, uint32_t layer, struct bnt_i2s_evide
         struct profile input;
     } *room = malloc(sizeof *room);
     if (!room) return bnt_fail_nomem(err, "looking for the I2_S layout", sizeof *room);
-    for (size_t k = 0; k < sizeof readers / sizeof readers[0]; k++) {
+    for (size_t k = 0; k < BNT_I2S_KINDS; k++) {
         const struct bnt_matrix *reader = &m->matrices[readers[k].matrix];
+        struct bnt_i2s_evidence *e = &found->kinds[k];
         bnt_i2s_count_cols(&reader->src, &room->cols);
         if (room->cols.n == 0) continue;
         from_gain(&room->input, readers[k].gain, reader->cols);
@@ -169,8 +175,57 @@ static enum bnt_i2s_layout best_of(const struct bnt_i2s_evidence *e, bool b_is_p
         if (l == best || (l == BNT_I2S_B && !b_is_possible)) continue;
         if (e->for_layout[l] > second) second = e->for_layout[l];
     }
-    *margin = e->pairs ? (e->for_layout[best] - second) / sqrt(4.0 * e->pairs) : 0.0;
+    *margin = (e->for_layout[best] - second) /
+              sqrt(4.0 * (e->pairs > FEWEST_PAIRS ? e->pairs : FEWEST_PAIRS));
     return best;
+}
+
+static void add_up(struct bnt_i2s_evidence *sum, const struct bnt_i2s_evidence *e) {
+    for (unsigned l = 0; l < BNT_I2S_LAYOUTS; l++) sum->for_layout[l] += e->for_layout[l];
+    sum->pairs += e->pairs;
+}
+
+static int two_layouts(const struct bnt_model *m, const char *parts, struct bnt_err *err) {
+    return bnt_fail(err, BNT_E_FORMAT,
+                    "%s, the file as a whole in I2_S layout %s (%s): a file has one layout; "
+                    "--i2s-layout reads all of it in one",
+                    parts, bnt_i2s_name(m->i2s.layout), bnt_i2s_known_name(m->i2s.known));
+}
+
+/* A layer that is certainly in another layout than the whole. */
+static int check_layers(const struct bnt_model *m, const struct bnt_i2s_layer *layers,
+                        bool b_is_possible, struct bnt_err *err) {
+    for (uint32_t i = 0; i < m->hp.n_layer; i++) {
+        struct bnt_i2s_evidence sum = {0};
+        double margin;
+        char part[64];
+        for (unsigned k = 0; k < BNT_I2S_KINDS; k++) add_up(&sum, &layers[i].kinds[k]);
+        enum bnt_i2s_layout here = best_of(&sum, b_is_possible, &margin);
+        if (margin < ENOUGH || here == m->i2s.layout) continue;
+        snprintf(part, sizeof part, "blk.%u is in layout %s", i, bnt_i2s_name(here));
+        return two_layouts(m, part, err);
+    }
+    return BNT_OK;
+}
+
+/* The same of each kind of matrix, in all layers together. Which kind is the odd one cannot be told
+ * where one has more evidence than all others: each certain one is named with its layout. */
+static int check_kinds(const struct bnt_model *m, const struct bnt_i2s_layer *layers,
+                       bool b_is_possible, struct bnt_err *err) {
+    char parts[256] = "";
+    size_t n = 0;
+    bool odd = false;
+    for (unsigned k = 0; k < BNT_I2S_KINDS; k++) {
+        struct bnt_i2s_evidence sum = {0};
+        double margin;
+        for (uint32_t i = 0; i < m->hp.n_layer; i++) add_up(&sum, &layers[i].kinds[k]);
+        enum bnt_i2s_layout here = best_of(&sum, b_is_possible, &margin);
+        if (margin < ENOUGH) continue;
+        odd = odd || here != m->i2s.layout;
+        n += (size_t)snprintf(parts + n, sizeof parts - n, "%s%s is in layout %s", n ? ", " : "",
+                              kinds[k], bnt_i2s_name(here));
+    }
+    return odd ? two_layouts(m, parts, err) : BNT_OK;
 }
 
 /* Layout B has rows in fours; NULL when every I2_S matrix has. */
@@ -189,7 +244,7 @@ static bool has_i2s(const struct bnt_model *m) {
     return false;
 }
 
-int bnt_i2s_settle(struct bnt_model *m, const struct bnt_i2s_evidence *layers, const char *asked,
+int bnt_i2s_settle(struct bnt_model *m, const struct bnt_i2s_layer *layers, const char *asked,
                    struct bnt_err *err) {
     struct bnt_i2s_evidence all = {0};
     const struct bnt_matrix *odd = rows_not_in_fours(m);
@@ -202,31 +257,22 @@ int bnt_i2s_settle(struct bnt_model *m, const struct bnt_i2s_evidence *layers, c
         return bnt_fail(err, BNT_E_FORMAT,
                         "tensor '%s' has %llu rows, and I2_S layout b has rows in fours", odd->name,
                         (unsigned long long)odd->rows);
-    for (uint32_t i = 0; i < m->hp.n_layer; i++) {
-        for (unsigned l = 0; l < BNT_I2S_LAYOUTS; l++) all.for_layout[l] += layers[i].for_layout[l];
-        all.pairs += layers[i].pairs;
-    }
+    for (uint32_t i = 0; i < m->hp.n_layer; i++)
+        for (unsigned k = 0; k < BNT_I2S_KINDS; k++) add_up(&all, &layers[i].kinds[k]);
     m->i2s.seen = best_of(&all, !odd, &m->i2s.margin);
     bool enough = m->i2s.margin >= ENOUGH;
     m->i2s.known = !is_auto ? BNT_I2S_STATED : enough ? BNT_I2S_FOUND : BNT_I2S_ASSUMED;
     m->i2s.layout = !is_auto ? stated : enough ? m->i2s.seen : BNT_I2S_A;
     m->i2s.contradicted = enough && m->i2s.layout != m->i2s.seen;
-    for (uint32_t i = 0; i < m->hp.n_layer && is_auto; i++) {
-        double margin;
-        enum bnt_i2s_layout here = best_of(&layers[i], !odd, &margin);
-        if (margin < ENOUGH || here == m->i2s.layout) continue;
-        return bnt_fail(err, BNT_E_FORMAT,
-                        "blk.%u is in I2_S layout %s, the file as a whole in %s (%s): a file has "
-                        "one layout; --i2s-layout reads all of it in one",
-                        i, bnt_i2s_name(here), bnt_i2s_name(m->i2s.layout),
-                        bnt_i2s_known_name(m->i2s.known));
-    }
+    if (is_auto) status = check_layers(m, layers, !odd, err);
+    if (is_auto && status == BNT_OK) status = check_kinds(m, layers, !odd, err);
+    if (status != BNT_OK) return status;
     for (uint32_t i = 0; i < m->n_matrices; i++) m->matrices[i].src.layout = m->i2s.layout;
     return BNT_OK;
 }
 
 int bnt_i2s_find(struct bnt_model *m, const char *asked, struct bnt_err *err) {
-    struct bnt_i2s_evidence *layers = calloc(m->hp.n_layer, sizeof *layers);
+    struct bnt_i2s_layer *layers = calloc(m->hp.n_layer, sizeof *layers);
     int status = BNT_OK;
     if (!layers) return bnt_fail_nomem(err, "the I2_S layout", m->hp.n_layer * sizeof *layers);
     for (uint32_t i = 0; i < m->hp.n_layer && status == BNT_OK; i++)

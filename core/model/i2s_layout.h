@@ -16,14 +16,21 @@
 #include "file/i2s.h"
 #include "model/model.h"
 
-/* Evidence from some layers; zero-initialised, and adds up. */
+/* The kinds of matrices whose columns are looked at: attn_q, ... */
+enum { BNT_I2S_KINDS = 7 };
+
+/* Evidence from some matrices; zero-initialised, and adds up. */
 struct bnt_i2s_evidence {
     double for_layout[BNT_I2S_LAYOUTS];
     unsigned pairs;
 };
+/* Of one layer, by kind of matrix. */
+struct bnt_i2s_layer {
+    struct bnt_i2s_evidence kinds[BNT_I2S_KINDS];
+};
 
 /* Of one layer. From any thread: the model is only read. BNT_E_NOMEM. */
-int bnt_i2s_look(const struct bnt_model *m, uint32_t layer, struct bnt_i2s_evidence *e,
+int bnt_i2s_look(const struct bnt_model *m, uint32_t layer, struct bnt_i2s_layer *found,
                  struct bnt_err *err);
 
 /* "a", "b", "c"; NULL and "auto" leave it to the weights. BNT_E_USAGE for another word. */
@@ -33,9 +40,9 @@ const char *bnt_i2s_name(enum bnt_i2s_layout layout);     /* "a" */
 const char *bnt_i2s_known_name(enum bnt_i2s_known known); /* "stated", "found", "assumed" */
 
 /* Decides by the evidence of all layers ([n_layer]) and what was asked for (as bnt_i2s_parse takes
- * it), writes m->i2s and every matrix's layout. BNT_E_FORMAT when layers are in different layouts,
- * or when a matrix cannot be in the layout that was asked for. */
-int bnt_i2s_settle(struct bnt_model *m, const struct bnt_i2s_evidence *layers, const char *asked,
+ * it), writes m->i2s and every matrix's layout. BNT_E_FORMAT when layers or kinds of matrices are
+ * in different layouts, or when a matrix cannot be in the layout that was asked for. */
+int bnt_i2s_settle(struct bnt_model *m, const struct bnt_i2s_layer *layers, const char *asked,
                    struct bnt_err *err);
 
 /* All of it, on the calling thread. */

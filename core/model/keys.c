@@ -288,6 +288,29 @@ int bnt_keys_f64(struct bnt_keys *k, const char *name, double lo, double hi, dou
     return BNT_OK;
 }
 
+int bnt_keys_disagree(struct bnt_keys *k, const char *one, const char *other) {
+    return bnt_fail(k->err, BNT_E_FORMAT,
+                    "%s.%s and %s.%s say the same thing, and disagree; --ignore-key=%s.%s runs "
+                    "without the second",
+                    k->arch, one, k->arch, other, k->arch, other);
+}
+
+int bnt_keys_one_of(struct bnt_keys *k, const char *const *names, size_t n, double lo, double hi,
+                    double def, double *out) {
+    const char *first = NULL;
+    *out = def;
+    for (size_t i = 0; i < n; i++) {
+        double v;
+        if (!bnt_keys_has(k, names[i])) continue;
+        int status = bnt_keys_f64(k, names[i], lo, hi, def, &v);
+        if (status != BNT_OK) return status;
+        if (first && v != *out) return bnt_keys_disagree(k, first, names[i]);
+        if (!first) first = names[i];
+        *out = v;
+    }
+    return BNT_OK;
+}
+
 bool bnt_keys_str(struct bnt_keys *k, const char *name, struct bnt_str *out) {
     return bnt_gguf_str(k->g, full_name(k, name), out);
 }

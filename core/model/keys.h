@@ -45,6 +45,12 @@ int bnt_keys_check(struct bnt_keys *k);
 int bnt_keys_u32(struct bnt_keys *k, const char *name, uint64_t max, uint32_t def, uint32_t *out);
 int bnt_keys_f64(struct bnt_keys *k, const char *name, double lo, double hi, double def,
                  double *out);
+/* Of keys that say the same thing, as writers call it: the first that the file has counts, and any
+ * other must have the same value, or it is BNT_E_FORMAT with both names. */
+int bnt_keys_one_of(struct bnt_keys *k, const char *const *names, size_t n, double lo, double hi,
+                    double def, double *out);
+/* Two keys that say the same thing do not: BNT_E_FORMAT with both names. */
+int bnt_keys_disagree(struct bnt_keys *k, const char *one, const char *other);
 /* False when the file has no such key. The type is the table's, so bnt_keys_check has seen to it.
  */
 bool bnt_keys_has(struct bnt_keys *k, const char *name);

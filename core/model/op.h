@@ -40,7 +40,7 @@ enum bnt_buffer {
     BNT_BUF_ATTN,   /* [n_head * head_dim] */
     BNT_BUF_GATE,   /* [n_ff] */
     BNT_BUF_UP,     /* [n_ff] */
-    BNT_BUF_BRANCH, /* output of a block, before it joins X [n_embd] */
+    BNT_BUF_BRANCH, /* output of a branch, before it joins X [n_embd] */
     BNT_BUF_WANTED, /* X of the wanted tokens [n_embd] */
     BNT_BUF_LOGITS, /* [n_vocab] */
     BNT_BUF_ACTS,
@@ -57,7 +57,7 @@ struct bnt_op {
     uint32_t width;    /* values per token of `out`, all heads together; 0 where out is not f32 */
     uint32_t heads;    /* equal parts that a token's values consist of; 1 where they are one */
     uint32_t matrix;   /* LINEAR, EMBED */
-    uint32_t layer;    /* the block it belongs to; n_layer for the parts around the blocks */
+    uint32_t layer;    /* that it belongs to; n_layer for the parts around the layers */
     const float *gain; /* NORM [width / heads], BIAS [width] */
     float factor;      /* SCALE */
     uint32_t set;      /* ROPE: which frequencies (model.h) */

@@ -6,6 +6,7 @@
  */
 #include "parity/chaos.h"
 
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,12 +42,12 @@ static void slice(void *arg, uint32_t k, unsigned i, unsigned n) {
     struct bnt_chaos *c = arg;
     struct bnt_exec *first = c->parties[0].exec;
     uint32_t random[4];
-    if (!bnt_buffer_is_f32(bnt_op_writes(&first->plan.ops[k]).buffer)) {
+    if (!bnt_buffer_is_f32(bnt_op_writes(&bnt_look_plan(first)->ops[k]).buffer)) {
         for (unsigned p = 0; p < c->n_parties; p++)
             bnt_watch_slice(c->watch, c->parties[p].name, c->parties[p].exec, k, i, n);
         return;
     }
-    const uint64_t pos = first->spans[0].pos;
+    const uint64_t pos = bnt_look_position(first, 0);
     const uint32_t counter[4] = {(uint32_t)pos, (uint32_t)(pos >> 32), k, i};
     bnt_philox4x32(counter, c->key, random);
     unsigned p = (unsigned)(((uint64_t)random[0] * c->n_parties) >> 32);
@@ -76,26 +77,19 @@ static int cut_alike(struct party *p, const struct bnt_weights *weights, uint32_
     return BNT_OK;
 }
 
-/* All the executors' shared state is the first's: f32 buffers, attention's partials and tickets. */
-static void share_buffers(struct bnt_exec *e, const struct bnt_exec *first) {
-    memcpy(e->buffer, first->buffer, sizeof e->buffer);
-    e->part = first->part;
-    e->tickets = first->tickets;
-}
-
 static int add_party(struct bnt_chaos *c, const struct bnt_model *model,
                      const struct bnt_backend *backend, struct bnt_err *err) {
     struct bnt_exec *first = c->parties[0].exec;
     struct party *p = &c->parties[c->n_parties];
     int status = bnt_weights_load(&p->packed, model, &backend->kernels,
-                                  &(struct bnt_loading){.pool = first->pool}, err);
+                                  &(struct bnt_loading){.pool = bnt_look_pool(first)}, err);
     if (status == BNT_E_BACKEND) return BNT_OK; /* it cannot hold the model */
     if (status != BNT_OK) return status;
     memcpy(p->name, backend->name, sizeof p->name);
     c->n_parties++;
     if ((status = cut_alike(p, &p->packed, model->n_matrices, err)) != BNT_OK) return status;
     status = bnt_exec_open_beside(&p->exec, first, &p->sliced, &backend->kernels, err);
-    if (status == BNT_OK) share_buffers(p->exec, first);
+    if (status == BNT_OK) bnt_exec_share_buffers(p->exec, first);
     return status;
 }
 
@@ -106,8 +100,7 @@ static int add_first(struct bnt_chaos *c, const struct bnt_engine *engine, struc
     if (status != BNT_OK) return status;
     memcpy(p->name, engine->backend->name, sizeof p->name);
     p->exec = exec;
-    c->engine_weights = exec->weights;
-    exec->weights = &p->sliced;
+    c->engine_weights = bnt_exec_change_weights(exec, &p->sliced);
     c->n_parties = 1;
     return BNT_OK;
 }
@@ -130,7 +123,7 @@ int bnt_chaos_open(struct bnt_chaos **out, struct bnt_engine *engine, struct bnt
                    struct bnt_err *err) {
     const struct bnt_backends_options all = {.plugin_dir = plugin_dir, .try_all = true};
     struct bnt_exec *exec = bnt_session_exec(session);
-    size_t members = bnt_pool_threads(exec->pool) * sizeof(struct member);
+    size_t members = bnt_pool_threads(bnt_look_pool(exec)) * sizeof(struct member);
     *out = NULL;
     struct bnt_chaos *c = calloc(1, sizeof *c);
     if (!c) return bnt_fail_nomem(err, "chaos", sizeof *c);
@@ -156,7 +149,7 @@ void bnt_chaos_close(struct bnt_chaos *c) {
     if (!c) return;
     if (c->n_parties) {
         bnt_exec_hook(c->parties[0].exec, NULL);
-        c->parties[0].exec->weights = c->engine_weights;
+        bnt_exec_change_weights(c->parties[0].exec, c->engine_weights);
     }
     for (unsigned p = 0; p < c->n_parties; p++) {
         if (p) bnt_exec_close(c->parties[p].exec);
@@ -178,7 +171,7 @@ const char *bnt_chaos_name(const struct bnt_chaos *c, size_t i) {
 
 uint64_t bnt_chaos_slices(const struct bnt_chaos *c, size_t i) {
     uint64_t slices = 0;
-    for (unsigned m = 0; m < bnt_pool_threads(c->parties[0].exec->pool); m++)
+    for (unsigned m = 0; m < bnt_pool_threads(bnt_look_pool(c->parties[0].exec)); m++)
         slices += c->members[m].slices[i];
     return slices;
 }

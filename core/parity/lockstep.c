@@ -8,6 +8,7 @@
 #include "parity/lockstep.h"
 
 #include <inttypes.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct bnt_lockstep {
     struct member *members;
     struct bnt_mem scratch;
     struct bnt_lockstep_report report;
+    struct bnt_lockstep_cell *cells; /* [n_ops] */
 };
 
 /* ---- inputs --------------------------------------------------------------------------------- */
@@ -42,7 +44,8 @@ static void copy_rows(struct bnt_lockstep *l, enum bnt_buffer b, uint64_t values
                       unsigned n) {
     uint64_t lo, hi;
     bnt_slice(values, 16, i, n, &lo, &hi);
-    memcpy(l->judge->buffer[b] + lo, l->x->buffer[b] + lo, (hi - lo) * sizeof(float));
+    memcpy(bnt_look_row(l->judge, b, 0, 0) + lo, bnt_look_row(l->x, b, 0, 0) + lo,
+           (hi - lo) * sizeof(float));
 }
 
 /* Member i's share of all that the operation reads. Activations and cache, in layouts of their own,
@@ -52,7 +55,7 @@ static void copy_inputs(struct bnt_lockstep *l, const struct bnt_op *op, unsigne
     for (unsigned k = bnt_op_reads(op, reads); k-- > 0;) {
         const struct bnt_operand *o = &reads[k];
         if (bnt_buffer_is_f32(o->buffer))
-            copy_rows(l, o->buffer, (uint64_t)bnt_exec_rows(l->x, o) * o->width, i, n);
+            copy_rows(l, o->buffer, (uint64_t)bnt_look_rows(l->x, o) * o->width, i, n);
     }
 }
 
@@ -85,7 +88,7 @@ static void compare_f32(struct bnt_lockstep *l, const struct bnt_op *op,
                         struct bnt_op_difference *where, unsigned i, unsigned n) {
     struct bnt_operand out = bnt_op_writes(op);
     uint64_t part = out.width / op->heads, lo, hi;
-    bnt_slice((uint64_t)bnt_exec_rows(l->x, &out) * out.width, 1, i, n, &lo, &hi);
+    bnt_slice((uint64_t)bnt_look_rows(l->x, &out) * out.width, 1, i, n, &lo, &hi);
     where->what = "value";
     while (lo < hi) { /* up to the end of a token's head each time */
         uint64_t end = (lo / part + 1) * part;
@@ -93,8 +96,8 @@ static void compare_f32(struct bnt_lockstep *l, const struct bnt_op *op,
         where->token = lo / out.width;
         where->head = (uint32_t)(lo % out.width / part);
         where->row = lo % part;
-        compare(&l->members[i], where, l->x->buffer[op->out] + lo, l->judge->buffer[op->out] + lo,
-                end - lo, sizeof(float));
+        compare(&l->members[i], where, bnt_look_row(l->x, op->out, 0, 0) + lo,
+                bnt_look_row(l->judge, op->out, 0, 0) + lo, end - lo, sizeof(float));
         lo = end;
     }
 }
@@ -103,13 +106,14 @@ static void compare_acts(struct bnt_lockstep *l, const struct bnt_op *op,
                          struct bnt_op_difference *where, unsigned i, unsigned n) {
     struct member *m = &l->members[i];
     struct bnt_operand out = bnt_op_writes(op);
-    bnt_act_shape shape = {bnt_exec_rows(l->x, &out), out.width, op->block, 0};
+    bnt_act_shape shape = {bnt_look_rows(l->x, &out), out.width, op->block, 0};
     uint64_t lo, hi, blocks = op->block ? out.width / op->block : 1;
     bnt_slice(shape.tokens, 1, i, n, &lo, &hi);
     for (uint64_t t = lo; t < hi; t++) {
-        l->x->k->act_unpack(&(bnt_act_unpack_args){shape, t, t + 1, l->x->acts, m->q[0], m->a[0]});
-        l->judge->k->act_unpack(
-            &(bnt_act_unpack_args){shape, t, t + 1, l->judge->acts, m->q[1], m->a[1]});
+        bnt_look_kernels(l->x)->act_unpack(
+            &(bnt_act_unpack_args){shape, t, t + 1, bnt_look_acts(l->x), m->q[0], m->a[0]});
+        bnt_look_kernels(l->judge)->act_unpack(
+            &(bnt_act_unpack_args){shape, t, t + 1, bnt_look_acts(l->judge), m->q[1], m->a[1]});
         where->token = t;
         where->what = "quantized value";
         compare(m, where, m->q[0], m->q[1], out.width, 1);
@@ -121,13 +125,14 @@ static void compare_acts(struct bnt_lockstep *l, const struct bnt_op *op,
 static void compare_cache(struct bnt_lockstep *l, const struct bnt_op *op,
                           struct bnt_op_difference *where, unsigned i, unsigned n) {
     struct member *m = &l->members[i];
-    uint32_t heads = l->x->m->hp.n_head_kv, head_dim = l->x->m->hp.head_dim;
+    uint32_t heads = bnt_look_model(l->x)->hp.n_head_kv,
+             head_dim = bnt_look_model(l->x)->hp.head_dim;
     uint64_t lo, hi;
-    bnt_slice(l->x->n, 1, i, n, &lo, &hi);
+    bnt_slice(bnt_look_tokens(l->x), 1, i, n, &lo, &hi);
     for (uint64_t row = lo; row < hi; row++) {
-        uint64_t before = m->finding.count, pos = bnt_exec_position(l->x, (uint32_t)row);
-        struct bnt_kv *kv = bnt_exec_span_of(l->judge, (uint32_t)row)->kv;
-        bnt_kv_read(bnt_exec_span_of(l->x, (uint32_t)row)->kv, op->layer, pos, m->k[0], m->v[0]);
+        uint64_t before = m->finding.count, pos = bnt_look_position(l->x, (uint32_t)row);
+        struct bnt_kv *kv = bnt_look_kv(l->judge, (uint32_t)row);
+        bnt_kv_read(bnt_look_kv(l->x, (uint32_t)row), op->layer, pos, m->k[0], m->v[0]);
         bnt_kv_read(kv, op->layer, pos, m->k[1], m->v[1]);
         where->token = row;
         for (uint32_t h = 0; h < heads; h++) {
@@ -150,7 +155,7 @@ static bool judgeable(const struct bnt_lockstep *l, const struct bnt_op *op) {
 }
 
 static void compare_outputs(struct bnt_lockstep *l, uint32_t k, unsigned i, unsigned n) {
-    const struct bnt_op *op = &l->x->plan.ops[k];
+    const struct bnt_op *op = &bnt_look_plan(l->x)->ops[k];
     struct bnt_op_difference where = {.run = l->report.runs - 1,
                                       .op = k,
                                       .kind = op->kind,
@@ -169,7 +174,7 @@ static void compare_outputs(struct bnt_lockstep *l, uint32_t k, unsigned i, unsi
 
 /* By member 0 alone: what all found, the lowest share first. */
 static void join(struct bnt_lockstep *l, uint32_t k, unsigned n) {
-    const struct bnt_op *op = &l->x->plan.ops[k];
+    const struct bnt_op *op = &bnt_look_plan(l->x)->ops[k];
     struct bnt_lockstep_report *r = &l->report;
     const struct finding *first = NULL;
     for (unsigned i = 0; i < n; i++) {
@@ -184,13 +189,15 @@ static void join(struct bnt_lockstep *l, uint32_t k, unsigned n) {
         if (l->members[i].finding.count) first = &l->members[i].finding;
     r->compared[op->kind]++;
     r->different[op->kind] += first != NULL;
+    l->cells[k].compared++;
+    l->cells[k].different += first != NULL;
     if (op->kind == BNT_OP_QUANTIZE) l->acts_differ = first != NULL;
     if (!first) return;
     if (!r->found) {
         r->first = first->first;
         struct bnt_operand out = bnt_op_writes(op);
-        uint32_t row = bnt_exec_batch_row(l->x, &out, (uint32_t)first->first.token);
-        r->first.position = bnt_exec_position(l->x, row);
+        uint32_t row = bnt_look_batch_row(l->x, &out, (uint32_t)first->first.token);
+        r->first.position = bnt_look_position(l->x, row);
     }
     r->found = true;
     l->stopped = l->stop_at_first;
@@ -202,19 +209,20 @@ static const char *tested(const struct bnt_lockstep *l) {
 
 static void slice(void *arg, uint32_t k, unsigned i, unsigned n) {
     struct bnt_lockstep *l = arg;
-    const struct bnt_op *op = &l->x->plan.ops[k];
-    bnt_pool_barrier(l->x->pool); /* all are done with the operation before, and with its report */
+    const struct bnt_op *op = &bnt_look_plan(l->x)->ops[k];
+    bnt_pool_barrier(
+        bnt_look_pool(l->x)); /* all are done with the operation before, and with its report */
     if (l->stopped) {
         bnt_watch_slice(l->watch, tested(l), l->x, k, i, n);
         return;
     }
     copy_inputs(l, op, i, n);
-    bnt_pool_barrier(l->x->pool);
+    bnt_pool_barrier(bnt_look_pool(l->x));
     bnt_watch_slice(l->watch, tested(l), l->x, k, i, n);
     bnt_watch_slice(l->watch, l->watch ? l->watch->judge : NULL, l->judge, k, i, n);
-    bnt_pool_barrier(l->x->pool);
+    bnt_pool_barrier(bnt_look_pool(l->x));
     compare_outputs(l, k, i, n);
-    bnt_pool_barrier(l->x->pool);
+    bnt_pool_barrier(bnt_look_pool(l->x));
     if (i == 0) join(l, k, n);
 }
 
@@ -233,8 +241,8 @@ static void *take(uint8_t **at, uint64_t count, uint64_t size) {
 }
 
 static int alloc_members(struct bnt_lockstep *l, unsigned n, struct bnt_err *err) {
-    uint64_t cols = l->x->plan.width[BNT_BUF_NORM];
-    uint64_t kv = (uint64_t)l->x->m->hp.n_head_kv * l->x->m->hp.head_dim;
+    uint64_t cols = bnt_look_plan(l->x)->width[BNT_BUF_NORM];
+    uint64_t kv = (uint64_t)bnt_look_model(l->x)->hp.n_head_kv * bnt_look_model(l->x)->hp.head_dim;
     uint64_t each = 2 * (cols + cols * sizeof(float) + 2 * kv * sizeof(float)) + 8 * 128;
     l->members = aligned_alloc(128, n * sizeof *l->members);
     if (!l->members) return bnt_fail_nomem(err, "the lock-step", n * sizeof *l->members);
@@ -263,7 +271,9 @@ int bnt_lockstep_open(struct bnt_lockstep **out, struct bnt_exec *x,
     l->watch = watch;
     l->stop_at_first = stop_at_first;
     int status = bnt_exec_open_beside(&l->judge, x, weights, kernels, err);
-    if (status == BNT_OK) status = alloc_members(l, bnt_pool_threads(x->pool), err);
+    if (status == BNT_OK) status = alloc_members(l, bnt_pool_threads(bnt_look_pool(x)), err);
+    if (status == BNT_OK && !(l->cells = calloc(bnt_look_plan(x)->n_ops, sizeof *l->cells)))
+        status = bnt_fail_nomem(err, "the lock-step", bnt_look_plan(x)->n_ops * sizeof *l->cells);
     if (status != BNT_OK) {
         bnt_lockstep_close(l);
         return status;
@@ -279,11 +289,16 @@ void bnt_lockstep_close(struct bnt_lockstep *l) {
     bnt_exec_close(l->judge);
     bnt_mem_free(&l->scratch);
     free(l->members);
+    free(l->cells);
     free(l);
 }
 
 const struct bnt_lockstep_report *bnt_lockstep_report(const struct bnt_lockstep *l) {
     return &l->report;
+}
+
+const struct bnt_lockstep_cell *bnt_lockstep_cells(const struct bnt_lockstep *l) {
+    return l->cells;
 }
 
 uint64_t bnt_lockstep_calls(const struct bnt_lockstep *l, size_t slot) {

@@ -34,6 +34,11 @@ struct bnt_lockstep_report {
     struct bnt_op_difference first;
 };
 
+/* The same of one operation of the plan. */
+struct bnt_lockstep_cell {
+    uint32_t compared, different;
+};
+
 struct bnt_lockstep;
 
 /* Takes x's hook. The judge keeps caches of its own, and takes over what was stored before.
@@ -45,6 +50,8 @@ int bnt_lockstep_open(struct bnt_lockstep **out, struct bnt_exec *x,
                       bool stop_at_first, struct bnt_watch *watch, struct bnt_err *err);
 void bnt_lockstep_close(struct bnt_lockstep *l); /* gives the hook back */
 const struct bnt_lockstep_report *bnt_lockstep_report(const struct bnt_lockstep *l);
+/* By operation of the plan, [n_ops]; it lasts as long as the lock-step. */
+const struct bnt_lockstep_cell *bnt_lockstep_cells(const struct bnt_lockstep *l);
 /* Calls of a slot by the judge, as bnt_exec_calls. */
 uint64_t bnt_lockstep_calls(const struct bnt_lockstep *l, size_t slot);
 

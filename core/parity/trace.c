@@ -99,10 +99,11 @@ int bnt_trace_session(struct bnt_trace *t, struct bnt_session *s, const int32_t 
 /* ids[0 .. n) as one context from position 0; logits of the tokens from `first` on become steps. */
 static int run_batches(struct bnt_trace *t, struct bnt_exec *judge, struct bnt_kv *kv,
                        const int32_t *ids, size_t n, size_t first, struct bnt_err *err) {
+    const struct bnt_exec_options o = bnt_look_options(judge);
     for (size_t at = 0; at < n;) {
-        size_t count = n - at < judge->options.n_batch ? n - at : judge->options.n_batch;
+        size_t count = n - at < o.n_batch ? n - at : o.n_batch;
         size_t skip = at < first ? first - at : 0; /* tokens whose logits nobody wants */
-        if (count > skip + judge->options.n_logits) count = skip + judge->options.n_logits;
+        if (count > skip + o.n_logits) count = skip + o.n_logits;
         size_t wanted = count > skip ? count - skip : 0;
         int status =
             bnt_exec_run_one(judge, kv, at, ids + at, (uint32_t)count, (uint32_t)wanted, err);

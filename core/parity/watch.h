@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "run/exec_state.h"
+#include "run/look.h"
 
 enum { BNT_WATCH_MEMBERS = 64 }; /* members above that leave no notes */
 
@@ -27,7 +27,7 @@ static inline void bnt_watch_slice(struct bnt_watch *w, const char *backend, str
                                    uint32_t op, unsigned i, unsigned n) {
     bool noted = w && i < BNT_WATCH_MEMBERS;
     if (noted) {
-        atomic_store_explicit(&w->position, e->spans[0].pos, memory_order_relaxed);
+        atomic_store_explicit(&w->position, bnt_look_position(e, 0), memory_order_relaxed);
         atomic_store_explicit(&w->inside[i].backend, backend, memory_order_relaxed);
         atomic_store_explicit(&w->inside[i].op, op + 1, memory_order_release);
     }

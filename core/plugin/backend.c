@@ -10,13 +10,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sort.h"
 #include "machine/cpu.h"
 #include "machine/fpenv.h"
 #include "plugin/trial.h"
@@ -24,32 +24,14 @@
 
 #define MAX_FILES 256u
 
-/* X(verdict, name) in the order of the enum. The names are part of `backends --json`. */
-#define VERDICTS(X)                                                                                \
-    X(OK, "ok")                                                                                    \
-    X(UNREADABLE, "unreadable")                                                                    \
-    X(UNSAFE, "unsafe")                                                                            \
-    X(NOT_ELF, "not-elf")                                                                          \
-    X(NO_NOTE, "no-note")                                                                          \
-    X(ABI, "abi")                                                                                  \
-    X(CPU, "cpu")                                                                                  \
-    X(DLOPEN, "dlopen")                                                                            \
-    X(NO_SYMBOL, "no-symbol")                                                                      \
-    X(NOTE_MISMATCH, "note-mismatch")                                                              \
-    X(FP_ENVIRONMENT, "fp-environment")                                                            \
-    X(NO_KERNELS, "no-kernels")                                                                    \
-    X(SELF_CHECK, "self-check")                                                                    \
-    X(DIED, "died")                                                                                \
-    X(HUNG, "hung")                                                                                \
-    X(DUPLICATE, "duplicate")                                                                      \
-    X(NOT_TRIED, "not-tried")
-
 struct entry {
     struct bnt_candidate c;
     struct bnt_plugin_file file;
-    struct bnt_backend *backend; /* of an OK one; the judge's is shared */
-    bool judge, pending;         /* pending: passed stage one */
-    bool checked;                /* and a trial */
+    const struct entry *base;          /* that it extends, once that one is found to be OK */
+    const struct bnt_backend *backend; /* of an OK one */
+    struct bnt_backend *own;           /* the same, unless it is the judge's, which is shared */
+    bool judge, pending;               /* pending: passed stage one */
+    bool checked;                      /* and a trial */
 };
 
 struct bnt_backends {
@@ -60,32 +42,6 @@ struct bnt_backends {
     char warning[800];
     struct bnt_err lacking; /* memory or a descriptor to judge a file: nothing against the file */
 };
-
-extern const bnt_plugin bnt_judge_plugin; /* ref-scalar's bitnet_plugin_v1, renamed by the build */
-
-static struct bnt_backend judge_backend;
-
-static void make_judge(void) {
-    struct bnt_backend b = {0};
-    if (bnt_vet_kernels(&b, &bnt_judge_plugin, NULL, bnt_cpu_get(), NULL) == BNT_VERDICT_OK) {
-        judge_backend = b;
-    }
-}
-
-const struct bnt_backend *bnt_judge(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_judge);
-    return &judge_backend;
-}
-
-const char *bnt_verdict_name(enum bnt_verdict v) {
-    static const char *const names[] = {
-#define X(verdict, name) [BNT_VERDICT_##verdict] = name,
-        VERDICTS(X)
-#undef X
-    };
-    return (unsigned)v < sizeof names / sizeof *names ? names[v] : "?";
-}
 
 /* ---- stage one: the folder ------------------------------------------------------------------ */
 
@@ -102,8 +58,9 @@ static int find_folder(struct bnt_backends *b, const struct bnt_backends_options
     int why = errno;
     b->dir[0] = '\0';
     if (dir) {
-        return bnt_fail(err, BNT_E_IO, "plugin folder '%.400s' (%s): %s", dir, said_by,
-                        strerror(why));
+        return bnt_fail(err, BNT_E_IO,
+                        "plugin folder '%.300s' (%s): %s. Without %s the program's own is used",
+                        dir, said_by, strerror(why), said_by);
     }
     snprintf(b->dir, sizeof b->dir, "%s", bnt_plugin_dir());
     snprintf(b->note, sizeof b->note, "no plugin folder: %s", strerror(why));
@@ -146,7 +103,7 @@ static int list_folder(struct bnt_backends *b, char **names, size_t *count, stru
     if (*count == 0) {
         snprintf(b->note, sizeof b->note, "no plugin in the folder");
     }
-    qsort(names, *count, sizeof *names, compare_names);
+    bnt_sort(names, *count, sizeof *names, compare_names);
 out:
     closedir(dir);
     return status;
@@ -210,7 +167,10 @@ static void add_file(struct bnt_backends *b, const char *file) {
     e->pending = true;
     refuse(e, BNT_VERDICT_NOT_TRIED, "not needed");
     if (strcmp(e->c.name, bnt_judge()->name) == 0) {
-        refuse(e, BNT_VERDICT_DUPLICATE, "ref-scalar is built in and not taken from a file");
+        refuse(e, BNT_VERDICT_DUPLICATE,
+               "'%.400s' is not loaded: the judge is the one in the program, above; a build tree "
+               "has the file for bitnet-checkkern",
+               e->c.path);
         e->pending = false;
     }
     for (struct entry *f = b->entries; f < e && e->pending; f++) {
@@ -224,9 +184,9 @@ static void add_judge(struct bnt_backends *b) {
     struct entry *e = &b->entries[b->count++];
     e->file.fd = -1;
     e->judge = true;
-    e->backend = &judge_backend;
+    e->backend = bnt_judge();
     memcpy(e->c.name, bnt_judge()->name, sizeof e->c.name);
-    e->c.priority = bnt_judge_plugin.priority;
+    e->c.priority = bnt_judge_priority();
     e->c.verdict = BNT_VERDICT_OK;
 }
 
@@ -253,7 +213,12 @@ static struct entry *find(struct bnt_backends *b, const char *name) {
     return found;
 }
 
-/* Tries those that are marked; `only` NULL: all that are pending. */
+/* `only` NULL: all that extend nobody, or whose base is there. */
+static bool is_to_be_tried(const struct entry *e, const struct entry *only) {
+    if (!e->pending || e->checked) return false;
+    return only ? e == only : !e->file.note.extends[0] || e->base;
+}
+
 static void try_plugins(struct bnt_backends *b, struct entry *only,
                         const struct bnt_shapes *shapes) {
     size_t n = 0;
@@ -266,14 +231,17 @@ static void try_plugins(struct bnt_backends *b, struct entry *only,
     }
     for (size_t i = 0; i < b->count; i++) {
         struct entry *e = &b->entries[i];
-        if (!e->pending || e->checked || (only && e != only)) continue;
-        trials[n++] = (struct bnt_trial){.file = &e->file, .path = e->c.path};
+        if (!is_to_be_tried(e, only)) continue;
+        trials[n++] = (struct bnt_trial){.file = &e->file,
+                                         .path = e->c.path,
+                                         .base = e->base ? &e->base->file : NULL,
+                                         .base_path = e->base ? e->base->c.path : NULL};
     }
     bnt_trials(trials, n, shapes);
     n = 0;
     for (size_t i = 0; i < b->count; i++) {
         struct entry *e = &b->entries[i];
-        if (!e->pending || e->checked || (only && e != only)) continue;
+        if (!is_to_be_tried(e, only)) continue;
         struct bnt_trial *t = &trials[n++];
         e->checked = t->made && t->verdict == BNT_VERDICT_OK;
         if (t->made && !e->checked) {
@@ -298,10 +266,11 @@ static void load(struct bnt_backends *b, struct entry *e, const struct bnt_shape
         refuse_why(b, e, BNT_VERDICT_UNREADABLE, &err);
         return;
     }
-    const struct bnt_vetting how = {.shapes = shapes, .checked = e->checked};
+    const struct bnt_vetting how = {
+        .shapes = shapes, .base = e->base ? e->base->backend : NULL, .checked = e->checked};
     enum bnt_verdict v = bnt_vet_load(backend, &e->file, e->c.path, bnt_cpu_get(), &how, &err);
     if (v == BNT_VERDICT_OK) {
-        e->backend = backend;
+        e->backend = e->own = backend;
         refuse(e, BNT_VERDICT_OK, "%s", "");
     } else {
         refuse_why(b, e, v, &err);
@@ -309,13 +278,46 @@ static void load(struct bnt_backends *b, struct entry *e, const struct bnt_shape
     }
 }
 
+/* Sees to it that the plugin which e extends is there, or refuses e. One level only, so that this
+ * ends, and whose layouts hold is plain to see. */
+static void find_base(struct bnt_backends *b, struct entry *e, const struct bnt_shapes *shapes) {
+    const char *name = e->file.note.extends;
+    if (!e->pending || !name[0] || e->base) return;
+    struct entry *base = find(b, name);
+    if (base && base->pending && !base->file.note.extends[0]) {
+        try_plugins(b, base, shapes);
+        if (base->pending && !b->lacking.status) load(b, base, shapes);
+    }
+    if (b->lacking.status) return;
+    e->pending = false;
+    if (!base)
+        refuse(e, BNT_VERDICT_BASE, "it extends '%s', which is not in this folder", name);
+    else if (base->judge)
+        refuse(e, BNT_VERDICT_BASE, "it extends '%s': every plugin does, and says nothing", name);
+    else if (base->file.note.extends[0])
+        refuse(e, BNT_VERDICT_BASE, "it extends '%s', which itself extends '%s'", name,
+               base->file.note.extends);
+    else if (base->c.verdict == BNT_VERDICT_CPU) /* so this one is for another CPU as well */
+        refuse(e, BNT_VERDICT_CPU, "it extends '%s': %.400s", name, base->c.reason);
+    else if (base->c.verdict != BNT_VERDICT_OK)
+        refuse(e, BNT_VERDICT_BASE, "it extends '%s', which is refused (%s): %.400s", name,
+               bnt_verdict_name(base->c.verdict), base->c.reason);
+    else
+        e->base = base, e->pending = true;
+}
+
 static void decide(struct bnt_backends *b, struct entry *wanted, bool strict, bool try_all,
                    const struct bnt_shapes *shapes) {
     struct entry *chosen = NULL;
-    if (try_all) try_plugins(b, NULL, shapes); /* side by side */
+    if (try_all) { /* side by side, and then those that extend them */
+        try_plugins(b, NULL, shapes);
+        for (size_t i = 0; i < b->count; i++) find_base(b, &b->entries[i], shapes);
+        try_plugins(b, NULL, shapes);
+    }
     for (size_t i = 0; i < b->count && !b->lacking.status; i++) {
         struct entry *e = &b->entries[i];
         bool asked = strict ? e == wanted : !chosen;
+        if (asked) find_base(b, e, shapes);
         if (e->pending && asked && !e->checked) try_plugins(b, e, shapes);
         if (e->pending && (asked || try_all)) load(b, e, shapes);
         if (asked && e->c.verdict == BNT_VERDICT_OK) chosen = e;
@@ -342,12 +344,13 @@ static bool is_missed(const struct entry *e, const struct entry *chosen) {
 }
 
 static void warn(struct bnt_backends *b) {
-    const struct entry *chosen = NULL, *first = NULL;
+    const struct entry *chosen = NULL, *first = NULL, *other = NULL; /* for another CPU */
     unsigned missed = 0;
     char more[64] = "";
     for (size_t i = 0; i < b->count; i++)
         if (b->entries[i].c.chosen) chosen = &b->entries[i];
     for (size_t i = 0; i < b->count && chosen; i++) {
+        if (!other && b->entries[i].c.verdict == BNT_VERDICT_CPU) other = &b->entries[i];
         if (!is_missed(&b->entries[i], chosen)) continue;
         if (!missed++) first = &b->entries[i];
     }
@@ -358,8 +361,19 @@ static void warn(struct bnt_backends *b) {
                  "plugin '%s' refused (%s): %.400s%s; computing with %s%s", first->c.name,
                  bnt_verdict_name(first->c.verdict), first->c.reason, more, chosen->c.name, slower);
     else if (b->note[0] && chosen)
-        snprintf(b->warning, sizeof b->warning, "'%.300s': %.200s; computing with %s%s", b->dir,
-                 b->note, chosen->c.name, slower);
+        snprintf(b->warning, sizeof b->warning,
+                 "'%.300s': %.200s (--plugin-dir=DIR names another folder); computing with %s%s",
+                 b->dir, b->note, chosen->c.name, slower);
+    else if (chosen && chosen->judge && other)
+        snprintf(b->warning, sizeof b->warning,
+                 "no plugin in '%.200s' is for this CPU (%s: %.300s; `bitnet backends` lists all); "
+                 "computing with %s%s",
+                 b->dir, other->c.name, other->c.reason, chosen->c.name, slower);
+    else if (chosen && chosen->judge)
+        snprintf(b->warning, sizeof b->warning,
+                 "'%.300s' has no plugin besides %s, which is built in (--plugin-dir=DIR names "
+                 "another folder); computing with it%s",
+                 b->dir, chosen->c.name, slower);
 }
 
 static int explain(const struct bnt_backends *b, const struct entry *wanted, const char *want,
@@ -408,7 +422,7 @@ int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_optio
     }
     for (size_t i = 0; i < files; i++) add_file(b, names[i]);
     add_judge(b);
-    qsort(b->entries, b->count, sizeof *b->entries, compare_entries);
+    bnt_sort(b->entries, b->count, sizeof *b->entries, compare_entries);
     if (strict) wanted = find(b, want);
     decide(b, wanted, strict, options && options->try_all, options ? options->shapes : NULL);
     if (b->lacking.status) {
@@ -429,7 +443,7 @@ void bnt_backends_close(struct bnt_backends *b) {
     if (!b) return;
     for (size_t i = 0; i < b->count; i++) {
         struct entry *e = &b->entries[i];
-        if (!e->judge) free(e->backend);
+        free(e->own);
         if (e->file.fd >= 0) close(e->file.fd);
     }
     free(b->entries);

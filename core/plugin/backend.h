@@ -4,7 +4,8 @@
  * Steps for each file, each with its own reason when it fails: safe file (nobody else may write
  * it or its folder), ELF with our note (read before any of its code is mapped), ABI major, CPU
  * needs met, dlopen, symbol, descriptor equals note, floating-point environment unchanged, a
- * kernel set for this CPU, self-check against ref-scalar. What maps code is tried in a process of
+ * kernel set for this CPU, self-check against ref-scalar. A plugin that extends another is looked
+ * at after that one, and refused with it. What maps code is tried in a process of
  * its own first, where the program can do that (trial.h). The result is the decision table.
  * ref-scalar is linked in: it cannot be replaced by a file, and it judges all others.
  */
@@ -15,41 +16,8 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "bitnet/plugin.h"
+#include "plugin/judge.h"
 #include "plugin/places.h"
-
-/* X-macro table in backend.c gives the names: "ok", "world-writable", .... */
-enum bnt_verdict {
-    BNT_VERDICT_OK,
-    BNT_VERDICT_UNREADABLE,     /* cannot open or stat */
-    BNT_VERDICT_UNSAFE,         /* file or a folder writable by others, or owned by a stranger */
-    BNT_VERDICT_NOT_ELF,        /* not a 64-bit shared object, or damaged */
-    BNT_VERDICT_NO_NOTE,        /* no .note.bitnet */
-    BNT_VERDICT_ABI,            /* another ABI major */
-    BNT_VERDICT_CPU,            /* for another machine, or the CPU lacks something */
-    BNT_VERDICT_DLOPEN,         /* dlopen failed */
-    BNT_VERDICT_NO_SYMBOL,      /* bitnet_plugin_v1 missing */
-    BNT_VERDICT_NOTE_MISMATCH,  /* descriptor differs from the note */
-    BNT_VERDICT_FP_ENVIRONMENT, /* loading changed rounding or flush-to-zero
-                                   (-ffast-math) */
-    BNT_VERDICT_NO_KERNELS,     /* no kernel set for this CPU */
-    BNT_VERDICT_SELF_CHECK,     /* disagrees with ref-scalar */
-    BNT_VERDICT_DIED,           /* its trial crashed or ended the process */
-    BNT_VERDICT_HUNG,           /* its trial did not come back */
-    BNT_VERDICT_DUPLICATE,      /* a plugin of this name was found earlier */
-    BNT_VERDICT_NOT_TRIED,      /* another one was chosen before its code had to be mapped
-                                 */
-};
-
-/* A usable set of kernels. All slots but the optional ones are set. */
-struct bnt_backend {
-    char name[64], version[32], variant[64];
-    char path[4096];    /* of the file; "" for the linked-in ref-scalar */
-    char sha256[65];    /* of the file; "" for the linked-in one */
-    char by_judge[128]; /* groups left out and done by ref-scalar: "dense,attention"; "" if none */
-    uint32_t abi_major, abi_minor;
-    bnt_kernels kernels; /* completed copy: struct_size == sizeof(bnt_kernels) */
-};
 
 struct bnt_candidate {
     char name[64]; /* from the note, else the file name */
@@ -98,10 +66,8 @@ const char *bnt_backends_dir(const struct bnt_backends *b); /* the folder that w
  * no plugin; "" when there is nothing to say. */
 const char *bnt_backends_note(const struct bnt_backends *b);
 /* One line when `auto` perhaps chose a slower one than it could have: a plugin that may be for this
- * CPU and would come first was refused, or there is no folder, and why; "" when all is well. */
+ * CPU and would come first was refused, or there is no folder, or none in it for this CPU, and why;
+ * "" when all is well. */
 const char *bnt_backends_warning(const struct bnt_backends *b);
-const char *bnt_verdict_name(enum bnt_verdict v); /* "self-check" */
-
-const struct bnt_backend *bnt_judge(void); /* ref-scalar, always there */
 
 #endif

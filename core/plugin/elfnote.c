@@ -99,11 +99,19 @@ static bool set_priority(struct bnt_elfnote *out, const char *v, size_t len) {
     return true;
 }
 
-static bool set_name(struct bnt_elfnote *out, const char *v, size_t len) {
-    if (len == 0 || len >= sizeof out->name || !only(v, len, "-_", true)) return false;
-    memcpy(out->name, v, len);
-    out->name[len] = '\0';
+static bool set_plugin(char *dst, size_t size, const char *v, size_t len) {
+    if (len == 0 || len >= size || !only(v, len, "-_", true)) return false;
+    memcpy(dst, v, len);
+    dst[len] = '\0';
     return true;
+}
+
+static bool set_name(struct bnt_elfnote *out, const char *v, size_t len) {
+    return set_plugin(out->name, sizeof out->name, v, len);
+}
+
+static bool set_extends(struct bnt_elfnote *out, const char *v, size_t len) {
+    return set_plugin(out->extends, sizeof out->extends, v, len);
 }
 
 static bool set_needs(struct bnt_elfnote *out, const char *v, size_t len) {
@@ -117,8 +125,12 @@ int bnt_elfnote_text(const char *text, struct bnt_elfnote *out, struct bnt_err *
     static const struct {
         const char *key;
         bool (*set)(struct bnt_elfnote *, const char *, size_t);
-    } keys[] = {
-        {"abi", set_abi}, {"name", set_name}, {"needs", set_needs}, {"priority", set_priority}};
+        bool optional;
+    } keys[] = {{"abi", set_abi, false},
+                {"name", set_name, false},
+                {"needs", set_needs, false},
+                {"priority", set_priority, false},
+                {"extends", set_extends, true}};
     enum { KEYS = sizeof keys / sizeof *keys };
     bool seen[KEYS] = {false};
     struct bnt_elfnote note = {0};
@@ -144,7 +156,7 @@ int bnt_elfnote_text(const char *text, struct bnt_elfnote *out, struct bnt_err *
         p += len + 1;
     }
     for (size_t i = 0; i < KEYS; i++) {
-        if (!seen[i]) {
+        if (!seen[i] && !keys[i].optional) {
             return bnt_fail(err, BNT_E_UNSUPPORTED, "no '%s' field in the bitnet note",
                             keys[i].key);
         }

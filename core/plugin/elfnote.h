@@ -15,8 +15,9 @@
 struct bnt_elfnote {
     uint32_t abi_major, abi_minor;
     int32_t priority;
-    char name[64];   /* letters, digits, '-', '_' */
-    char needs[256]; /* lower-case names, comma-separated; "" for none */
+    char name[64];    /* letters, digits, '-', '_' */
+    char needs[256];  /* lower-case names, comma-separated; "" for none */
+    char extends[64]; /* the name of another plugin; "" for none */
 };
 
 /* BNT_E_FORMAT: not a shared object, or damaged (truncated, segments that leave the file).
@@ -27,8 +28,9 @@ int bnt_elfnote_read(int fd, struct bnt_elfnote *out, struct bnt_err *err);
 /* The same from bytes in memory; for tests and fuzzing. */
 int bnt_elfnote_parse(const void *file, size_t size, struct bnt_elfnote *out, struct bnt_err *err);
 
-/* The text of the note alone: "abi=1.0;name=NAME;needs=NEEDS;priority=50". Keys may come in any
- * order, unknown ones are skipped, so that later versions can add some. */
+/* The text of the note alone: "abi=1.0;name=NAME;needs=NEEDS;priority=50", and ";extends=NAME" for
+ * some. Keys may come in any order, unknown ones are skipped, so that later versions can add
+ * some. */
 int bnt_elfnote_text(const char *text, struct bnt_elfnote *out, struct bnt_err *err);
 
 #endif

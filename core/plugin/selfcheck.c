@@ -180,6 +180,7 @@ int bnt_selfcheck(const bnt_kernels *k, const bnt_kernels *judge,
         [BNT_VECTOR] = check_vector,   [BNT_ATTENTION] = check_attention,
         [BNT_SEARCH] = check_search,   [BNT_MEASURE] = check_measure,
         [BNT_GELU] = check_gelu,       [BNT_WINDOW] = check_window,
+        [BNT_CODES] = check_codes,
     };
     int status = BNT_OK;
     struct check *c = calloc(1, sizeof *c);

@@ -85,5 +85,6 @@ int check_search(struct check *c);
 int check_measure(struct check *c);
 int check_gelu(struct check *c);
 int check_window(struct check *c);
+int check_codes(struct check *c);
 
 #endif

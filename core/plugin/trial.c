@@ -42,10 +42,10 @@
  * CPU. A step takes milliseconds; what the machine's owner takes from a virtual CPU counts as
  * computing, and reading from a disk as neither. */
 #define MOST_BUSY (0.4 * SLOWER)
-#define MOST_IDLE (0.9 * SLOWER)
+#define MOST_IDLE (0.75 * SLOWER)
 #define MOST_IN_ALL (20.0 * SLOWER) /* of computing */
 
-enum { MAGIC = 0x62747231, SIDE_BY_SIDE = 24, SHARED_FD = 0, PLUGIN_FD = 1 };
+enum { MAGIC = 0x62747232, SIDE_BY_SIDE = 24, SHARED_FD = 0, PLUGIN_FD = 1, BASE_FD = 3 };
 
 extern char **environ;
 
@@ -54,8 +54,8 @@ static const char *helper;
 /* What parent and child see. */
 struct shared {
     uint32_t magic;
-    char path[4096];
-    struct bnt_elfnote note;
+    char path[4096], base_path[4096]; /* base: "" when it extends nobody */
+    struct bnt_elfnote note, base_note;
     struct bnt_shapes shapes;
     _Atomic uint32_t steps; /* how many the child has begun */
     char step[2][200];      /* of each of its threads the last; "" once it has come to its end */
@@ -77,9 +77,22 @@ static void begin_step(void *arg, unsigned thread, const char *what) {
     atomic_fetch_add(&s->steps, 1);
 }
 
+/* The base has had its own trial: here it is only loaded. */
+static enum bnt_verdict vet_base(struct bnt_backend *base, struct shared *s) {
+    struct bnt_plugin_file f = {.fd = BASE_FD, .note = s->base_note};
+    const struct bnt_vetting how = {.checked = true, .step = begin_step, .arg = s};
+    struct bnt_err err = {0};
+    if (fstat(BASE_FD, &f.st) == 0 &&
+        bnt_vet_load(base, &f, s->base_path, bnt_cpu_get(), &how, &err) == BNT_VERDICT_OK)
+        return BNT_VERDICT_OK;
+    bnt_fail(&s->err, err.status ? err.status : BNT_E_BACKEND, "its base '%s': %.400s",
+             s->base_note.name, err.text);
+    return BNT_VERDICT_BASE;
+}
+
 int bnt_trial_main(void) {
     struct stat st;
-    static struct bnt_backend backend; /* this process does nothing else */
+    static struct bnt_backend backend, base; /* this process does nothing else */
     struct shared *s = MAP_FAILED;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would read what it finds */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
@@ -89,8 +102,12 @@ int bnt_trial_main(void) {
     atomic_store(&s->started, true);
     struct bnt_plugin_file f = {.fd = PLUGIN_FD, .note = s->note};
     if (fstat(PLUGIN_FD, &f.st) != 0) return bnt_status_exit(BNT_E_USAGE);
-    const struct bnt_vetting how = {.shapes = &s->shapes, .step = begin_step, .arg = s};
-    s->verdict = bnt_vet_load(&backend, &f, s->path, bnt_cpu_get(), &how, &s->err);
+    const bool extends = s->base_path[0];
+    const struct bnt_vetting how = {
+        .shapes = &s->shapes, .base = extends ? &base : NULL, .step = begin_step, .arg = s};
+    s->verdict = extends ? vet_base(&base, s) : BNT_VERDICT_OK;
+    if (s->verdict == BNT_VERDICT_OK)
+        s->verdict = bnt_vet_load(&backend, &f, s->path, bnt_cpu_get(), &how, &s->err);
     atomic_store(&s->done, true);
     _exit(0); /* its destructors are not ours to run */
 }
@@ -135,6 +152,10 @@ static int share(struct child *c, int *fd, const struct bnt_shapes *shapes, stru
     s->magic = MAGIC;
     snprintf(s->path, sizeof s->path, "%s", c->trial->path);
     s->note = c->trial->file->note;
+    if (c->trial->base) {
+        snprintf(s->base_path, sizeof s->base_path, "%s", c->trial->base_path);
+        s->base_note = c->trial->base->note;
+    }
     if (shapes) s->shapes = *shapes;
     snprintf(s->step[0], sizeof s->step[0], "its trial");
     c->shared = s;
@@ -162,6 +183,8 @@ static int start(struct child *c, int shared_fd) {
                                         POSIX_SPAWN_SETSIGDEF);
     why = posix_spawn_file_actions_adddup2(&files, shared_fd, SHARED_FD);
     if (!why) why = posix_spawn_file_actions_adddup2(&files, c->trial->file->fd, PLUGIN_FD);
+    if (!why && c->trial->base) /* last: a descriptor that was to be copied may have this number */
+        why = posix_spawn_file_actions_adddup2(&files, c->trial->base->fd, BASE_FD);
     if (!why)
         why = posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     if (!why) why = posix_spawn(&c->pid, helper, &files, &attr, argv, environ);

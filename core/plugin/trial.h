@@ -27,6 +27,8 @@ void bnt_trial_helper(const char *program);
 struct bnt_trial {
     const struct bnt_plugin_file *file; /* passed bnt_vet_file */
     const char *path;
+    const struct bnt_plugin_file *base; /* that it extends, found good; NULL for none */
+    const char *base_path;
     enum bnt_verdict verdict; /* when `made`: OK, DIED, HUNG, or what bnt_vet_load found */
     bool made;
     struct bnt_err err; /* why not OK; or why the trial could not be made */

@@ -29,6 +29,7 @@
 #include "machine/cpu.h"
 #include "machine/fpenv.h"
 #include "machine/pool.h"
+#include "plugin/judge.h"
 #include "plugin/safefile.h"
 #include "plugin/selfcheck.h"
 #include "plugin/slots.h"
@@ -201,31 +202,8 @@ static enum bnt_verdict check_descriptor(const bnt_plugin *d, const struct bnt_e
                  (int)note->priority, (int)d->priority);
         return BNT_VERDICT_NOTE_MISMATCH;
     }
-    return BNT_VERDICT_OK;
-}
-
-static void copy_text(char *dst, size_t size, const char *text) {
-    bnt_printable(dst, size, text ? text : "", text ? strnlen(text, size) : 0);
-}
-
-enum bnt_verdict bnt_vet_kernels(struct bnt_backend *out, const bnt_plugin *plugin,
-                                 const bnt_kernels *judge, const bnt_cpu *cpu,
-                                 struct bnt_err *err) {
-    const bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, 0, cpu};
-    const bnt_kernels *k = plugin->kernels ? plugin->kernels(&host) : NULL;
-    copy_text(out->name, sizeof out->name, plugin->name);
-    copy_text(out->version, sizeof out->version, plugin->version);
-    out->abi_major = plugin->abi_major;
-    out->abi_minor = plugin->abi_minor;
-    if (!k) {
-        bnt_fail(err, BNT_E_BACKEND, "it has no kernel set for this CPU");
-        return BNT_VERDICT_NO_KERNELS;
-    }
-    if (bnt_slots_complete(&out->kernels, k, judge ? judge : k, out->by_judge, sizeof out->by_judge,
-                           err) != BNT_OK) {
-        return BNT_VERDICT_NO_KERNELS;
-    }
-    copy_text(out->variant, sizeof out->variant, out->kernels.variant);
+    const char *extends = BNT_HAS(d, extends) ? d->extends : "";
+    if (strcmp(extends, note->extends) != 0) return differs("extends", note->extends, extends, err);
     return BNT_VERDICT_OK;
 }
 
@@ -309,7 +287,7 @@ enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_f
     if (l->deviation) return fp_refused(l->deviation, "loading it", err);
 
     step(how, 0, "its kernels()");
-    v = bnt_vet_kernels(out, d, judge, cpu, err);
+    v = bnt_backend_fill(out, d, how->base, judge, cpu, err);
     if (!fp_intact(&deviation)) return fp_refused(deviation, "its kernels()", err);
     if (v != BNT_VERDICT_OK || how->checked) return v;
     return check_kernels(&out->kernels, how, err);

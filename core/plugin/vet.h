@@ -9,9 +9,9 @@
 
 #include <sys/stat.h>
 
-#include "plugin/backend.h"
 #include "plugin/elfnote.h"
 #include "plugin/selfcheck.h"
+#include "plugin/verdict.h"
 
 struct bnt_plugin_file {
     int fd; /* -1, or open: what was checked is what is hashed */
@@ -25,6 +25,7 @@ enum bnt_verdict bnt_vet_file(struct bnt_plugin_file *f, const char *path, const
 
 struct bnt_vetting {
     const struct bnt_shapes *shapes; /* of the model at hand, or NULL */
+    const struct bnt_backend *base;  /* that the file extends, loaded; NULL when it extends none */
     bool checked;                    /* a trial (trial.h) has made the self-check */
     /* Called before each step, by thread 0 or 1; "" when it has come to its end. May be NULL. */
     void (*step)(void *arg, unsigned thread, const char *what);
@@ -41,9 +42,5 @@ enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_f
 /* For tests that load a plugin again and again: unloads every object and forgets what loading it
  * did. No backend may be in use, in any thread. */
 void bnt_vet_unload_all(void);
-
-/* Common to plugins from files and the judge: descriptor and table into *out; NO_KERNELS, or OK. */
-enum bnt_verdict bnt_vet_kernels(struct bnt_backend *out, const bnt_plugin *plugin,
-                                 const bnt_kernels *judge, const bnt_cpu *cpu, struct bnt_err *err);
 
 #endif

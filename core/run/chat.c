@@ -143,8 +143,7 @@ static int continue_context(const struct bnt_chat *c, const struct bnt_chat_cont
     bool stands = old->count > 0 && same == old->len;
     *keep = stands ? old->count : cut_at_control(c, old, same);
     size_t from = stands ? old->len : *keep ? old->ends[*keep - 1] : 0;
-    int status = bnt_tokenizer_encode_marked(c->tokenizer, r->text + from, r->marks + from,
-                                             r->len - from, stands, &list, err);
+    int status = bnt_template_encode(c->template, c->tokenizer, r, from, stands, &list, err);
     if (status == BNT_OK) status = new_context(out, *keep + list.count, r->len, err);
     if (status == BNT_OK) {
         add_tokens(out, old->ids, old->ends, 0, *keep);
@@ -156,7 +155,11 @@ static int continue_context(const struct bnt_chat *c, const struct bnt_chat_cont
             ++*keep;
         if (*keep == out->count) {
             free_context(out);
-            status = bnt_fail(err, BNT_E_USAGE, "an empty message");
+            status = c->turns[c->n_turns - 1].user_len
+                         ? bnt_fail(err, BNT_E_UNSUPPORTED,
+                                    "the chat template (%s) writes nothing for this message",
+                                    c->template->name)
+                         : bnt_fail(err, BNT_E_USAGE, "an empty message");
         }
     }
     bnt_token_list_free(&list);

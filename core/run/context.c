@@ -35,8 +35,8 @@ static int allocate(struct bnt_context *c, struct bnt_err *err) {
     c->wishes = calloc(n, sizeof *c->wishes);
     c->sorted = calloc(n, sizeof *c->sorted);
     c->wanted = calloc(n, sizeof *c->wanted);
-    c->top_k = calloc(n, sizeof *c->top_k);
-    if (c->exec_spans && c->wishes && c->sorted && c->wanted && c->top_k) return BNT_OK;
+    c->asks = calloc(n, sizeof *c->asks);
+    if (c->exec_spans && c->wishes && c->sorted && c->wanted && c->asks) return BNT_OK;
     return bnt_fail_nomem(err, "the context", n * sizeof *c->wishes);
 }
 
@@ -74,7 +74,7 @@ void bnt_context_close(struct bnt_context *c) {
     free(c->wishes);
     free(c->sorted);
     free(c->wanted);
-    free(c->top_k);
+    free(c->asks);
     free(c->spans);
     free(c->results);
     free(c->kept);
@@ -111,6 +111,11 @@ const struct bnt_top *bnt_context_top(const struct bnt_context *c, size_t span, 
     const struct bnt_result *r = bnt_context_result(c, span, row);
     *count = r ? r->n_top : 0;
     return *count ? r->top : NULL;
+}
+
+const float *bnt_context_named(const struct bnt_context *c, size_t span, size_t row) {
+    const struct bnt_result *r = bnt_context_result(c, span, row);
+    return r ? r->named : NULL;
 }
 
 const float *bnt_context_pooled(const struct bnt_context *c, size_t span) {

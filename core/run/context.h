@@ -27,6 +27,7 @@ struct bnt_result {
     const float *all;    /* as logits, also where only the largest were wanted; or NULL */
     struct bnt_top *top;
     uint32_t n_top;
+    float *named; /* of the ids that the row names; NULL: none */
 };
 
 /* A span while it is fed, and its results. */
@@ -59,7 +60,8 @@ struct bnt_context {
     uint32_t n_exec_spans;
     struct bnt_wish *wishes, *sorted; /* [n_batch]: as rows come; as the executor wants them */
     uint32_t n_wishes;
-    uint32_t *wanted, *top_k; /* [n_batch] */
+    uint32_t *wanted;            /* [n_batch] */
+    struct bnt_search_ask *asks; /* [n_batch] */
 
     /* the last feed */
     struct bnt_feed_span *spans; /* [n_spans], room for span_capacity */

@@ -129,6 +129,12 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
         .plugin_dir = o->plugin_dir, .want = o->backend, .shapes = &shapes};
     struct bnt_engine *e = calloc(1, sizeof *e);
     if (!e) return bnt_fail_nomem(err, "the engine", sizeof *e);
+    pthread_mutex_init(&e->pieces_lock, NULL);
+    e->model_path = strdup(model_path);
+    if (!e->model_path) {
+        status = bnt_fail_nomem(err, "the model's name", strlen(model_path));
+        goto fail;
+    }
     if ((status = bnt_i2s_parse(o->i2s_layout, &is_auto, &stated, err)) != BNT_OK ||
         (status = bnt_gguf_open(&e->gguf, model_path, err)) != BNT_OK)
         goto fail;
@@ -157,9 +163,12 @@ void bnt_engine_close(struct bnt_engine *e) {
     bnt_weights_free(&e->weights);
     bnt_topology_close(e->topology);
     bnt_backends_close(e->backends);
+    bnt_pieces_close(e->pieces);
+    pthread_mutex_destroy(&e->pieces_lock);
     bnt_tokenizer_close(e->tokenizer);
     bnt_model_close(e->model);
     bnt_gguf_close(e->gguf);
+    free(e->model_path);
     free(e);
 }
 
@@ -169,17 +178,6 @@ const struct bnt_engine_info *bnt_engine_info(const struct bnt_engine *engine) {
 
 const struct bnt_tokenizer *bnt_engine_tokenizer(const struct bnt_engine *engine) {
     return engine->tokenizer;
-}
-
-uint64_t bnt_engine_bytes_per_token(const struct bnt_engine *e) {
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < e->model->n_matrices; i++) {
-        if (i == e->model->head && e->head.exact)
-            bytes += e->head.row_bytes * e->head.shape.rows;
-        else if (i != e->model->embedding || i == e->model->head)
-            bytes += e->weights.w[i].bytes;
-    }
-    return bytes;
 }
 
 uint64_t bnt_engine_bytes_per_position(const struct bnt_engine *e) {

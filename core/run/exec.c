@@ -10,6 +10,7 @@
 
 #include "base/checked.h"
 #include "run/ops.h"
+#include "run/range.h"
 #include "run/rows.h"
 
 /* The largest object that any batch of up to n_batch tokens needs, over all quantized inputs. */
@@ -72,13 +73,14 @@ static void carve_all(struct bnt_exec *e, uint64_t acts, struct carver *c) {
     e->part = carve(c, e->part_spans + threads, e->part_floats * sizeof(float));
     e->window_kv = carve(c, threads, 2 * e->window_rows * hp->head_dim * sizeof(float));
     e->calls = carve(c, threads, sizeof *e->calls);
+    e->beyond = carve(c, threads, sizeof *e->beyond);
     e->spans = carve(c, n_batch, sizeof *e->spans);
     e->first_row = carve(c, n_batch, sizeof *e->first_row);
     e->span_of = carve(c, n_batch, sizeof *e->span_of);
     for (unsigned w = 0; w < 2; w++)
         e->first_item[w] = carve(c, n_batch + 1, sizeof *e->first_item[w]);
     e->wanted = carve(c, n_batch, sizeof *e->wanted);
-    e->top_k = carve(c, n_batch, sizeof *e->top_k);
+    e->asks = carve(c, n_batch, sizeof *e->asks);
     e->stamp_before = carve(c, n_batch, sizeof *e->stamp_before);
 }
 
@@ -160,7 +162,8 @@ void bnt_exec_hook(struct bnt_exec *e, const struct bnt_exec_hook *hook) {
 }
 
 int bnt_exec_verdict(const struct bnt_exec *e, struct bnt_err *err) {
-    return e->hook.verdict ? e->hook.verdict(e->hook.arg, err) : BNT_OK;
+    int status = e->hook.verdict ? e->hook.verdict(e->hook.arg, err) : BNT_OK;
+    return status == BNT_OK ? bnt_range_verdict(e, err) : status;
 }
 
 void bnt_exec_on_cancel(struct bnt_exec *e, bool (*cancelled)(void *arg), void *arg) {

@@ -48,14 +48,14 @@ struct bnt_exec_span {
 
 /* No sequence twice. The tokens of all spans, one after the other, are the batch's rows; wanted
  * lists the rows whose final hidden state is wanted. Of the first n_logits of them all logits are
- * computed, of the next n_top the top_k[i] largest; n_logits + n_top <= options.n_logits. All is
- * borrowed while the run lasts. */
+ * computed, of the next n_top what asks[i] says is searched for; n_logits + n_top <=
+ * options.n_logits. All is borrowed while the run lasts. */
 struct bnt_exec_batch {
     const struct bnt_exec_span *spans;
     uint32_t n_spans;
     const uint32_t *wanted;
     uint32_t n_wanted, n_logits, n_top;
-    const uint32_t *top_k;
+    const struct bnt_search_ask *asks;
 };
 
 /* BNT_E_INTERRUPTED when it was cancelled: the caches then hold what they held, and perhaps more
@@ -92,7 +92,8 @@ struct bnt_exec_hook {
 };
 void bnt_exec_hook(struct bnt_exec *e, const struct bnt_exec_hook *hook); /* copied; NULL: none */
 void bnt_exec_slice(struct bnt_exec *e, uint32_t op, unsigned i, unsigned n);
-/* What the hook says of the runs so far: whoever uses their results asks. BNT_OK without a hook. */
+/* What the hook, if there is one, says of the runs so far; and BNT_E_NUMERIC when the last one met
+ * values that attention or a gate would hide (range.h). Whoever uses results asks. */
 int bnt_exec_verdict(const struct bnt_exec *e, struct bnt_err *err);
 
 /* An executor like e (model, team, sizes) on another backend, with weights packed for that. */

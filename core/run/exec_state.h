@@ -1,8 +1,8 @@
 /*
  * exec_state.h - the inside of an executor, for the files that make it up (exec.c, walk.c, ops.c,
- * attend.c) and for those who check it (core/parity).
+ * attend.c, look.c).
  *
- * Nobody else includes it: what an executor promises is in exec.h.
+ * Nobody else includes it: what an executor promises is in exec.h, what checkers see in look.h.
  */
 #ifndef BNT_RUN_EXEC_STATE_H
 #define BNT_RUN_EXEC_STATE_H
@@ -11,10 +11,10 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "plugin/slots.h"
 #include "run/exec.h"
 
-/* How often a thread called each slot, in the order of bnt_kernels, on cache lines of its own. */
-enum { BNT_SLOTS = (sizeof(bnt_kernels) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void *) };
+/* How often a thread called each slot, on cache lines of its own. */
 struct bnt_exec_calls {
     alignas(128) uint64_t n[BNT_SLOTS];
 };
@@ -24,6 +24,14 @@ struct bnt_exec_calls {
     ((offsetof(bnt_kernels, slot) - offsetof(bnt_kernels, ternary_layout)) / sizeof(void (*)(void)))
 #define BNT_COUNT(e, thread, slot, times) ((e)->calls[thread].n[BNT_SLOT_INDEX(slot)] += (times))
 #define BNT_CALL(e, thread, slot, args) (BNT_COUNT(e, thread, slot, 1), (e)->k->slot(args))
+
+/* What a member of the team found out of range in this run (range.h), first of its rows. */
+struct bnt_exec_beyond {
+    alignas(128) bool found;
+    enum bnt_buffer buffer;
+    uint32_t row, op;
+    float value;
+};
 
 /* A follower's cache of a sequence; valid when it has the stamp. */
 struct bnt_exec_shadow {
@@ -61,16 +69,17 @@ struct bnt_exec {
     uint8_t *embed_row; /* [threads][its row_room], for a dense one */
     float *row_scratch; /* [threads][row_scratch_floats]: rows.h */
     uint64_t row_scratch_floats;
-    _Atomic uint32_t *tickets;    /* [n_ops]: the next piece of work of each */
-    struct bnt_exec_calls *calls; /* [threads] */
-    struct bnt_exec_span *spans;  /* [n_batch]: the run's */
-    uint32_t *first_row;          /* [n_batch]: of each span */
-    uint32_t *span_of;            /* [n_batch]: of each row */
-    uint32_t *first_item[2];      /* [n_batch + 1]: of each span, in attention; and over a window */
-    uint32_t *wanted;             /* [n_batch]: rows */
-    uint32_t *top_k;              /* [n_logits] */
-    uint64_t *stamp_before;       /* [n_batch]: of each span's cache, before this run */
-    struct bnt_search *search;    /* NULL without a copy of the head */
+    _Atomic uint32_t *tickets;      /* [n_ops]: the next piece of work of each */
+    struct bnt_exec_calls *calls;   /* [threads] */
+    struct bnt_exec_beyond *beyond; /* [threads] */
+    struct bnt_exec_span *spans;    /* [n_batch]: the run's */
+    uint32_t *first_row;            /* [n_batch]: of each span */
+    uint32_t *span_of;              /* [n_batch]: of each row */
+    uint32_t *first_item[2];     /* [n_batch + 1]: of each span, in attention; and over a window */
+    uint32_t *wanted;            /* [n_batch]: rows */
+    struct bnt_search_ask *asks; /* [n_logits] */
+    uint64_t *stamp_before;      /* [n_batch]: of each span's cache, before this run */
+    struct bnt_search *search;   /* NULL without a copy of the head */
 
     /* the run in progress */
     uint32_t n_spans, n; /* n: rows of all spans */

@@ -14,7 +14,8 @@
 
 /* ---- what is asked --------------------------------------------------------------------------- */
 
-static int check_rows(const struct bnt_span *span, size_t s, struct bnt_err *err) {
+static int check_rows(const struct bnt_span *span, size_t s, uint32_t n_vocab,
+                      struct bnt_err *err) {
     for (size_t r = 0; r < span->n_rows; r++) {
         const struct bnt_row *row = &span->rows[r];
         if (row->token >= span->count || (r && row->token <= span->rows[r - 1].token))
@@ -29,6 +30,14 @@ static int check_rows(const struct bnt_span *span, size_t s, struct bnt_err *err
             return bnt_fail(err, BNT_E_USAGE,
                             "the %" PRIu32 " largest logits; at most %d can be asked for", row->k,
                             BNT_HEAD_MOST);
+        uint32_t named = row->want & BNT_ROW_TOP ? row->n_ids : 0;
+        for (uint32_t i = 0; i < named; i++)
+            if (row->ids[i] < 0 || (uint32_t)row->ids[i] >= n_vocab ||
+                (i && row->ids[i] <= row->ids[i - 1]))
+                return bnt_fail(err, BNT_E_USAGE,
+                                "span %zu, row %zu: it names token %" PRId32
+                                "; named ids rise, and are of the vocabulary",
+                                s, r, row->ids[i]);
     }
     if (span->pool > BNT_POOL_LAST)
         return bnt_fail(err, BNT_E_USAGE, "span %zu: nothing is known of pooling %" PRIu32, s,
@@ -64,7 +73,7 @@ static int check_span(const struct bnt_context *c, const struct bnt_span *span, 
         return bnt_fail(err, BNT_E_USAGE, "span %zu has no sequence of this context", s);
     if (span->count == 0) return bnt_fail(err, BNT_E_USAGE, "span %zu has no token", s);
     int status = bnt_sequence_check(span->sequence, span->ids, span->count, err);
-    return status == BNT_OK ? check_rows(span, s, err) : status;
+    return status == BNT_OK ? check_rows(span, s, c->engine->info.n_vocab, err) : status;
 }
 
 static int check_once(const struct bnt_span *spans, size_t n, struct bnt_err *err) {
@@ -107,6 +116,8 @@ static size_t place(struct bnt_context *c, const struct bnt_span *spans, uint8_t
                 result->hidden = carve(base, &at, n_embd * sizeof(float));
             if (row->want & BNT_ROW_TOP)
                 result->top = carve(base, &at, row->k * sizeof *result->top);
+            if (row->want & BNT_ROW_TOP && row->n_ids)
+                result->named = carve(base, &at, row->n_ids * sizeof *result->named);
             if (row->want & BNT_ROW_LOGITS)
                 result->kept_logits = carve(base, &at, n_vocab * sizeof(float));
         }
@@ -202,7 +213,7 @@ static int run(struct bnt_context *c, struct bnt_err *err) {
                                    .n_spans = c->n_exec_spans,
                                    .wanted = c->wanted,
                                    .n_wanted = c->n_wishes,
-                                   .top_k = c->top_k};
+                                   .asks = c->asks};
     uint32_t n = 0;
     for (unsigned kind = BNT_WISH_LOGITS; kind <= BNT_WISH_HIDDEN; kind++) {
         for (uint32_t w = 0; w < c->n_wishes; w++) {
@@ -210,7 +221,11 @@ static int run(struct bnt_context *c, struct bnt_err *err) {
             c->wanted[n] = c->wishes[w].row;
             c->sorted[n++] = c->wishes[w];
             if (kind == BNT_WISH_LOGITS) batch.n_logits++;
-            if (kind == BNT_WISH_TOP) c->top_k[batch.n_top++] = c->wishes[w].ask->k;
+            if (kind == BNT_WISH_TOP) {
+                const struct bnt_row *ask = c->wishes[w].ask;
+                c->asks[batch.n_top++] = (struct bnt_search_ask){
+                    ask->k, ask->n_ids, ask->ids, c->wishes[w].result->named, ask->allowed};
+            }
         }
     }
     int status = bnt_exec_run(c->exec, &batch, err);
@@ -251,11 +266,17 @@ static void pool(struct bnt_context *c, const struct bnt_wish *w, const struct b
     }
 }
 
-/* The k largest of full logits, in order: what a search would have found. */
-static void rank(struct bnt_result *r, const float *logits, uint32_t n_vocab, uint32_t k) {
+/* What a search would have found, from full logits. */
+static void rank(struct bnt_result *r, const float *logits, uint32_t n_vocab,
+                 const struct bnt_row *ask) {
+    uint32_t at = 0;
     r->n_top = 0;
-    for (uint32_t i = 0; i < n_vocab; i++)
-        bnt_keep_best(r->top, &r->n_top, k, (struct bnt_top){logits[i], (int32_t)i});
+    for (uint32_t i = 0; i < n_vocab; i++) {
+        if (at < ask->n_ids && (uint32_t)ask->ids[at] == i)
+            r->named[at++] = logits[i];
+        else if (!ask->allowed || (ask->allowed[i / 64] >> i % 64 & 1))
+            bnt_keep_best(r->top, &r->n_top, ask->k, (struct bnt_top){logits[i], (int32_t)i});
+    }
     bnt_sort_best(r->top, r->n_top);
 }
 
@@ -268,7 +289,7 @@ static int collect_logits(struct bnt_context *c, const struct bnt_span *spans, u
     const float *logits = bnt_exec_logits(c->exec) + (size_t)i * n_vocab;
     int status = check_finite(logits, n_vocab, "logit", c, w, spans, err);
     if (status != BNT_OK) return status;
-    if (w->ask->want & BNT_ROW_TOP) rank(r, logits, n_vocab, w->ask->k);
+    if (w->ask->want & BNT_ROW_TOP) rank(r, logits, n_vocab, w->ask);
     if (last_run) r->all = logits; /* the buffer stays as it is until the next feed */
     if (w->ask->want & BNT_ROW_LOGITS) {
         if (!last_run) memcpy(r->kept_logits, logits, n_vocab * sizeof *logits);

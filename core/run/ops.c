@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "run/range.h"
 #include "run/rows.h"
 
 static float *row_of(const struct bnt_exec *e, enum bnt_buffer b, uint64_t row, uint32_t width) {
@@ -94,11 +95,14 @@ static void rope(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64
                        .cos = e->cos[op->set],
                        .sin = e->sin[op->set]};
     BNT_CALL(e, i, rope, &a);
+    if (op->out == BNT_BUF_Q) bnt_range_look(e, op, i, op->out, op->width, lo, hi);
 }
 
 /* Each span's tokens into its own cache. */
 static void kv_store(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64_t lo,
                      uint64_t hi) {
+    bnt_range_look(e, op, i, op->in, op->in_width, lo, hi);
+    bnt_range_look(e, op, i, op->in2, op->in_width, lo, hi);
     while (lo < hi) {
         const struct bnt_exec_span *span = bnt_exec_span_of(e, (uint32_t)lo);
         uint64_t first = e->first_row[e->span_of[lo]], end = first + span->n;
@@ -125,6 +129,7 @@ static void gate(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uint64
                        .u = e->buffer[op->in2],
                        .y = e->buffer[op->out],
                        .kind = e->m->hp.gate};
+    if (a.kind == BNT_GATE_RELU2) bnt_range_look(e, op, i, op->in, op->in_width, lo, hi);
     if (a.kind == BNT_GATE_GELU)
         BNT_CALL(e, i, gate_gelu, &a);
     else
@@ -207,7 +212,10 @@ void bnt_op_do_rows(struct bnt_exec *e, const struct bnt_op *op, unsigned i, uin
 
 void bnt_op_search(struct bnt_exec *e, const struct bnt_op *op, unsigned i, unsigned n) {
     uint64_t exact = bnt_search_run(e->search, row_of(e, op->in, e->n_logits, op->in_width),
-                                    e->n_top, e->top_k, e->pool, i, n);
-    BNT_COUNT(e, i, i8_gemv, 1);
+                                    e->n_top, e->asks, e->pool, i, n);
+    if (bnt_search_coded(e->search))
+        BNT_COUNT(e, i, code_gemv, 1);
+    else
+        BNT_COUNT(e, i, i8_gemv, 1);
     BNT_COUNT(e, i, dense_gemm, exact);
 }

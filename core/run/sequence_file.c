@@ -11,6 +11,7 @@
  * computed again from the positions before it and must come out as the file has it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,8 +155,11 @@ static void put_row(struct stream *s, const struct row *r) {
 
 static void get_row(struct stream *s, struct row *r) {
     get(s, r->halves, 4 * (size_t)r->width);
-    for (uint32_t i = 0; i < 2 * r->width; i++)
-        r->k[i] = bnt_f16_to_f32((uint16_t)load(r->halves + 2 * i, 2));
+    for (uint32_t i = 0; i < 2 * r->width; i++) {
+        uint16_t half = (uint16_t)load(r->halves + 2 * i, 2);
+        s->failed |= (half & 0x7c00) == 0x7c00; /* no run stores what is not finite (range.h) */
+        r->k[i] = bnt_f16_to_f32(half);
+    }
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -164,10 +168,18 @@ static int failed(struct bnt_err *err, const char *path, const char *why) {
     return bnt_fail(err, BNT_E_IO, "'%s': %s", path, why);
 }
 
+/* What may be a FIFO is opened without waiting for its other end. NULL: errno says why. */
+static FILE *open_to_read(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
+    if (fd >= 0 && !f) close(fd);
+    return f;
+}
+
 /* A new file, or one that takes the place of another of its kind: nothing else is overwritten. */
 static int may_write(const char *path, struct bnt_err *err) {
     char begins[sizeof magic];
-    FILE *f = fopen(path, "rbe");
+    FILE *f = open_to_read(path);
     if (!f) return errno == ENOENT ? BNT_OK : failed(err, path, strerror(errno));
     size_t n = fread(begins, 1, sizeof begins, f);
     struct stat st;
@@ -331,7 +343,7 @@ static int read_sequence(struct bnt_sequence *q, struct stream *s, uint64_t toke
 
 int bnt_sequence_load(struct bnt_sequence **out, struct bnt_context *c, const char *path,
                       struct bnt_err *err) {
-    struct stream s = {.file = fopen(path, "rbe")};
+    struct stream s = {.file = open_to_read(path)};
     struct bnt_sequence *q = NULL;
     struct header h = {0};
     struct stat st;

@@ -145,6 +145,11 @@ int bnt_session_feed_top(struct bnt_session *s, const int32_t *ids, size_t count
     return feed_last(s, ids, count, BNT_ROW_TOP, k, err);
 }
 
+int bnt_session_feed_span(struct bnt_session *s, const struct bnt_span *span, struct bnt_err *err) {
+    forget_results(s);
+    return bnt_context_feed(s->context, span, 1, err);
+}
+
 const struct bnt_top *bnt_session_top(const struct bnt_session *s, uint32_t *count) {
     *count = s->n_top;
     return s->n_top ? s->top : NULL;
@@ -186,6 +191,17 @@ struct bnt_sequence *bnt_session_sequence(struct bnt_session *s) {
     return s->sequence;
 }
 
-uint64_t bnt_session_calls(const struct bnt_session *s, size_t slot) {
-    return bnt_exec_calls(s->context->exec, slot);
+uint64_t bnt_session_bytes_per_token(const struct bnt_session *s) {
+    const struct bnt_engine *e = s->context->engine;
+    const struct bnt_search *search = bnt_exec_search(s->context->exec);
+    struct bnt_search_cost cost = {0};
+    uint64_t bytes = 0;
+    if (search) bnt_search_cost(search, &cost);
+    for (uint32_t i = 0; i < e->model->n_matrices; i++) {
+        if (i == e->model->head && cost.vectors)
+            bytes += cost.bytes / cost.vectors;
+        else if (i != e->model->embedding || i == e->model->head)
+            bytes += e->weights.w[i].bytes;
+    }
+    return bytes;
 }

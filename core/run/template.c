@@ -1,9 +1,11 @@
 /* template.c - see template.h. */
 #include "run/template.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/sha256.h"
 #include "named.h"
@@ -48,20 +50,58 @@ static char *without_trim(const char *text) {
     return copy;
 }
 
-/* ---- what it needs -------------------------------------------------------------------------- */
+/* ---- its marks ------------------------------------------------------------------------------ */
 
-/* NULL: the text is a control token. */
-static const char *why_no_control(const struct bnt_tokenizer *t, const char *text) {
+static const struct bnt_message talks[][3] = {
+    {{BNT_ROLE_USER, "Hello", 5, 0},
+     {BNT_ROLE_ASSISTANT, "Yes?", 4, 0},
+     {BNT_ROLE_USER, "Bye", 3, 0}},
+    {{BNT_ROLE_SYSTEM, "Be", 2, 0},
+     {BNT_ROLE_USER, "Hello", 5, 0},
+     {BNT_ROLE_ASSISTANT, "Yes?", 4, 0}},
+    {{BNT_ROLE_USER, "Hello", 5, 0},
+     {BNT_ROLE_ASSISTANT, "Yes?", 4, 0},
+     {BNT_ROLE_TOOL, "It", 2, 0}},
+};
+enum { TALKS = sizeof talks / sizeof talks[0] };
+
+/* Those of the marks it writes that the vocabulary calls USER_DEFINED: what stands in its source,
+ * and what comes out when each role has its turn ('<|' + role + '|>'), as far as it knows the role.
+ */
+static int reserve_marks(struct bnt_template *tm, const struct bnt_tokenizer *t,
+                         struct bnt_err *err) {
+    const char *text = NULL;
+    size_t len;
+    int status = bnt_reserved_open(&tm->reserved, t, err);
+    for (size_t i = 0; status == BNT_OK && bnt_jinja_literal(tm->program, i, &text, &len); i++)
+        status = bnt_reserved_add(tm->reserved, text, NULL, len, err);
+    for (size_t i = 0; i < TALKS && status == BNT_OK; i++) {
+        struct bnt_rendering r = {0};
+        struct bnt_err why = {0};
+        int rendered = bnt_template_render(tm, talks[i], 3, 0, &r, &why);
+        if (rendered == BNT_OK)
+            status = bnt_reserved_add(tm->reserved, r.text, r.marks, r.len, err);
+        else if (rendered == BNT_E_NOMEM) /* not the template's word */
+            status = bnt_fail(err, rendered, "%s", why.text);
+        bnt_rendering_free(&r);
+    }
+    return status == BNT_OK ? bnt_reserved_seal(tm->reserved, err) : status;
+}
+
+/* NULL: no message can hold the text as one token. */
+static const char *why_no_mark(const struct bnt_template *tm, const struct bnt_tokenizer *t,
+                               const char *text) {
     int32_t id = bnt_tokenizer_find(t, text);
     if (id >= 0 && bnt_tokenizer_type(t, id) == BNT_TOKEN_CONTROL) return NULL;
+    if (bnt_reserved_has(tm->reserved, id)) return NULL;
     return id < 0 ? "the vocabulary does not have" : "is ordinary text in this vocabulary";
 }
 
 /* What marks the turns of a named template must be out of reach of plain text. */
-static int check_needs(const struct bnt_named_template *named, const struct bnt_tokenizer *t,
-                       struct bnt_err *err) {
+static int check_needs(const struct bnt_template *tm, const struct bnt_named_template *named,
+                       const struct bnt_tokenizer *t, struct bnt_err *err) {
     for (unsigned i = 0; i < 4 && named->needs[i]; i++) {
-        const char *why = why_no_control(t, named->needs[i]);
+        const char *why = why_no_mark(tm, t, named->needs[i]);
         if (why)
             return bnt_fail(err, BNT_E_UNSUPPORTED,
                             "chat template '%s' needs the control token '%s', which %s",
@@ -70,34 +110,93 @@ static int check_needs(const struct bnt_named_template *named, const struct bnt_
     return BNT_OK;
 }
 
+/* How long text[0, n) is as a mark, or 0: <|this|>, and <this> or [this] where that is a token. */
+static size_t mark_at(const struct bnt_tokenizer *t, const char *text, size_t n) {
+    enum { LONGEST = 48 };
+    const char close = n && *text == '[' ? ']' : '>';
+    char mark[LONGEST + 1];
+    size_t end = 1;
+    if (n < 4 || (*text != '<' && *text != '[')) return 0;
+    while (end < n && end < LONGEST && !strchr(" \n<>[]", text[end])) end++;
+    if (end == n || end == LONGEST || text[end] != close) return 0;
+    end++;
+    memcpy(mark, text, end);
+    mark[end] = '\0';
+    if (close == '>' && end > 4 && mark[1] == '|' && mark[end - 2] == '|') return end;
+    return end > 4 && bnt_tokenizer_find(t, mark) >= 0 ? end : 0;
+}
+
 /* The model was trained on the file's template as it is; but a mark that is ordinary text, any
- * message can imitate, and that is told. Marks are what looks like <|this|>. */
+ * message can imitate, and that is told. */
 static void remark_marks(struct bnt_template *tm, const struct bnt_tokenizer *t,
                          const struct bnt_rendering *r) {
-    for (size_t at = 0; at + 4 < r->len && !tm->remark[0]; at++) {
-        char mark[48];
-        size_t n = 2;
-        if (r->marks[at] || memcmp(r->text + at, "<|", 2) != 0) continue;
-        while (at + n < r->len && n < sizeof mark - 2 && !strchr(" \n<>|", r->text[at + n])) n++;
-        if (n == 2 || at + n + 2 > r->len || memcmp(r->text + at + n, "|>", 2) != 0) continue;
-        memcpy(mark, r->text + at, n + 2);
-        mark[n + 2] = '\0';
-        const char *why = why_no_control(t, mark);
-        char shown[64];
+    for (size_t at = 0, n; at < r->len && !tm->remark[0]; at++) {
+        char mark[64], shown[64];
+        if (r->marks[at] || !(n = mark_at(t, r->text + at, r->len - at))) continue;
+        memcpy(mark, r->text + at, n);
+        mark[n] = '\0';
+        const char *why = why_no_mark(tm, t, mark);
         if (why)
             snprintf(tm->remark, sizeof tm->remark,
                      "the chat template writes '%s', which %s: a message can imitate it",
-                     bnt_printable(shown, sizeof shown, mark, n + 2), why);
+                     bnt_printable(shown, sizeof shown, mark, n), why);
     }
 }
 
+/* Nothing puts a BOS before a rendering; but a template may write two (bos_token, and its text). */
+static void remark_bos(struct bnt_template *tm, const struct bnt_rendering *r) {
+    const size_t n = strlen(tm->bos);
+    char shown[64];
+    if (n && r->len >= 2 * n && memcmp(r->text, tm->bos, n) == 0 &&
+        memcmp(r->text + n, tm->bos, n) == 0)
+        snprintf(tm->remark, sizeof tm->remark,
+                 "the chat template begins a conversation with two BOS ('%s'), which models are "
+                 "not used to",
+                 bnt_printable(shown, sizeof shown, tm->bos, n));
+}
+
+/* Whether the text of a message stands in the rendering; its letters may be others. */
+static bool is_said(const struct bnt_rendering *r, const struct bnt_message *m) {
+    for (size_t at = 0; at + m->len <= r->len; at++)
+        if (r->marks[at] && strncasecmp(r->text + at, m->text, m->len) == 0) return true;
+    return false;
+}
+
+/* What has no place for messages is no chat template: mostly the name of one, or nothing. A
+ * template may leave out old turns; it is told where it leaves out what was asked last. */
+static int check_says(struct bnt_template *tm, const char *text, size_t len,
+                      const struct bnt_rendering *r, struct bnt_err *err) {
+    char name[32];
+    bool any = false;
+    for (size_t i = 0; i < 3; i++) any = any || is_said(r, &talks[0][i]);
+    if (any) {
+        if (!is_said(r, &talks[0][2]))
+            snprintf(tm->remark, sizeof tm->remark,
+                     "the chat template (%s) leaves out a conversation's last message", tm->name);
+        return BNT_OK;
+    }
+    while (len && strchr(" \n\r\t", text[len - 1])) len--;
+    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : 0), text);
+    if (!len) return bnt_fail(err, BNT_E_UNSUPPORTED, "the chat template (%s) is empty", tm->name);
+    if (bnt_named_template(name))
+        return bnt_fail(
+            err, BNT_E_UNSUPPORTED,
+            "the chat template (%s) is only a name: --chat-template=%s uses the one that "
+            "is called so",
+            tm->name, name);
+    return bnt_fail(err, BNT_E_UNSUPPORTED,
+                    "the chat template (%s) leaves out what messages say: it is no template for "
+                    "conversations",
+                    tm->name);
+}
+
 /* A template that cannot render two turns is of no use, and better said at once. */
-static int try_out(struct bnt_template *tm, const struct bnt_tokenizer *t, struct bnt_err *err) {
-    static const struct bnt_message talk[] = {{BNT_ROLE_USER, "Hello", 5, 0},
-                                              {BNT_ROLE_ASSISTANT, "Yes?", 4, 0},
-                                              {BNT_ROLE_USER, "Bye", 3, 0}};
+static int try_out(struct bnt_template *tm, const struct bnt_tokenizer *t, const char *text,
+                   size_t len, struct bnt_err *err) {
     struct bnt_rendering r = {0};
-    int status = bnt_template_render(tm, talk, 3, 0, &r, err);
+    int status = bnt_template_render(tm, talks[0], 3, 0, &r, err);
+    if (status == BNT_OK) status = check_says(tm, text, len, &r, err);
+    if (status == BNT_OK) remark_bos(tm, &r);
     if (status == BNT_OK) remark_marks(tm, t, &r);
     bnt_rendering_free(&r);
     return status;
@@ -105,7 +204,8 @@ static int try_out(struct bnt_template *tm, const struct bnt_tokenizer *t, struc
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-static int parse(struct bnt_template *tm, const char *text, size_t len, struct bnt_err *err) {
+static int parse(struct bnt_template *tm, const struct bnt_tokenizer *t, const char *text,
+                 size_t len, struct bnt_err *err) {
     struct bnt_err why = {0};
     struct bnt_sha256 hash;
     bnt_sha256_begin(&hash);
@@ -116,7 +216,7 @@ static int parse(struct bnt_template *tm, const char *text, size_t len, struct b
     if (status != BNT_OK)
         return bnt_fail(err, status, "the chat template (%s): %s", tm->name, why.text);
     tm->splits = bnt_jinja_mentions(tm->program, "reasoning_content");
-    return BNT_OK;
+    return reserve_marks(tm, t, err);
 }
 
 static int open_named(struct bnt_template *tm, const struct bnt_tokenizer *t,
@@ -132,11 +232,9 @@ static int open_named(struct bnt_template *tm, const struct bnt_tokenizer *t,
         free(own);
         return bnt_fail_nomem(err, "a chat template", 1);
     }
-    int status = check_needs(named, t, err);
-    if (status == BNT_OK)
-        status = parse(tm, own ? own : named->text, strlen(own ? own : named->text), err);
+    int status = parse(tm, t, own ? own : named->text, strlen(own ? own : named->text), err);
     free(own);
-    return status;
+    return status == BNT_OK ? check_needs(tm, named, t, err) : status;
 }
 
 static int open_any(struct bnt_template *tm, const struct bnt_gguf *g,
@@ -161,8 +259,8 @@ static int open_any(struct bnt_template *tm, const struct bnt_gguf *g,
     if (named) return open_named(tm, t, named, choice, err);
     if (!(tm->bos = piece_text(t, bnt_tokenizer_info(t)->bos)))
         return bnt_fail_nomem(err, "a chat template", 1);
-    status = parse(tm, text, len, err);
-    return status == BNT_OK ? try_out(tm, t, err) : status;
+    status = parse(tm, t, text, len, err);
+    return status == BNT_OK ? try_out(tm, t, text, len, err) : status;
 }
 
 int bnt_template_open(struct bnt_template *out, const struct bnt_gguf *g,
@@ -176,6 +274,7 @@ int bnt_template_open(struct bnt_template *out, const struct bnt_gguf *g,
 
 void bnt_template_close(struct bnt_template *tm) {
     bnt_jinja_close(tm->program);
+    bnt_reserved_close(tm->reserved);
     free(tm->bos);
     free(tm->eos);
     *tm = (struct bnt_template){0};
@@ -212,29 +311,44 @@ static bool put_split(struct bnt_jinja_run *run, struct jv *dict, const struct b
            put_text(run, dict, "content", at, (size_t)(end - at), 0);
 }
 
+static bool put_members(struct bnt_jinja_run *run, struct jv *dict, const json_t *members) {
+    const char *name;
+    json_t *v;
+    json_object_foreach((json_t *)members, name, v) {
+        struct jv value;
+        if (!jv_from_json(run, v, &value) || !jv_dict_put(run, dict->as.dict, name, &value))
+            return false;
+    }
+    return true;
+}
+
 static bool put_message(struct bnt_jinja_run *run, bool splits, const struct bnt_message *m,
-                        struct jv *list) {
-    static const char *const roles[] = {"system", "user", "assistant"};
+                        const json_t *members, struct jv *list) {
+    static const char *const roles[] = {"system", "user", "assistant", "tool"};
     struct jv dict, role = jv_text(roles[m->role]);
     return jv_dict_new(run, JV_DICT, &dict) && jv_dict_put(run, dict.as.dict, "role", &role) &&
            (splits && m->role == BNT_ROLE_ASSISTANT
                 ? put_split(run, &dict, m)
                 : put_text(run, &dict, "content", m->text, m->len, m->own)) &&
-           jv_list_add(run, list->as.list, &dict);
+           put_members(run, &dict, members) && jv_list_add(run, list->as.list, &dict);
 }
 
 static bool put_values(struct bnt_jinja_run *run, const struct bnt_template *tm,
-                       const struct bnt_message *messages, size_t n) {
-    struct jv list;
+                       const struct bnt_message *messages, size_t n,
+                       const struct bnt_template_tools *with) {
+    struct jv list, tools = jv_none();
     if (!jv_list_new(run, LIST_PLAIN, n, &list)) return false;
     for (size_t i = 0; i < n; i++)
-        if (!put_message(run, tm->splits, &messages[i], &list)) return false;
+        if (!put_message(run, tm->splits, &messages[i], with->members ? with->members[i] : NULL,
+                         &list))
+            return false;
+    if (with->list && !jv_from_json(run, with->list, &tools)) return false;
     const struct {
         const char *name;
         struct jv value;
     } all[] = {
         {"messages", list},
-        {"tools", jv_none()},
+        {"tools", tools},
         {"documents", jv_none()},
         {"add_generation_prompt", jv_bool(n == 0 || messages[n - 1].role != BNT_ROLE_ASSISTANT)},
         {"bos_token", jv_text(tm->bos)},
@@ -262,8 +376,19 @@ static int keep(const struct bnt_marked *text, bool used_time, struct bnt_render
     return BNT_OK;
 }
 
+bool bnt_template_takes_tools(const struct bnt_template *tm) {
+    return bnt_jinja_mentions(tm->program, "tools");
+}
+
 int bnt_template_render(const struct bnt_template *tm, const struct bnt_message *messages, size_t n,
                         int64_t time, struct bnt_rendering *out, struct bnt_err *err) {
+    const struct bnt_template_tools none = {NULL, NULL};
+    return bnt_template_render_tools(tm, messages, n, &none, time, out, err);
+}
+
+int bnt_template_render_tools(const struct bnt_template *tm, const struct bnt_message *messages,
+                              size_t n, const struct bnt_template_tools *tools, int64_t time,
+                              struct bnt_rendering *out, struct bnt_err *err) {
     struct bnt_jinja_run *run;
     struct bnt_marked text = {0};
     struct bnt_err why = {0};
@@ -271,7 +396,7 @@ int bnt_template_render(const struct bnt_template *tm, const struct bnt_message 
     int status = bnt_jinja_begin(&run, tm->program, NULL, err);
     if (status != BNT_OK) return status;
     bnt_jinja_set_time(run, time);
-    if (!put_values(run, tm, messages, n))
+    if (!put_values(run, tm, messages, n, tools))
         status = bnt_fail(&why, BNT_E_LIMIT, "the conversation is too long for it");
     if (status == BNT_OK) status = bnt_jinja_render(run, &text, &why);
     if (status != BNT_OK)
@@ -280,6 +405,13 @@ int bnt_template_render(const struct bnt_template *tm, const struct bnt_message 
         status = keep(&text, bnt_jinja_used_time(run), out, err);
     bnt_jinja_end(run);
     return status;
+}
+
+int bnt_template_encode(const struct bnt_template *tm, const struct bnt_tokenizer *t,
+                        const struct bnt_rendering *r, size_t from, bool continues,
+                        struct bnt_token_list *list, struct bnt_err *err) {
+    return bnt_tokenizer_encode_marked(t, tm->reserved, r->text + from, r->marks + from,
+                                       r->len - from, continues, list, err);
 }
 
 void bnt_rendering_free(struct bnt_rendering *r) {

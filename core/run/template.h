@@ -6,7 +6,7 @@
  * tokens.
  *
  * Promise: what a user, a system text or an answer says is marked, and what is marked never becomes
- * a control token (bnt_tokenizer_encode_marked).
+ * a control token, nor a USER_DEFINED one that the template itself writes (bnt_template_encode).
  */
 #ifndef BNT_RUN_TEMPLATE_H
 #define BNT_RUN_TEMPLATE_H
@@ -22,7 +22,8 @@ struct bnt_template { /* closed by bnt_template_close; zero-initialised is close
     char remark[300];   /* one sentence that the user should know, or "" */
     char sha256[65];    /* of its text */
     char *bos, *eos;    /* what it is given as bos_token and eos_token */
-    bool splits;        /* it asks for the reasoning of an answer by itself */
+    struct bnt_reserved *reserved; /* the USER_DEFINED marks that it writes */
+    bool splits;                   /* it asks for the reasoning of an answer by itself */
 };
 
 /* Which one: all NULL means the file's own, or `instruct` where it has none. */
@@ -42,7 +43,7 @@ int bnt_template_open(struct bnt_template *out, const struct bnt_gguf *g,
                       struct bnt_err *err);
 void bnt_template_close(struct bnt_template *tm);
 
-enum bnt_role { BNT_ROLE_SYSTEM, BNT_ROLE_USER, BNT_ROLE_ASSISTANT };
+enum bnt_role { BNT_ROLE_SYSTEM, BNT_ROLE_USER, BNT_ROLE_ASSISTANT, BNT_ROLE_TOOL };
 
 struct bnt_message {
     enum bnt_role role;
@@ -58,10 +59,29 @@ struct bnt_rendering { /* freed by bnt_rendering_free */
     bool used_time; /* it asked for the date */
 };
 
+/* What a conversation with tools has besides, as JSON (jansson.h). */
+struct json_t;
+struct bnt_template_tools {
+    const struct json_t *list; /* the template's variable `tools`, or NULL */
+    /* [n]: members that a message has besides its role and content (tool_calls, tool_call_id), or
+     * NULL. */
+    struct json_t *const *members;
+};
+/* It asks for them. */
+bool bnt_template_takes_tools(const struct bnt_template *tm);
+
 /* With a generation prompt unless an answer is last. `time`: seconds since 1970, what strftime_now
  * says. */
 int bnt_template_render(const struct bnt_template *tm, const struct bnt_message *messages, size_t n,
                         int64_t time, struct bnt_rendering *out, struct bnt_err *err);
+int bnt_template_render_tools(const struct bnt_template *tm, const struct bnt_message *messages,
+                              size_t n, const struct bnt_template_tools *tools, int64_t time,
+                              struct bnt_rendering *out, struct bnt_err *err);
+/* The tokens of a rendering from byte `from` on, appended to *list; `continues`: they go on from
+ * those of what is before it. */
+int bnt_template_encode(const struct bnt_template *tm, const struct bnt_tokenizer *t,
+                        const struct bnt_rendering *r, size_t from, bool continues,
+                        struct bnt_token_list *list, struct bnt_err *err);
 void bnt_rendering_free(struct bnt_rendering *r);
 /* How many bytes at the end of a rendering open an answer's thinking: from "<think>" on, or 0. */
 size_t bnt_rendering_thinking(const struct bnt_rendering *r);

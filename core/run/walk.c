@@ -140,6 +140,7 @@ static void prepare(struct bnt_exec *e) {
         row += span->n;
     }
     e->n = row;
+    memset(e->beyond, 0, bnt_pool_threads(e->pool) * sizeof *e->beyond);
     e->head_from = 0;
     atomic_store_explicit(&e->stop_at, UINT32_MAX, memory_order_relaxed);
     for (uint32_t k = 0; k < e->plan.n_ops; k++)
@@ -154,7 +155,7 @@ int bnt_exec_run(struct bnt_exec *e, const struct bnt_exec_batch *batch, struct 
     e->n_top = batch->n_top;
     memcpy(e->spans, batch->spans, batch->n_spans * sizeof *e->spans);
     if (batch->n_wanted) memmove(e->wanted, batch->wanted, batch->n_wanted * sizeof *e->wanted);
-    if (batch->n_top) memcpy(e->top_k, batch->top_k, batch->n_top * sizeof *e->top_k);
+    if (batch->n_top) memcpy(e->asks, batch->asks, batch->n_top * sizeof *e->asks);
     for (uint32_t s = 0; s < e->n_spans; s++) {
         e->stamp_before[s] = e->spans[s].kv->stamp;
         bnt_kv_changes(e->spans[s].kv);
@@ -231,7 +232,7 @@ int bnt_exec_follow(struct bnt_exec *e, const struct bnt_exec *from, struct bnt_
     e->n_logits = from->n_logits;
     e->n_top = from->n_top;
     memcpy(e->wanted, from->wanted, from->n_wanted * sizeof *e->wanted);
-    memcpy(e->top_k, from->top_k, from->n_top * sizeof *e->top_k);
+    memcpy(e->asks, from->asks, from->n_top * sizeof *e->asks);
     prepare(e);
     return BNT_OK;
 }

@@ -49,24 +49,35 @@ int bnt_loading_verdict(struct bnt_loading *l, struct bnt_err *err) {
 struct scan_job {
     struct bnt_model *m;
     struct bnt_loading *loading;
-    struct bnt_ternary_scan *found;  /* [threads][n_matrices] */
-    struct bnt_i2s_evidence *layers; /* [n_layer] */
-    int *statuses;                   /* [threads] */
+    struct bnt_ternary_scan *found; /* [threads][n_matrices] */
+    struct bnt_i2s_layer *layers;   /* [n_layer] */
+    int *statuses;                  /* [threads] */
     struct bnt_share share;
 };
+
+static void give_back(const struct bnt_model *m, const struct bnt_layer *l) {
+    const uint32_t all[] = {l->wq, l->wk, l->wv, l->wo, l->gate, l->up, l->down};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        bnt_gguf_release(m->gguf, m->matrices[all[i]].data, m->matrices[all[i]].bytes);
+}
 
 static void scan_slice(void *arg, unsigned i, unsigned n) {
     struct scan_job *job = arg;
     struct bnt_share_rows at = {0};
     while (!bnt_loading_stopped(job->loading) && bnt_share_next(&job->share, i, n, &at)) {
         if (at.item == job->m->n_matrices) {
-            for (uint64_t k = at.lo; k < at.hi && job->statuses[i] == BNT_OK; k++)
+            for (uint64_t k = at.lo; k < at.hi && job->statuses[i] == BNT_OK; k++) {
                 job->statuses[i] = bnt_i2s_look(job->m, (uint32_t)k, &job->layers[k], NULL);
+                if (job->loading->frugal) give_back(job->m, &job->m->layers[k]);
+            }
             continue;
         }
         const struct bnt_matrix *mat = &job->m->matrices[at.item];
         bnt_ternary_scan_rows(&mat->src, at.lo, at.hi,
                               &job->found[(size_t)i * job->m->n_matrices + at.item]);
+        if (job->loading->frugal)
+            bnt_gguf_release(job->m->gguf, mat->data + row_bytes(mat, at.lo),
+                             row_bytes(mat, at.hi - at.lo));
         bnt_loading_did(job->loading, i, row_bytes(mat, at.hi - at.lo));
     }
 }

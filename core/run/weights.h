@@ -50,6 +50,9 @@ struct bnt_loading {
     /* Asked by thread 0 now and then: true ends loading with BNT_E_INTERRUPTED. May be NULL. */
     bool (*cancelled)(void *arg);
     void *cancelled_arg;
+    /* Pages of the file that were looked at are given back at once: for who does not load the
+     * weights right after. */
+    bool frugal;
     _Atomic bool stop; /* all threads leave their work where it is */
     uint64_t total;    /* bytes of the file that all steps together will read */
     _Atomic uint64_t done;

@@ -20,6 +20,8 @@
 
 #include "search.c"
 
+#include "codes.c"
+
 #include "peak.c"
 
 #if defined(__clang__)

@@ -73,6 +73,8 @@ INLINE void dot_panel_part(const uint8_t *codes, uint64_t group_bytes, uint64_t 
     const __m512i mask = _mm512_set1_epi8(3);
     EACH_TOKEN(BEGIN)
     for (uint64_t i = 0; i < vectors; i++, codes += 64) {
+        UNROLL for (unsigned g = 0; g < GROUPS; g++)
+            _mm_prefetch((const char *)codes + (GROUPS + g) * group_bytes, _MM_HINT_T1);
         COLUMNS(0)
         COLUMNS(2)
         COLUMNS(4)

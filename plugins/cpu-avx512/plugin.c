@@ -6,7 +6,7 @@
  */
 #include "kernels.h"
 
-#define TABLE(variant_, gemm_, i8_gemv_, peak_)                                                    \
+#define TABLE(variant_, gemm_, i8_gemv_, codes_, peak_)                                            \
     {                                                                                              \
         .struct_size = sizeof(bnt_kernels), .variant = variant_, .ternary_layout = ternary_layout, \
         .ternary_pack = ternary_pack, .ternary_unpack = ternary_unpack, .act_layout = act_layout,  \
@@ -16,12 +16,14 @@
         .kv_layout = kv_layout, .kv_store = kv_store, .kv_load = kv_load,                          \
         .attn_chunk = attn_chunk, .attn_merge = attn_merge, .attn = attn, .i8_layout = i8_layout,  \
         .i8_pack = i8_pack, .i8_unpack = i8_unpack, .i8_gemv = i8_gemv_, .peak = peak_,            \
-        .gate_gelu = gate_gelu, .attn_window = attn_window                                         \
+        .gate_gelu = gate_gelu, .attn_window = attn_window, .code_layout = code_layout,            \
+        .code_pack = code_pack, .code_unpack = code_unpack, .code_gemv = codes_                    \
     }
 
-static const bnt_kernels base_table = TABLE("avx512", base_ternary_gemm, base_i8_gemv, base_peak);
+static const bnt_kernels base_table =
+    TABLE("avx512", base_ternary_gemm, base_i8_gemv, base_code_gemv, base_peak);
 static const bnt_kernels vnni_table =
-    TABLE("avx512-vnni", vnni_ternary_gemm, vnni_i8_gemv, vnni_peak);
+    TABLE("avx512-vnni", vnni_ternary_gemm, vnni_i8_gemv, vnni_code_gemv, vnni_peak);
 
 /* Whether `name` is one of the comma-separated words of `list`. */
 static int has_word(const char *list, const char *name) {

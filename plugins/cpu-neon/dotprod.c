@@ -6,6 +6,7 @@
 #define NEON_DOTPROD 1
 #define KERNEL(name) dotprod_##name
 
+#include "codes.c"
 #include "peak.c"
 #include "search.c"
 #include "ternary.c"

@@ -57,6 +57,12 @@ void i8_unpack(const bnt_i8_unpack_args *a);
 void base_i8_gemv(const bnt_i8_gemv_args *a);
 void dotprod_i8_gemv(const bnt_i8_gemv_args *a);
 
+int32_t code_layout(const bnt_code_shape *shape, bnt_layout *out);
+void code_pack(const bnt_code_pack_args *a);
+void code_unpack(const bnt_code_unpack_args *a);
+void base_code_gemv(const bnt_code_gemv_args *a);
+void dotprod_code_gemv(const bnt_code_gemv_args *a);
+
 void base_peak(const bnt_peak_args *a);
 void dotprod_peak(const bnt_peak_args *a);
 void i8mm_peak(const bnt_peak_args *a);

@@ -19,6 +19,7 @@
 
 #include "acts.c"
 #include "attention.c"
+#include "codes.c"
 #include "dense.c"
 #include "peak.c"
 #include "search.c"

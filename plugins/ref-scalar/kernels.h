@@ -55,6 +55,11 @@ void KERNEL(i8_pack)(const bnt_i8_pack_args *a);
 void KERNEL(i8_unpack)(const bnt_i8_unpack_args *a);
 void KERNEL(i8_gemv)(const bnt_i8_gemv_args *a);
 
+int32_t KERNEL(code_layout)(const bnt_code_shape *shape, bnt_layout *out);
+void KERNEL(code_pack)(const bnt_code_pack_args *a);
+void KERNEL(code_unpack)(const bnt_code_unpack_args *a);
+void KERNEL(code_gemv)(const bnt_code_gemv_args *a);
+
 void KERNEL(peak)(const bnt_peak_args *a);
 
 /* Dot16, clause 1, in three steps, so that a long row can be taken in pieces: start with acc = 0,

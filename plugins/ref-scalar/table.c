@@ -34,4 +34,8 @@ const bnt_kernels KERNEL(table) = {
     .peak = KERNEL(peak),
     .gate_gelu = KERNEL(gate_gelu),
     .attn_window = KERNEL(attn_window),
+    .code_layout = KERNEL(code_layout),
+    .code_pack = KERNEL(code_pack),
+    .code_unpack = KERNEL(code_unpack),
+    .code_gemv = KERNEL(code_gemv),
 };

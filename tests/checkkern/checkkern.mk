@@ -9,10 +9,6 @@ checkkern: $(CHECKKERN)
 $(CHECKKERN): $(CHECKKERN_OBJ) $(PATHS) $(LIB)
 	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
-# For `make install`: the same program, looking for plugins below PREFIX.
-$(BUILD)/bitnet-checkkern-installed: $(CHECKKERN_OBJ) $(BUILD)/obj/core/plugin/paths-installed.o $(LIB)
-	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
-
 check-kernels-quick: $(CHECKKERN) $(PLUGIN_FILES)
 	$(CHECKKERN) $(PLUGIN_FILES)
 
@@ -32,7 +28,7 @@ ifneq ($(filter check-mutations,$(MAKECMDGOALS)),)
 define mutant_rules
 $(MUTANT_DIR)/$(1).so: tests/checkkern/mutants/$(2).c tests/checkkern/mutants/mutant.h $(MUTANT_REF)
 	@mkdir -p $$(@D)
-	$$(call run,CC,$$@)$$(CC) $$(STD) $$(OPT) $$(WARN) -DMUTANT_$(1) -Icore/include -Iplugins/ref-scalar $$(CPPFLAGS) \
+	$$(call run,CC,$$@)$$(CC) $$(STD) $$(HERE) $$(OPT) $$(WARN) -DMUTANT_$(1) -Icore/include -Iplugins/ref-scalar $$(CPPFLAGS) \
 	    $$(CFLAGS) -shared $$(LINK_HARDEN) $$(LDFLAGS) -o $$@ $$< $(MUTANT_REF) -lm
 endef
 $(foreach m,$(MUTANTS),$(eval $(call mutant_rules,$(m),$(shell sed -nE 's/^$(m) ([a-z]+) .*/\1/p' $(MUTANT_LIST)))))

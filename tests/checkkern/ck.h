@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bitnet/plugin.h"
+#include "plugin/slots.h"
 
 /* Under a sanitizer its own run-time reports faults; signal handlers and foreign stacks would only
  * be in its way. Children still die alone, so crashes are counted all the same. */
@@ -51,7 +52,8 @@ struct ck_set {
     char path[4096]; /* "" for the linked-in ref-scalar */
     bnt_kernels k;   /* complete: what it leaves out is the judge's */
     const bnt_kernels *judge;
-    char by_judge[128]; /* groups it leaves out */
+    char base[64];            /* the plugin it extends, or "" */
+    struct bnt_makers makers; /* of its slots: what others made is not tested here */
     struct ck_segment segments[CK_SEGMENTS];
     unsigned n_segments;
 };

@@ -47,9 +47,11 @@ static void on_failure(void *user, size_t number, const char *what) {
                r->test->slot, shape, what, command);
 }
 
-static bool is_judges(const struct ck_set *set, size_t slot) {
-    return set->k.struct_size && bnt_slots_same(&set->k, set->judge, bnt_slots[slot].group) &&
-           strstr(set->by_judge, bnt_group_name(bnt_slots[slot].group)) != NULL;
+/* Who does the slot for this set; NULL: it does so itself, or nobody. */
+static const char *done_by(const struct ck_set *set, size_t slot) {
+    return set->makers.of[slot] == BNT_JUDGE  ? "ref-scalar"
+           : set->makers.of[slot] == BNT_BASE ? set->base
+                                              : NULL;
 }
 
 struct totals {
@@ -60,6 +62,7 @@ struct totals {
 static void check_set(const struct ck_set *set, const struct ck_options *options,
                       struct totals *totals, json_t *sets, json_t *failures) {
     json_t *slots = sets ? json_array() : NULL;
+    char by_judge[BNT_SLOT_LIST], by_base[BNT_SLOT_LIST];
     size_t stack = 0;
     if (!sets) printf("%s/%s:\n", set->plugin, set->variant);
     for (size_t i = 0; i < ck_test_count; i++) {
@@ -68,8 +71,8 @@ static void check_set(const struct ck_set *set, const struct ck_options *options
         struct ck_rng rng;
         struct ck_result result;
         if (options->slot && strcmp(options->slot, test->slot) != 0) continue;
-        if (is_judges(set, i)) {
-            if (!sets) printf("  %-15s left out: done by ref-scalar\n", test->slot);
+        if (done_by(set, i)) {
+            if (!sets) printf("  %-15s left out: done by %s\n", test->slot, done_by(set, i));
             continue;
         }
         ck_seed(&rng, options->seed, test->slot, UINT64_MAX);
@@ -91,11 +94,14 @@ static void check_set(const struct ck_set *set, const struct ck_options *options
         if (options->stop && result.failed) break;
     }
     if (!sets && stack) printf("  stack: %zu bytes at most\n", stack);
+    bnt_slots_list(&set->makers, BNT_JUDGE, by_judge, sizeof by_judge);
+    bnt_slots_list(&set->makers, BNT_BASE, by_base, sizeof by_base);
     if (sets)
-        json_array_append_new(sets, json_pack("{s:s, s:s, s:s, s:s, s:I, s:o}", "plugin",
-                                              set->plugin, "variant", set->variant, "path",
-                                              set->path, "by_judge", set->by_judge, "stack_bytes",
-                                              (json_int_t)stack, "slots", slots));
+        json_array_append_new(sets,
+                              json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "plugin",
+                                        set->plugin, "variant", set->variant, "path", set->path,
+                                        "by_judge", by_judge, "base", set->base, "by_base", by_base,
+                                        "stack_bytes", (json_int_t)stack, "slots", slots));
 }
 
 static int check(const struct ck_sets *sets, const struct ck_options *options) {
@@ -124,9 +130,16 @@ static int check(const struct ck_sets *sets, const struct ck_options *options) {
 
 /* The sets and, of one slot, the cases. */
 static int list(const struct ck_sets *sets, const struct ck_options *options) {
-    for (size_t i = 0; i < sets->count; i++)
-        printf("%s/%s%s%s\n", sets->at[i]->plugin, sets->at[i]->variant,
-               sets->at[i]->by_judge[0] ? ", by ref-scalar: " : "", sets->at[i]->by_judge);
+    for (size_t i = 0; i < sets->count; i++) {
+        const struct ck_set *set = sets->at[i];
+        char by_judge[BNT_SLOT_LIST], by_base[BNT_SLOT_LIST];
+        bnt_slots_list(&set->makers, BNT_JUDGE, by_judge, sizeof by_judge);
+        bnt_slots_list(&set->makers, BNT_BASE, by_base, sizeof by_base);
+        printf("%s/%s%s%s", set->plugin, set->variant, by_judge[0] ? ", by ref-scalar: " : "",
+               by_judge);
+        if (set->base[0]) printf(", by %s: %s", set->base, by_base);
+        printf("\n");
+    }
     for (size_t i = 0; i < ck_test_count; i++) {
         struct ck_cases cases = {0};
         struct ck_rng rng;

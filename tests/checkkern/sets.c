@@ -5,7 +5,8 @@
  * included: a plugin that crashes there is reported like any other fault. One whose kernels are
  * refused is tested all the same, to say more. Then the file is mapped here, and kernels() is asked
  * once for each list of features that this CPU could have had, from all it has down to what the
- * plugin needs, so that sets for lesser CPUs are tested on a better one.
+ * plugin needs, so that sets for lesser CPUs are tested on a better one. The plugin that it
+ * extends, BASE.so in its own folder or else in the plugin folder, goes the same way before it.
  */
 #include "sets.h"
 
@@ -21,23 +22,50 @@
 
 #include "machine/cpu.h"
 #include "machine/fpenv.h"
+#include "plugin/places.h"
 #include "plugin/slots.h"
 #include "plugin/vet.h"
 
 /* ---- in the child: what the loader says ---------------------------------------------------- */
 
-struct probe { /* shared with the child */
-    char path[4096];
+struct probe {                   /* shared with the child */
+    char path[4096], base[4096]; /* base: of the plugin it extends, or "" */
+    char extends[64];
     enum bnt_verdict verdict;
     bool unsafe;
     char reason[600], unsafe_reason[600];
 };
 
+/* The base as the loader would have it; BASE, and why, when it would refuse that. */
+static enum bnt_verdict probe_base(struct bnt_backend *base, const struct probe *p,
+                                   struct bnt_err *err) {
+    struct bnt_plugin_file file;
+    struct bnt_err why = {0};
+    enum bnt_verdict v = bnt_vet_file(&file, p->base, bnt_cpu_get(), &why);
+    if (v == BNT_VERDICT_UNSAFE) /* as below */
+        file.fd = open(p->base, O_RDONLY | O_CLOEXEC), fstat(file.fd, &file.st),
+        v = bnt_elfnote_read(file.fd, &file.note, &why) == BNT_OK ? BNT_VERDICT_OK : v;
+    if (v == BNT_VERDICT_OK && strcmp(file.note.name, p->extends) != 0) {
+        bnt_fail(&why, BNT_E_BACKEND, "it calls itself '%s'", file.note.name);
+        v = BNT_VERDICT_NOTE_MISMATCH;
+    }
+    if (v == BNT_VERDICT_OK && file.note.extends[0]) {
+        bnt_fail(&why, BNT_E_BACKEND, "it itself extends '%s'", file.note.extends);
+        v = BNT_VERDICT_BASE;
+    }
+    if (v == BNT_VERDICT_OK) v = bnt_vet_load(base, &file, p->base, bnt_cpu_get(), NULL, &why);
+    if (v == BNT_VERDICT_OK) return v;
+    bnt_fail(err, BNT_E_BACKEND, "the plugin that it extends, '%.300s': %s: %.200s", p->base,
+             bnt_verdict_name(v), why.text);
+    return v == BNT_VERDICT_CPU ? v : BNT_VERDICT_BASE;
+}
+
 static void probe_file(void *arg) {
     struct probe *p = arg;
     struct bnt_plugin_file file;
-    struct bnt_backend backend;
+    static struct bnt_backend backend, base;
     struct bnt_err err = {0};
+    const struct bnt_vetting how = {.base = p->base[0] ? &base : NULL};
     p->verdict = bnt_vet_file(&file, p->path, bnt_cpu_get(), &err);
     if (p->verdict == BNT_VERDICT_UNSAFE) { /* worth saying, no reason not to test it */
         p->unsafe = true;
@@ -52,18 +80,24 @@ static void probe_file(void *arg) {
                 ? BNT_VERDICT_CPU
                 : BNT_VERDICT_OK;
     }
+    if (p->verdict == BNT_VERDICT_OK && p->base[0]) p->verdict = probe_base(&base, p, &err);
     if (p->verdict == BNT_VERDICT_OK)
-        p->verdict = bnt_vet_load(&backend, &file, p->path, bnt_cpu_get(), NULL, &err);
+        p->verdict = bnt_vet_load(&backend, &file, p->path, bnt_cpu_get(), &how, &err);
     memcpy(p->reason, err.text, sizeof err.text);
 }
 
-/* Whether mapping the file and asking for kernels does any harm. */
-static void probe_mapping(void *arg) {
-    const struct probe *p = arg;
-    void *handle = dlopen(p->path, RTLD_NOW | RTLD_LOCAL);
+static void map_and_ask(const char *path) {
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     const bnt_plugin *plugin = handle ? dlsym(handle, BNT_PLUGIN_SYMBOL) : NULL;
     bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, 0, bnt_cpu_get()};
     if (plugin && plugin->abi_major == BNT_ABI_MAJOR && plugin->kernels) plugin->kernels(&host);
+}
+
+/* Whether mapping the file, and its base, and asking for kernels does any harm. */
+static void probe_mapping(void *arg) {
+    const struct probe *p = arg;
+    if (p->base[0]) map_and_ask(p->base);
+    map_and_ask(p->path);
 }
 
 /* Whether the judgement is about kernels alone: then they can be looked at one by one. */
@@ -121,9 +155,11 @@ static char *without(const char *features, size_t at, char *dst) {
 }
 
 struct source {
-    const bnt_plugin *plugin;
-    const char *path; /* "" for the linked-in one */
-    const bnt_kernels *seen[16];
+    const bnt_plugin *plugin, *base; /* base: NULL when it extends none */
+    const char *path;                /* "" for the linked-in one */
+    struct {
+        const bnt_kernels *own, *base;
+    } seen[16];
     unsigned n_seen;
 };
 
@@ -133,20 +169,27 @@ static void ask(struct ck_sets *sets, struct source *from, const char *features,
     cpu.features = features;
     bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, 0, &cpu};
     const bnt_kernels *k = from->plugin->kernels(&host);
+    const bnt_kernels *under = from->base ? from->base->kernels(&host) : NULL;
+    struct bnt_table table, base;
     struct bnt_err err;
-    if (!k || from->n_seen == CK_COUNT(from->seen) || sets->count == CK_MAX_SETS) return;
+    if (!k || (from->base && !under)) return;
+    if (from->n_seen == CK_COUNT(from->seen) || sets->count == CK_MAX_SETS) return;
     for (unsigned i = 0; i < from->n_seen; i++)
-        if (from->seen[i] == k) return;
-    from->seen[from->n_seen++] = k;
+        if (from->seen[i].own == k && from->seen[i].base == under) return;
+    from->seen[from->n_seen].own = k;
+    from->seen[from->n_seen++].base = under;
     struct ck_set *set = calloc(1, sizeof *set);
     if (!set) return;
     bool is_judge = strcmp(from->plugin->name, bnt_judge_plugin.name) == 0;
     set->judge = judge_with(is_judge || options->long_run ? "" : bnt_cpu_get()->features);
-    if (bnt_slots_complete(&set->k, k, set->judge, set->by_judge, sizeof set->by_judge, &err) !=
-        BNT_OK) {
+    if ((under && bnt_slots_complete(&base, under, NULL, set->judge, &err) != BNT_OK) ||
+        bnt_slots_complete(&table, k, under ? &base : NULL, set->judge, &err) != BNT_OK) {
         free(set);
         return;
     }
+    set->k = table.kernels;
+    set->makers = table.makers;
+    snprintf(set->base, sizeof set->base, "%s", from->base ? from->base->name : "");
     snprintf(set->plugin, sizeof set->plugin, "%s", from->plugin->name);
     snprintf(set->variant, sizeof set->variant, "%s", set->k.variant ? set->k.variant : "");
     snprintf(set->path, sizeof set->path, "%s", from->path);
@@ -160,29 +203,55 @@ static void ask(struct ck_sets *sets, struct source *from, const char *features,
 }
 
 /* All features, then without each one that the plugin does not need, then the needs alone. */
-static void ask_all(struct ck_sets *sets, const bnt_plugin *plugin, const char *path,
-                    const struct ck_options *options) {
+static void ask_all(struct ck_sets *sets, const bnt_plugin *plugin, const bnt_plugin *base,
+                    const char *path, const struct ck_options *options) {
     const char *all = bnt_cpu_get()->features;
-    struct source from = {.plugin = plugin, .path = path};
+    struct source from = {.plugin = plugin, .base = base, .path = path};
     char *fewer = malloc(strlen(all) + 1);
     if (!fewer) return;
     ask(sets, &from, all, options);
     for (size_t at = 0; all[at];) {
         size_t n = strcspn(all + at, ",");
         without(all, at, fewer);
-        if (bnt_cpu_has(fewer, plugin->needs, NULL, 0)) ask(sets, &from, fewer, options);
+        if (bnt_cpu_has(fewer, plugin->needs, NULL, 0) &&
+            (!base || bnt_cpu_has(fewer, base->needs, NULL, 0)))
+            ask(sets, &from, fewer, options);
         at += n + (all[at + n] == ',');
     }
-    ask(sets, &from, plugin->needs, options);
+    if (!base || bnt_cpu_has(plugin->needs, base->needs, NULL, 0))
+        ask(sets, &from, plugin->needs, options);
     free(fewer);
 }
 
-static void map_file(struct ck_sets *sets, const char *path, const char *real,
-                     const struct ck_options *options) {
+static const bnt_plugin *map_file(const char *real) {
     void *handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
     const bnt_plugin *plugin = handle ? dlsym(handle, BNT_PLUGIN_SYMBOL) : NULL;
     if (bnt_fpenv_deviation()) bnt_fpenv_reset();
-    if (plugin && plugin->kernels) ask_all(sets, plugin, path, options);
+    return plugin && plugin->kernels ? plugin : NULL;
+}
+
+static const char *folder(const struct ck_options *options) {
+    const char *from_environment = secure_getenv("BITNET_PLUGIN_DIR");
+    return options->plugin_dir ? options->plugin_dir
+           : from_environment  ? from_environment
+                               : bnt_plugin_dir();
+}
+
+/* Fills p->extends and p->base from the note of the file, as far as that can be read. */
+static void look_for_base(struct probe *p, const struct ck_options *options) {
+    struct bnt_elfnote note;
+    char path[8192];
+    int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return;
+    if (bnt_elfnote_read(fd, &note, &(struct bnt_err){0}) == BNT_OK && note.extends[0]) {
+        memcpy(p->extends, note.extends, sizeof p->extends);
+        snprintf(path, sizeof path, "%.*s%s.so", (int)(strrchr(p->path, '/') - p->path + 1),
+                 p->path, note.extends);
+        if (access(path, F_OK) != 0)
+            snprintf(path, sizeof path, "%s/%s.so", folder(options), note.extends);
+        snprintf(p->base, sizeof p->base, "%.4095s", path);
+    }
+    close(fd);
 }
 
 static void add_file(struct ck_sets *sets, const char *path, const struct ck_options *options) {
@@ -195,6 +264,7 @@ static void add_file(struct ck_sets *sets, const char *path, const struct ck_opt
         sets->refused++;
         return;
     }
+    look_for_base(p, options);
     bool survived = ck_survives(probe_file, p, seconds, died, sizeof died);
     if (survived && p->verdict == BNT_VERDICT_CPU) {
         fprintf(stderr, "%s: not tested: %s\n", path, p->reason);
@@ -204,24 +274,19 @@ static void add_file(struct ck_sets *sets, const char *path, const struct ck_opt
     if (survived && p->unsafe)
         fprintf(stderr, "%s: the loader would refuse it: %s\n", path, p->unsafe_reason);
     if (!survived) {
-        printf("%s: FAILED while the loader looked at it: %s\n", path, died);
+        printf("%s: FAILED while the loader looked at it%s%s: %s\n", path,
+               p->base[0] ? " and at " : "", p->base, died);
     } else if (p->verdict != BNT_VERDICT_OK) {
         printf("%s: FAILED: the loader refuses it (%s): %s\n", path, bnt_verdict_name(p->verdict),
                p->reason);
     }
     if (!survived || p->verdict != BNT_VERDICT_OK) sets->refused++;
     if (survived && !about_kernels(p->verdict)) goto out;
-    if (ck_survives(probe_mapping, p, seconds, died, sizeof died))
-        map_file(sets, path, p->path, options);
+    if (!ck_survives(probe_mapping, p, seconds, died, sizeof died)) goto out;
+    const bnt_plugin *base = p->base[0] ? map_file(p->base) : NULL, *plugin = map_file(p->path);
+    if (plugin && (base || !p->base[0])) ask_all(sets, plugin, base, path, options);
 out:
     munmap(p, sizeof *p);
-}
-
-static const char *folder(const struct ck_options *options) {
-    const char *from_environment = secure_getenv("BITNET_PLUGIN_DIR");
-    return options->plugin_dir ? options->plugin_dir
-           : from_environment  ? from_environment
-                               : bnt_plugin_dir();
 }
 
 void ck_sets_add(struct ck_sets *sets, const char *what, const struct ck_options *options) {
@@ -233,7 +298,7 @@ void ck_sets_add(struct ck_sets *sets, const char *what, const struct ck_options
     }
     snprintf(path, sizeof path, "%s/%s.so", folder(options), what);
     if (access(path, F_OK) != 0 && strcmp(what, bnt_judge_plugin.name) == 0)
-        ask_all(sets, &bnt_judge_plugin, "", options);
+        ask_all(sets, &bnt_judge_plugin, NULL, "", options);
     else
         add_file(sets, path, options);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "attention.h"
+#include "codes.h"
 #include "dense.h"
 #include "measure.h"
 #include "search.h"
@@ -46,6 +47,10 @@ const struct ck_test ck_tests[] = {
     TEST(peak, peak, peak),
     TEST(gate_gelu, gate_gelu, gate),
     TEST(attn_window, attn_window, attn_window),
+    TEST(code_layout, code_layout, codes),
+    TEST(code_pack, codes, codes),
+    TEST(code_unpack, codes, codes),
+    TEST(code_gemv, codes, codes),
 };
 const size_t ck_test_count = CK_COUNT(ck_tests);
 

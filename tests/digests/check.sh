@@ -7,7 +7,7 @@
 # digest is over all logits, and without, where the head is searched and the digest is over the hidden
 # states. Natively for each backend of this CPU and its other kernel sets; under qemu for the sets
 # that other processors choose, which the program must name. The trained model and one of random
-# weights have the whole grid everywhere; three models of other architectures and types, and the
+# weights have the whole grid everywhere; models of the other architectures and types, and the
 # processor without fma (slow), have its diagonal (1/1, 2/7, 3/512) where emulated. The head is
 # searched there in one cell.
 #
@@ -81,6 +81,11 @@ else
     synth bitnet-25-tq1 --arch bitnet-25 --type TQ1_0 --tq-scales varied --embd-type Q6_K
     synth llama-tq2 --arch llama --type TQ2_0 --tq-scales varied --untied=Q8_0
     synth qwen3-q2 --arch qwen3 --type Q2_0 --q2-block 128 --tq-scales varied
+    synth llama-q4k --arch llama --type Q4_K --embd-type Q4_K --untied=Q6_K
+    synth gemma3-tq2 --arch gemma3 --type TQ2_0 --embd-type Q5_1 --norms-in --window 32 --window-period 2
+    synth qwen2-iq4 --arch qwen2 --type IQ4_XS --embd-type IQ4_NL
+    synth minicpm-tq1 --arch minicpm --type TQ1_0 --embd-type Q3_K --longrope-context 64
+    others='bitnet-25-tq1 llama-tq2 qwen3-q2 llama-q4k gemma3-tq2 qwen2-iq4 minicpm-tq1'
 fi
 
 # ---- what is run where ----
@@ -124,9 +129,9 @@ else
         ok "$emulator is here (scripts/deps.sh arm64)" command -v "$emulator"
     done
     # shellcheck disable=SC2086
-    for model in demo i2_s bitnet-25-tq1 llama-tq2 qwen3-q2; do native "$model.300" "$all" $names; done
+    for model in demo i2_s $others; do native "$model.300" "$all" $names; done
     for model in demo i2_s; do emulated "$model.300" "$all"; done
-    for model in bitnet-25-tq1 llama-tq2 qwen3-q2; do emulated "$model.300" "$diagonal"; done
+    for model in $others; do emulated "$model.300" "$diagonal"; done
 fi
 
 # ---- run, as many at once as there are processors (one of a large model) ----

@@ -15,9 +15,9 @@ lesser: $(LESSER_FILES)
 evex: $(EVEX_FILES)
 
 $(BUILD)/obj/tests/digests/evex-%.o: EXTRA := -mavx512vl -mavx512vnni
-$(BUILD)/obj/tests/digests/%.o: tests/digests/%.c
+$(BUILD)/obj/tests/digests/%.o: tests/digests/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) $(cpu-$(lastword $(subst -, ,$*))_CFLAGS) $(EXTRA) -Icore/include $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
+	$(call run,CC,$@)$(CC) $(STD) $(HERE) $(OPT) $(WARN) $(cpu-$(lastword $(subst -, ,$*))_CFLAGS) $(EXTRA) -Icore/include $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
 
 # FILE, the object that has the choice, and which of the plugin's own it is in place of.
 define chosen_rule

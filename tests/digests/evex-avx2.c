@@ -17,6 +17,8 @@
 
 #include "../../plugins/cpu-avx2/search.c"
 
+#include "../../plugins/cpu-avx2/codes.c"
+
 void vnni_peak(const bnt_peak_args *a) {
     base_peak(a);
 }

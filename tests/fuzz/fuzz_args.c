@@ -79,6 +79,12 @@ static void look(const struct cmd_args *a) {
     if (!(a->temp >= 0.0f && a->temp <= 100.0f)) abort();
     if (!(a->top_p >= 0.0f && a->top_p <= 1.0f) || !(a->min_p >= 0.0f && a->min_p <= 1.0f)) abort();
     if (!isfinite(a->repeat_penalty) || a->repeat_penalty <= 0.0f) abort();
+    if (!(fabsf(a->presence_penalty) <= 100.0f && fabsf(a->frequency_penalty) <= 100.0f)) abort();
+    if (a->n_biases > BNT_BIASES_MOST || a->top_logprobs > 20) abort();
+    for (unsigned i = 0; i < a->n_biases; i++)
+        if (a->biases[i].id < 0 || !(fabsf(a->biases[i].bias) <= 100.0f) ||
+            (i && a->biases[i].id <= a->biases[i - 1].id))
+            abort();
     for (unsigned i = 0; i < a->n_stops; i++)
         if (!a->stops[i] || !a->stops[i][0]) abort();
 }
@@ -89,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct bnt_err err = {0};
     if (size < 1) return 0;
     const int n = split(room, words, data + 1, size - 1, data[0] & 1);
-    const enum cmd_id command = (enum cmd_id)(1 << (data[0] >> 1) % 11);
+    const enum cmd_id command = (enum cmd_id)(1u << (data[0] >> 1) % 18);
     if (cmd_parse(&args, command, n, words, &err) == BNT_OK)
         look(&args);
     else if (!err.text[0] || err.status != BNT_E_USAGE)

@@ -43,6 +43,8 @@ static void look(const struct bnt_elfnote *n) {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
     if (!memchr(n->name, '\0', sizeof n->name) || !memchr(n->needs, '\0', sizeof n->needs)) abort();
+    if (!memchr(n->extends, '\0', sizeof n->extends)) abort();
+    if (strspn(n->extends, letters) != strlen(n->extends)) abort();
     if (!n->name[0] || strspn(n->name, letters) != strlen(n->name)) abort();
 }
 

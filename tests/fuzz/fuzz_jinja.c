@@ -51,7 +51,7 @@ static void set_values(struct bnt_jinja_run *run) {
 }
 
 static void render(const struct bnt_jinja *program) {
-    const struct bnt_jinja_limits limits = {.steps = 100000, .memory = 4 << 20, .depth = 200};
+    const struct bnt_jinja_limits limits = {.steps = 10000, .memory = 1 << 20, .depth = 200};
     struct bnt_jinja_run *run;
     struct bnt_marked out = {0};
     struct bnt_err err = {0};

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "bitnet/bitnet.h"
+#include "ends.h"
 #include "synth.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -68,14 +69,10 @@ static void put(uint8_t *bytes, size_t size, size_t at, const void *value, size_
 
 /* edit: kind, place (3 bytes), argument. Returns the size that is left. */
 static size_t apply(uint8_t *bytes, size_t size, size_t weights, const uint8_t *edit) {
-    static const uint64_t limits[] = {0,          1,          0x7f,        0xffff,
-                                      0x7fffffff, 0xffffffff, 0x100000000, UINT64_MAX};
-    static const float floats[] = {0.0f,  -0.0f, 1e-45f,   6e-20f,    1e-5f, -1.0f,
-                                   1e30f, 3e38f, INFINITY, -INFINITY, NAN,   65504.0f};
     const size_t place = (size_t)edit[1] | (size_t)edit[2] << 8 | (size_t)edit[3] << 16;
     const size_t key = place % weights, weight = weights + place % (size - weights);
-    const uint64_t limit = limits[edit[4] % 8];
-    const float f = floats[edit[4] % 12];
+    const uint64_t limit = end_of_integers(edit[4]);
+    const float f = (float)end_of_reals(edit[4]);
     switch (edit[0] % 7) {
     case 0: put(bytes, size, key, &edit[4], 1); break;
     case 1: put(bytes, size, key, &limit, 4); break;

@@ -12,7 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "synth.h"
+#include "receipt.h"
+#include "sign.h"
+#include "synth_engine.h"
 #include "verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -23,26 +25,46 @@ static struct bnt_engine *engine;
 static json_t *honest;
 
 static void make_engine(void) {
-    char path[] = "/tmp/bitnet-fuzz-receipt-XXXXXX";
     struct bnt_err err = {0};
     struct synth s;
-    uint64_t bytes;
-    int fd = mkstemp(path);
-    if (fd < 0 || !synth_preset(&s, "tiny")) abort();
-    close(fd);
+    if (!synth_preset(&s, "tiny")) abort();
     s.blocks = 1;
     s.embd = s.ff = 128;
     s.heads = s.kv_heads = 2;
     s.head_dim = 64;
-    if (synth_save(&s, path, &bytes) != 0) abort();
-    const struct bnt_engine_options o = {.backend = "ref-scalar", .threads = 1};
-    if (bnt_engine_open(&engine, path, &o, &err) != BNT_OK) abort();
+    engine =
+        synth_engine(&s, &(struct bnt_engine_options){.backend = "ref-scalar", .threads = 1}, &err);
+    if (!engine) abort();
+}
+
+/* With a key that was made for this and signs nothing else. */
+static void sign(json_t *receipt) {
+    static const char pem[] = "-----BEGIN PRIVATE KEY-----\n"
+                              "MC4CAQAwBQYDK2VwBCIEIGExcTqJmRUZdmZii7UG8tGU4BD2V+6yslyH3Qf2Nop1\n"
+                              "-----END PRIVATE KEY-----\n";
+    char path[] = "/tmp/bitnet-fuzz-key-XXXXXX";
+    struct bnt_signer *signer;
+    struct bnt_err err = {0};
+    bool exposed;
+    int fd = mkstemp(path);
+    if (fd < 0 || write(fd, pem, sizeof pem - 1) != (ssize_t)sizeof pem - 1) abort();
+    close(fd);
+    if (bnt_signer_open(&signer, path, &exposed, &err) || bnt_receipt_sign(receipt, signer, &err))
+        abort();
+    bnt_signer_close(signer);
     unlink(path);
 }
 
 static void make_honest(void) {
+    static const struct bnt_bias biases[] = {{5, 0.5f}, {9, -3.0f}};
     const struct bnt_session_options so = {.n_ctx = 32, .threads = 1, .no_bind = true};
-    const struct bnt_generate_options o = {.sampling = bnt_sampling_default(), .n_predict = STEPS};
+    struct bnt_generate_options o = {.sampling = bnt_sampling_default(),
+                                     .n_predict = STEPS,
+                                     .logprobs = true,
+                                     .top_logprobs = 2};
+    o.sampling.presence_penalty = 0.5f;
+    o.sampling.biases = biases;
+    o.sampling.n_biases = 2;
     static const char prompt[] = "some words";
     struct bnt_token_list list = {0};
     struct bnt_session *session;
@@ -53,8 +75,7 @@ static void make_honest(void) {
                           &err) ||
         bnt_generate(&g, engine, session, list.ids, list.count, &o, &err))
         abort();
-    const struct bnt_receipt_run run = {.model_path = "model",
-                                        .template_id = "raw",
+    const struct bnt_receipt_run run = {.template_id = "raw",
                                         .prompt = prompt,
                                         .prompt_len = sizeof prompt - 1,
                                         .encode_flags = BNT_ENCODE_BOS,
@@ -63,6 +84,7 @@ static void make_honest(void) {
                                         .options = &o,
                                         .generation = &g};
     if (bnt_receipt_build(&honest, engine, session, &run, &err)) abort();
+    sign(honest);
     bnt_generation_free(&g);
     bnt_token_list_free(&list);
     bnt_session_close(session);
@@ -107,7 +129,8 @@ static json_t *other_value(const json_t *old, unsigned how, unsigned argument) {
     case 2: return json_boolean(argument & 1);
     case 3: return json_array();
     case 4: return json_null();
-    case 5: return json_integer(json_integer_value(old) + 1);
+    case 5: /* the next integer, and the least one after the greatest */
+        return json_integer((json_int_t)((uint64_t)json_integer_value(old) + 1));
     default:
         snprintf(text, sizeof text, "%s", json_is_string(old) ? json_string_value(old) : "0");
         if (text[0]) text[argument % strlen(text)] = "0123456789abcdef"[argument % 16];
@@ -142,18 +165,20 @@ static bool verifies(const json_t *receipt, bool replay) {
     struct bnt_err err = {0};
     const struct bnt_tokenizer *t = engine->tokenizer;
     const struct bnt_verify_template template = {.g = engine->gguf};
-    if (bnt_verify_seals(&v, receipt, &err) || bnt_verify_model(&v, receipt, engine->gguf, &err) ||
+    if (bnt_verify_seals(&v, receipt, &err) || bnt_verify_signature(&v, receipt, NULL, &err) ||
+        bnt_verify_model(&v, receipt, engine->gguf, &err) ||
         bnt_verify_tokenizer(&v, receipt, t, &err) ||
         bnt_verify_prompt(&v, receipt, t, NULL, 0, &template, &err) ||
         (replay && bnt_verify_replay(&v, receipt, engine, &so, NULL, &err))) {
         if (!err.text[0]) abort();
         return false;
     }
+    v.no_replay = !replay;
     return bnt_verify_outcome(&v, &err) == BNT_OK;
 }
 
-static bool same_result(const json_t *a, const json_t *b) {
-    return json_equal(json_object_get(a, "result"), json_object_get(b, "result"));
+static bool same(const json_t *a, const json_t *b, const char *part) {
+    return json_equal(json_object_get(a, part), json_object_get(b, part));
 }
 
 static void try_text(const char *text, size_t len) {
@@ -183,7 +208,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         edit(receipt, data + i);
     /* With its old seals, nothing but the honest one is true. */
     if (bnt_receipt_check(receipt, &err) == BNT_OK && verifies(receipt, data[0] & 2) &&
-        !same_result(receipt, honest))
+        (!same(receipt, honest, "result") ||
+         (same(receipt, honest, "signature") && !same(receipt, honest, "circumstance"))))
         abort();
     json_decref(receipt);
     return 0;

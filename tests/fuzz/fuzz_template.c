@@ -3,8 +3,9 @@
  *
  * The first byte chooses: the input is a file's template, which is opened or refused, and used; or
  * it is a system text, an answer and a message (0xFE divides them) for one of the named templates,
- * whose rendering must have the control tokens of a harmless one and no other. Either way tokens
- * stand for the text that was rendered, and of the tokens before them as many stay as *keep says.
+ * whose rendering must have the control tokens and marks of a harmless one and no other. Either way
+ * tokens stand for the text that was rendered, and of the tokens before them as many stay as *keep
+ * says.
  *
  * Run: make VARIANT=fuzz CC=clang fuzz; build/fuzz/tests/fuzz_template CORPUS_DIR
  */
@@ -27,6 +28,7 @@ static void make_tokenizer(void) {
     size_t size;
     for (size_t i = 0; i < sizeof controls / sizeof controls[0]; i++)
         toy_token(toy, controls[i], TOY_CONTROL, 0);
+    toy_token(toy, "<|user|>", TOY_USER_DEFINED, 0); /* a mark that is called text */
     uint8_t *data = toy_bytes(toy, &size);
     if (bnt_gguf_open_memory(&g, data, size, NULL) || bnt_tokenizer_open(&tokenizer, g, NULL))
         abort();
@@ -72,12 +74,15 @@ static void answer(struct bnt_chat *c, struct text said) {
     bnt_token_list_free(&l);
 }
 
-/* How many control tokens a conversation of these texts has. */
+/* How many control tokens a conversation of these texts has, and marks in what is asked first: the
+ * answer's own stay as the model made them. */
 static size_t controls_of(const struct bnt_template *tm, const struct text t[3]) {
     struct bnt_chat c = {.tokenizer = tokenizer, .template = tm};
     struct bnt_err err = {0};
     size_t n = 0;
     if (bnt_chat_begin(&c, t[0].s, t[0].len, NULL) || say(&c, t[2], &err)) abort();
+    for (size_t i = 0; i < c.turns[0].before.count; i++)
+        n += bnt_reserved_has(tm->reserved, c.turns[0].before.ids[i]);
     answer(&c, t[1]);
     if (say(&c, (struct text){"x", 1}, &err)) abort();
     const struct bnt_chat_context *x = &c.turns[1].before;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # check.sh BUILD [KILLS] - `bitnet pull`, `bitnet models` and -m ORG/NAME against a hub of our own on
 # loopback (hub.mjs): what is asked for and not, faults of every kind, two at once, and KILLS (20)
-# pulls that are killed at a random time. Whatever happens, a file in the cache is right or absent.
+# pulls that are killed at a random time, most of them with a fault. Whatever happens, a file in the cache is right or absent.
 set -u
 build=$1 kills=${2:-20}
 bitnet=$build/bitnet
@@ -172,8 +172,16 @@ ok 'says so' grep -q interrupted "$tmp/stderr"
 # ---- killed at random ----
 fresh
 torn=0
+slow='{"rate":30000000,"always":true}'
 for i in $(seq "$kills"); do
-    faults '[{},{"rate":30000000,"always":true}]'
+    case $((i % 6)) in # and with a fault, where it is not killed before it
+    1) faults "[{},{\"cut\":$((i * 7919 % 4000000))},$slow]" ;;
+    2) faults "[{},{\"status\":503},{\"status\":500},$slow]" ;;
+    3) faults "[{},{\"shift\":5},$slow]" ;;
+    4) faults "[{},{\"whole\":true,\"cut\":$((i * 7919 % 30000000))},$slow]" ;;
+    5) faults "[{\"cut\":1000},{},$slow]" ;;
+    *) faults "[{},$slow]" ;;
+    esac
     "$bitnet" pull org/large/large.gguf >/dev/null 2>&1 &
     pull=$!
     sleep "0.$(awk -v s="$i" 'BEGIN { srand(s * 7919); printf "%03d", int(rand() * 900) }')"
@@ -189,7 +197,7 @@ for i in $(seq "$kills"); do
     done
     [ $((i % 5)) -eq 0 ] && rm -rf "$cache"
 done
-equal "$kills kills tear nothing" "$torn" 0
+equal "$kills kills, with faults, tear nothing" "$torn" 0
 faults '[]'
 ok 'and it ends well' right "$(pulled org/large/large.gguf)" "$large"
 

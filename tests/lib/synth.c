@@ -14,6 +14,7 @@
 
 #include "gguf_write.h"
 #include "rng.h"
+#include "synth_head.h"
 #include "synth_i2s.h"
 #include "vocab.h"
 
@@ -182,6 +183,23 @@ static void add(struct gw *w, const struct synth *s, const char *name, uint32_t 
                    enc_is_ternary(type) ? fill_ternary : fill_dense, src, free);
 }
 
+/* Embedding, head or last norm, as training leaves them. */
+static void add_head(struct gw *w, const struct synth *s, const char *name, uint32_t type,
+                     float scale, uint64_t later) {
+    const bool norm = strcmp(name, "output_norm.weight") == 0;
+    struct synth_head *src = malloc(sizeof *src);
+    if (!src) abort();
+    *src = (struct synth_head){.seed = s->seed,
+                               .rows = s->vocab,
+                               .cols = s->embd,
+                               .type = type,
+                               .later = later,
+                               .scale = scale};
+    gw_tensor_fill(w, name, enc_file_id(type), norm ? 1 : 2, (uint64_t[2]){s->embd, s->vocab},
+                   enc_bytes(type, s->embd) * (norm ? 1 : s->vocab),
+                   norm ? synth_head_norm : synth_head_fill, src, free);
+}
+
 /* What one scale makes of random values of that type. */
 static float deviation(uint32_t type) {
     return enc_is_ternary(type) && type != T_Q1_0 ? sqrtf(2.0f / 3.0f) : 1.0f;
@@ -312,6 +330,9 @@ const char *synth_fault(const struct synth *s) {
     if (s->norms_in && !has_qk_norms(s)) return "norms before projections are of qwen3 and gemma3";
     if (s->window && !is(s, "gemma3")) return "windows are of gemma3";
     if (s->longrope_context && !is(s, "minicpm")) return "longrope is of minicpm";
+    if (s->stands_out > 0 && (!s->untied || enc_is_ternary(s->embd_type) ||
+                              enc_is_ternary(s->output_type) || strcmp(s->arch, "gemma3") == 0))
+        return "a trained head is dense, untied, and not gemma3's";
     if (!fits(s->embd_type, s->embd, s->vocab)) return "embd does not fit the embedding type";
     if (s->untied && !fits(s->output_type, s->embd, s->vocab))
         return "embd does not fit output.weight";
@@ -460,6 +481,8 @@ static void add_block(struct gw *w, const struct synth *s, uint32_t b) {
     const uint64_t embd = s->embd, ff = s->ff, q = (uint64_t)s->heads * s->head_dim,
                    kv = (uint64_t)s->kv_heads * s->head_dim;
     const bool post = is(s, "gemma3");
+    const float branch =
+        s->stands_out > 0 ? 0.5f * synth_head_branches(s->stands_out, s->blocks) : 0.5f;
     add_norm(w, s, b, "attn_norm", embd);
     add_norm_in(w, s, b, "attn_q", embd);
     add_linear(w, s, b, "attn_q", embd, q, 1.5f);
@@ -474,7 +497,7 @@ static void add_block(struct gw *w, const struct synth *s, uint32_t b) {
     if (has_qk_norms(s)) add_norm(w, s, b, "attn_k_norm", s->head_dim);
     if (has_sub_norms(s)) add_norm(w, s, b, "attn_sub_norm", q);
     add_norm_in(w, s, b, "attn_output", q);
-    add_linear(w, s, b, "attn_output", q, embd, 0.5f);
+    add_linear(w, s, b, "attn_output", q, embd, branch);
     if (post) add_norm(w, s, b, "post_attention_norm", embd);
     add_norm(w, s, b, "ffn_norm", embd);
     add_norm_in(w, s, b, "ffn_gate", embd);
@@ -483,7 +506,7 @@ static void add_block(struct gw *w, const struct synth *s, uint32_t b) {
     add_linear(w, s, b, "ffn_up", embd, ff, 1);
     if (has_sub_norms(s)) add_norm(w, s, b, "ffn_sub_norm", ff);
     add_norm_in(w, s, b, "ffn_down", ff);
-    add_linear(w, s, b, "ffn_down", ff, embd, 0.5f);
+    add_linear(w, s, b, "ffn_down", ff, embd, branch);
     if (post) add_norm(w, s, b, "post_ffw_norm", embd);
 }
 
@@ -497,11 +520,19 @@ static struct gw *build(const struct synth *s) {
     const uint64_t embd = s->embd;
     /* Logits then have a standard deviation near 2.5, whatever the width. */
     const float embd_scale = 2.5f / sqrtf((float)embd);
-    add(w, s, "token_embd.weight", s->embd_type, embd, s->vocab,
-        embd_scale / deviation(s->embd_type), 0);
+    if (s->stands_out > 0)
+        add_head(w, s, "token_embd.weight", s->embd_type, embd_scale, 0);
+    else
+        add(w, s, "token_embd.weight", s->embd_type, embd, s->vocab,
+            embd_scale / deviation(s->embd_type), 0);
     for (uint32_t b = 0; b < s->blocks; b++) add_block(w, s, b);
-    add(w, s, "output_norm.weight", T_F32, embd, 0, 0.1f, 1);
-    if (s->untied)
+    if (s->stands_out > 0) {
+        add_head(w, s, "output_norm.weight", T_F32, 1, 0);
+        add_head(w, s, "output.weight", s->output_type, embd_scale, 1);
+    } else {
+        add(w, s, "output_norm.weight", T_F32, embd, 0, 0.1f, 1);
+    }
+    if (s->untied && !(s->stands_out > 0))
         add(w, s, "output.weight", s->output_type, embd, s->vocab,
             embd_scale / deviation(s->output_type), 0);
     if (s->rope_freqs)

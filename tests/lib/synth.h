@@ -32,8 +32,10 @@ struct synth {
     bool tq_varied;            /* types with a scale a block or row: each its own */
     const char *chat_template; /* text of tokenizer.chat_template; NULL: none */
     bool f16_scales;           /* round the scales of I2_S and IQ2_BN to f16, as other types do */
-    char i2s_layout; /* 'a' (0 too), 'b' or 'c': synth_i2s.h, which says of this as well: */
-    float structure; /* of I2_S tensors, 0 to 1; 0: random weights */
+    char i2s_layout;  /* 'a' (0 too), 'b' or 'c': synth_i2s.h, which says of this as well: */
+    float structure;  /* of I2_S tensors, 0 to 1; 0: random weights */
+    float stands_out; /* of the next token's logit, in standard deviations of all: synth_head.h; 0:
+                         embedding, head and last norm are random */
     uint32_t version, alignment;
     /* What some files have besides. */
     bool scale_tensors; /* NAME.scale beside each linear NAME.weight, a factor of its output */

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""jinja_reference.py - renders templates as Hugging Face transformers does, for jinja.mjs.
+"""jinja_reference.py - renders templates as Hugging Face transformers does, for jinja.mjs and jinja_differ.py.
 
     jinja_reference.py <CASES        the input of jinja_lines.c
 
@@ -60,20 +60,24 @@ def render(kind, source, case):
     return template(kind, case.get("time", 0), source).render(**values)
 
 
+def answer(source, case):
+    try:
+        try:
+            return {"text": render(ImmutableSandboxedEnvironment, source, case)}
+        except SecurityError:
+            return {"text": render(SandboxedEnvironment, source, case), "loose": True}
+    except Exception as why:  # whatever a template makes Python say
+        return {"error": f"{type(why).__name__}: {why}"}
+
+
 def main():
     cases = json.load(sys.stdin)
     for case in cases:
         source = case["template"]
         if isinstance(source, int):
             source = cases[source]["template"]
-        try:
-            try:
-                out = {"text": render(ImmutableSandboxedEnvironment, source, case)}
-            except SecurityError:
-                out = {"text": render(SandboxedEnvironment, source, case), "loose": True}
-        except Exception as why:  # whatever a template makes Python say
-            out = {"error": f"{type(why).__name__}: {why}"}
-        print(json.dumps(out))
+        print(json.dumps(answer(source, case)))
 
 
-main()
+if __name__ == "__main__":
+    main()

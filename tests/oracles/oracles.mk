@@ -33,7 +33,7 @@ golden: $(GOLDEN_BIN) $(ORACLES)/vocab.stamp
 	$(GOLDEN_BIN) $(VOCAB_GGUF)
 
 # `make first-token GGUF=FILE`: the same of another file with the LLaMA-3 vocabulary.
-FIRST_TOKEN = "tests/oracles/first_token.sh $(BUILD) $(or $(GGUF),$(ORACLES)/llama3.gguf)"
+FIRST_TOKEN = "$(if $(GGUF),,needs=$(ORACLES)/vocab.stamp )tests/oracles/first_token.sh $(BUILD) $(or $(GGUF),$(ORACLES)/llama3.gguf)"
 first-token: $(if $(GGUF),,$(ORACLES)/vocab.stamp) $(BITNET)
 	@V=1 tests/run.sh $(FIRST_TOKEN)
 
@@ -52,8 +52,13 @@ $(BUNDLE).stamp: tests/oracles/bundle.sh
 	NPM="$(NPM)" tests/oracles/bundle.sh $(BUNDLE)
 	@touch $@
 
-vocabulary-files: $(LINES_BIN) $(BUNDLE).stamp
-	$(NODE) tests/oracles/vocab_files.mjs $(BUNDLE)/models $(LINES_BIN)
+PAIRS_BIN := $(BUILD)/tests/pre_pairs
+$(PAIRS_BIN): $(BUILD)/obj/tests/oracles/pre_pairs.o $(PATHS) $(LIB)
+	@mkdir -p $(@D)
+	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+vocabulary-files: $(LINES_BIN) $(PAIRS_BIN) $(BUNDLE).stamp
+	@V=1 tests/run.sh "$(NODE) tests/oracles/vocab_files.mjs $(BUNDLE)/models $(LINES_BIN)" "$(PAIRS_BIN) $(BUNDLE)/models"
 
 tokenizer-diff: $(LINES_BIN) $(ORACLES)/vocab.stamp tests/oracles/differ.mjs
 	$(NODE) tests/oracles/differ.mjs $(ORACLES) $(LINES_BIN) $(DIFF_TEXTS) $(DIFF_SEED)
@@ -68,9 +73,18 @@ $(JINJA_LINES): $(BUILD)/obj/tests/oracles/jinja_lines.o $(PATHS) $(LIB)
 	@mkdir -p $(@D)
 	$(call run,LD,$@)$(CC) $(OPT) $(LINK_HARDEN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
-# The first Python that has Jinja, which is what chat templates are defined by.
-JINJA_PYTHON = $(shell for p in python3 /usr/bin/python3; do $$p -c 'import jinja2' 2>/dev/null && echo $$p && break; done)
-JINJA_TEST = "$(NODE) tests/oracles/jinja.mjs $(ORACLES) $(BUNDLE)/models $(JINJA_LINES) $(JINJA_PYTHON) tests/oracles/jinja_reference.py"
+# The first Python that has Jinja, which is what chat templates are defined by: Debian's, so that it is the same one everywhere.
+JINJA_PYTHON = $(shell for p in /usr/bin/python3 python3; do $$p -c 'import jinja2' 2>/dev/null && echo $$p && break; done)
+JINJA_TEST = "needs=$(ORACLES)/vocab.stamp needs=$(BUNDLE).stamp $(NODE) tests/oracles/jinja.mjs $(ORACLES) $(BUNDLE)/models $(JINJA_LINES) $(JINJA_PYTHON) tests/oracles/jinja_reference.py"
 
+# Random templates beside Jinja: `make jinja-differ JINJA_CASES=20000 JINJA_SEED=7`.
+JINJA_CASES ?= 3000
+JINJA_SEED  ?= 1
+JINJA_DIFFER = "$(JINJA_PYTHON) -W ignore tests/oracles/jinja_differ.py $(JINJA_LINES) $(JINJA_CASES) $(JINJA_SEED)"
+.PHONY: jinja-differ
+jinja-differ: $(JINJA_LINES)
+	@V=1 tests/run.sh $(JINJA_DIFFER)
+
+TEMPLATES_TEST = "needs=$(ORACLES)/vocab.stamp $(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)"
 templates: $(TEMPLATE_LINES) $(JINJA_LINES) $(ORACLES)/vocab.stamp $(BUNDLE).stamp
-	@V=1 tests/run.sh "$(NODE) tests/oracles/templates.mjs $(ORACLES) $(TEMPLATE_LINES)" $(JINJA_TEST)
+	@V=1 tests/run.sh $(TEMPLATES_TEST) $(JINJA_TEST) $(JINJA_DIFFER)

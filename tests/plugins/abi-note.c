@@ -8,4 +8,4 @@ __attribute__((constructor)) static void must_not_run(void) {
 }
 
 NOTE("abi=2.0;name=abi-note;needs=;priority=90");
-DESCRIPTOR(sizeof(bnt_plugin), 2, 0, 90, "abi-note", "1", "", NULL);
+DESCRIPTOR(sizeof(bnt_plugin), 2, 0, 90, "abi-note", "1", "", NULL, NULL);

@@ -17,6 +17,11 @@
     extern const bnt_plugin bitnet_plugin_v1;                                                      \
     __attribute__((visibility("default"))) const bnt_plugin bitnet_plugin_v1 = {__VA_ARGS__}
 
+/* A plugin whose kernels are not worth a look: it extends another one. */
+#define EXTENDS(name_, base_)                                                                      \
+    TABLE()                                                                                        \
+    BNT_PLUGIN_EXTENDS(name_, "1", "", 90, kernels, base_)
+
 /* A copy of ref-scalar's table in `own`, which the file then changes. */
 #define TABLE(...)                                                                                 \
     static const bnt_kernels *kernels(const bnt_host *host) {                                      \

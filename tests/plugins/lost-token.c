@@ -6,13 +6,13 @@
 
 enum { LARGE = 5000, SEEN = 1000 };
 
-static void gemv(const bnt_i8_gemv_args *a) {
-    ref_i8_gemv(a);
+static void gemv(const bnt_code_gemv_args *a) {
+    ref_code_gemv(a);
     if (a->shape.rows < LARGE) return;
     for (uint32_t v = 0; v < a->vectors; v++)
         for (uint64_t r = a->row_lo > SEEN ? a->row_lo : SEEN; r < a->row_hi; r++)
             a->d[v * a->ldd + r] = 0;
 }
 
-TABLE(own.i8_gemv = gemv)
+TABLE(own.code_gemv = gemv)
 BNT_PLUGIN("lost-token", "1", "", 80, kernels);

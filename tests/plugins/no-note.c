@@ -8,4 +8,4 @@ __attribute__((constructor)) static void must_not_run(void) {
 }
 
 TABLE()
-DESCRIPTOR(sizeof(bnt_plugin), BNT_ABI_MAJOR, BNT_ABI_MINOR, 90, "no-note", "1", "", kernels);
+DESCRIPTOR(sizeof(bnt_plugin), BNT_ABI_MAJOR, BNT_ABI_MINOR, 90, "no-note", "1", "", kernels, NULL);

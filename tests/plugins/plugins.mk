@@ -9,9 +9,9 @@ REF_OBJ := $(filter-out %/plugin.o,$(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard pl
 .PHONY: test-plugins
 test-plugins: $(TEST_PLUGINS)
 
-$(BUILD)/obj/tests/plugins/%.o: tests/plugins/%.c
+$(BUILD)/obj/tests/plugins/%.o: tests/plugins/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call run,CC,$@)$(CC) $(STD) $(OPT) $(WARN) -Icore/include -Iplugins/ref-scalar $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
+	$(call run,CC,$@)$(CC) $(STD) $(HERE) $(OPT) $(WARN) -Icore/include -Iplugins/ref-scalar $(CPPFLAGS) $(CFLAGS) $(DEPGEN) -c -o $@ $<
 
 # gcc before 13 links start-up code that turns on flush-to-zero into such a shared object.
 $(BUILD)/test-plugins/fast-math.so: TEST_PLUGIN_LINK := -ffast-math

@@ -141,6 +141,22 @@ said 'is nobody'"'"'s fault here' 'in every operation up to step 0: .*, or in an
 sed -E 's/"predict":8/"predict":9/' "$tmp/good.json" >"$tmp/edited.json"
 exits 'a run that ends elsewhere' 10 'stop_reason|goes on' locate edited good
 said 'concerns no operation' '^no operation is concerned: all 8 steps'
+# A plugin that extends another: both files are named, and both must be the receipt's.
+cp "$build/test-plugins/shifted.so" "$build/test-plugins/extends-shifted.so" "$tmp/plugins"
+"$bitnet" -m "$tmp/wide.gguf" --plugin-dir="$tmp/plugins" --backend=extends-shifted -p hello -n 8 \
+    --ignore-eos --receipt="$tmp/extends.json" >/dev/null
+hash=$(sha256sum "$tmp/plugins/shifted.so" | cut -d' ' -f1)
+ok 'a receipt names the plugin that is extended' grep -q "\"base\":\"shifted\",\"base_sha256\":\"$hash\",\"by_base\":\"ternary_layout,ternary_pack,ternary_unpack,rope\"" "$tmp/extends.json"
+ok 'and whose kernels were called' grep -q '"rope":{"by":"shifted",.*"ternary_gemm":{"by":"extends-shifted",' "$tmp/extends.json"
+ok 'nobody is extended by others' sh -c "! grep -q base_sha256 '$tmp/good.json'"
+exits 'it is verified' 0 '' "$bitnet" verify "$tmp/extends.json" --plugin-dir="$tmp/plugins" --backend=good
+equal 'with the same result' "$(result "$tmp/extends.json")" "$(result "$tmp/good.json")"
+sed -E '/^"result":/s/("ids":\[)[0-9]+(,[^]]*\],"logits")/\1401\2/' "$tmp/extends.json" >"$tmp/edited.json"
+exits 'its plugin is looked at' 10 'ids was changed' locate edited good
+said 'with the one it extends' "the receipt's backend 'extends-shifted': agrees"
+sed "s/\"base_sha256\":\"......../\"base_sha256\":\"00000000/" "$tmp/edited.json" >"$tmp/other.json"
+exits 'another base' 10 'base_sha256 was changed' locate other good
+said 'is another file' "the receipt's backend 'extends-shifted': is here, but the plugin it extends is another file"
 # A search of the head that misses tokens: every operation is right.
 cp "$build/test-plugins/lost-token.so" "$tmp/plugins"
 "$build/bitnet-synth" --vocab 6000 -o "$tmp/many.gguf" 2>/dev/null
@@ -248,10 +264,17 @@ npm=$build/../receipts
 mkdir -p "$npm"
 if ! cmp -s "$here/package-lock.json" "$npm/installed-lock.json"; then
     cp "$here/package.json" "$here/package-lock.json" "$npm/"
-    (cd "$npm" && npm ci --ignore-scripts --no-audit --no-fund >/dev/null) &&
+    (cd "$npm" && ${NPM:-npm} ci --ignore-scripts --no-audit --no-fund >/dev/null) &&
         cp "$here/package-lock.json" "$npm/installed-lock.json"
 fi
+if [ ! -e "$npm/installed-lock.json" ]; then
+    echo 'FAILED: the schema was not run: its validator comes from the npm registry, which could not be reached'
+    failed=$((failed + 1))
+    summary
+    exit
+fi
 node "$here/schema.mjs" "$npm" "$build" "$model" "$tmp/r.json" "$tmp/a.json" "$tmp/c.json" "$tmp/d.json" "$tmp/i.json" "$tmp/chat.json" \
+    "$tmp/extends.json" \
     >"$tmp/schema.out"
 schema=$?
 grep -v ' passed, ' "$tmp/schema.out"

@@ -32,6 +32,10 @@ static const char usage[] =
     "  --i2s-layout a|b|c      how I2_S weights are packed (default a)\n"
     "  --structure X           channels of I2_S tensors matter more or less, as training leaves\n"
     "                          them: 0 (default) to 1\n"
+    "  --trained-head X        embedding, head (untied) and last norm with what training leaves: "
+    "the\n"
+    "                          next token's logit stands out by X standard deviations of all (a\n"
+    "                          small trained model: 5.7)\n"
     "  --f16-scales            round I2_S scales to f16, as the block types do\n"
     "  --scale-tensors         NAME.scale beside each linear layer\n"
     "  --rope-linear X         positions divided by X\n"
@@ -68,6 +72,7 @@ enum {
     TQ_SCALES,
     I2S_LAYOUT,
     STRUCTURE,
+    TRAINED_HEAD,
     F16_SCALES,
     CHAT_TEMPLATE,
     SCALE_TENSORS,
@@ -108,6 +113,7 @@ static const struct option options[] = {{"like", 1, NULL, LIKE},
                                         {"tq-scales", 1, NULL, TQ_SCALES},
                                         {"i2s-layout", 1, NULL, I2S_LAYOUT},
                                         {"structure", 1, NULL, STRUCTURE},
+                                        {"trained-head", 1, NULL, TRAINED_HEAD},
                                         {"f16-scales", 0, NULL, F16_SCALES},
                                         {"chat-template", 1, NULL, CHAT_TEMPLATE},
                                         {"scale-tensors", 0, NULL, SCALE_TENSORS},
@@ -223,6 +229,10 @@ static void apply(struct synth *s, int c, const char *arg) {
         break;
     case STRUCTURE:
         if ((s->structure = real(arg)) > 1) bad("bad --structure", arg);
+        break;
+    case TRAINED_HEAD:
+        s->stands_out = real(arg);
+        s->untied = true;
         break;
     case F16_SCALES: s->f16_scales = true; break;
     case CHAT_TEMPLATE: s->chat_template = optarg; break;

@@ -4,8 +4,8 @@
  * A run: open an engine, encode, open a session and a decoder, feed, sample, decode, generate,
  * close. Each failure must come back as a status with a text and leave nothing behind (blocks,
  * mappings, open files, threads); a run after all of them gives the tokens of the first one. Twice:
- * only the n-th call fails, then all from the n-th on, as when memory is really gone. With an
- * argument, only that n, and what came of it.
+ * only the n-th call fails, then all from the n-th on, as when memory is really gone. So too where
+ * JSON is read. With an argument, only that n, and what came of it.
  */
 #include <dirent.h>
 #include <inttypes.h>
@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json_memory.h"
 #include "bitnet/bitnet.h"
 #include "plugin/vet.h"
 #include "run/generate.h"
@@ -155,6 +156,39 @@ static void one(unsigned long n, bool all_after, const char *backend, const stru
     if (fault) printf("  %s\n", fault);
 }
 
+/* A JSON text is read whole, or memory was short: tokens that grow, at every place. */
+static void read_json(struct tally *t) {
+    char text[1200];
+    int n = snprintf(text, sizeof text, "{\"a\":[");
+    for (unsigned digits = 1; digits <= 18; digits++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "%.*s,0.%.*s,", (int)digits,
+                      "123456789012345678", (int)digits, "123456789012345678");
+    n += snprintf(text + n, sizeof text - (size_t)n, "\"%0100d\",1e9999999999,{},true]}", 0);
+    for (unsigned broken = 0; broken < 3; broken++) {
+        if (broken == 1) memcpy(strstr(text, "1e9999999999"), "0", 1);
+        if (broken == 2) memcpy(strstr(text, "00000000"), "\n", 1);
+        for (unsigned all = 0; all < 2; all++) {
+            bool reached = true;
+            int whole = 0;
+            for (unsigned long k = 0; reached && k < MOST_CALLS; k++) { /* 0: none */
+                json_t *v = NULL;
+                long before = wrap_blocks();
+                wrap_begin(k, all);
+                int status = bnt_json_load(&v, text, (size_t)n, 0, NULL);
+                reached = wrap_end() >= k;
+                if (k == 0) whole = status;
+                bool right = (status == BNT_OK) == (v != NULL) &&
+                             status == (k && reached ? BNT_E_NOMEM : whole);
+                json_decref(v);
+                right &= wrap_blocks() == before;
+                if (!right) printf("FAILED: JSON, call %lu: %s\n", k, bnt_status_name(status));
+                t->cases++;
+                t->faults += !right;
+            }
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     static const char *const backends[] = {"ref-scalar", "auto"};
     unsigned long only = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
@@ -182,6 +216,8 @@ int main(int argc, char **argv) {
             }
         }
     }
+    bnt_json_watch();
+    if (!only) read_json(&t);
     unlink(path);
     printf("%lu passed, %lu failed\n", t.cases - t.faults, t.faults);
     return t.faults || t.cases == 0;

@@ -231,7 +231,7 @@ AT(bnt_attn_window_args, head_hi, 84);
 AT(bnt_attn_window_args, y, 88);
 AT(bnt_attn_window_args, ldy, 96);
 
-SIZE(bnt_kernels, 240);
+SIZE(bnt_kernels, 272);
 AT(bnt_kernels, struct_size, 0);
 AT(bnt_kernels, reserved, 4);
 AT(bnt_kernels, variant, 8);
@@ -263,6 +263,10 @@ AT(bnt_kernels, i8_gemv, 208);
 AT(bnt_kernels, peak, 216);
 AT(bnt_kernels, gate_gelu, 224);
 AT(bnt_kernels, attn_window, 232);
+AT(bnt_kernels, code_layout, 240);
+AT(bnt_kernels, code_pack, 248);
+AT(bnt_kernels, code_unpack, 256);
+AT(bnt_kernels, code_gemv, 264);
 SIZE(bnt_i8_shape, 16);
 SIZE(bnt_i8_pack_args, 48);
 SIZE(bnt_i8_unpack_args, 48);
@@ -276,13 +280,39 @@ AT(bnt_i8_gemv_args, row_hi, 56);
 AT(bnt_i8_gemv_args, d, 64);
 AT(bnt_i8_gemv_args, ldd, 72);
 
+/* Since 1.2. */
+SIZE(bnt_code_shape, 24);
+AT(bnt_code_shape, rows, 0);
+AT(bnt_code_shape, cols, 8);
+AT(bnt_code_shape, bits, 16);
+AT(bnt_code_shape, reserved, 20);
+SIZE(bnt_code_pack_args, 56);
+AT(bnt_code_pack_args, row_lo, 24);
+AT(bnt_code_pack_args, row_hi, 32);
+AT(bnt_code_pack_args, codes, 40);
+AT(bnt_code_pack_args, packed, 48);
+SIZE(bnt_code_unpack_args, 56);
+AT(bnt_code_unpack_args, row_lo, 24);
+AT(bnt_code_unpack_args, row_hi, 32);
+AT(bnt_code_unpack_args, packed, 40);
+AT(bnt_code_unpack_args, codes, 48);
+SIZE(bnt_code_gemv_args, 88);
+AT(bnt_code_gemv_args, packed, 24);
+AT(bnt_code_gemv_args, x, 32);
+AT(bnt_code_gemv_args, ldx, 40);
+AT(bnt_code_gemv_args, vectors, 48);
+AT(bnt_code_gemv_args, row_lo, 56);
+AT(bnt_code_gemv_args, row_hi, 64);
+AT(bnt_code_gemv_args, d, 72);
+AT(bnt_code_gemv_args, ldd, 80);
+
 SIZE(bnt_peak_args, 24);
 AT(bnt_peak_args, kind, 0);
 AT(bnt_peak_args, reserved, 4);
 AT(bnt_peak_args, steps, 8);
 AT(bnt_peak_args, done, 16);
 
-SIZE(bnt_plugin, 48);
+SIZE(bnt_plugin, 56);
 AT(bnt_plugin, struct_size, 0);
 AT(bnt_plugin, abi_major, 4);
 AT(bnt_plugin, abi_minor, 8);
@@ -291,6 +321,7 @@ AT(bnt_plugin, name, 16);
 AT(bnt_plugin, version, 24);
 AT(bnt_plugin, needs, 32);
 AT(bnt_plugin, kernels, 40);
+AT(bnt_plugin, extends, 48); /* since 1.3 */
 
 _Static_assert(BNT_ABI_MAJOR == 1, "another major is another table");
 _Static_assert(BNT_TYPE_F32 == 0 && BNT_TYPE_F16 == 1 && BNT_TYPE_Q8_0 == 8 &&

@@ -259,6 +259,98 @@ START_TEST(incomplete) {
 }
 END_TEST
 
+/* What is left out is the judge's, slot by slot; only a group with a layout of its own must be
+ * whole. */
+START_TEST(single_slots) {
+    drop("one-slot");
+    ck_assert_msg(search("one-slot", true) == BNT_OK, "%s", err.text);
+    const struct bnt_backend *b = bnt_backends_chosen(table);
+    const bnt_kernels *judge = &bnt_judge()->kernels;
+    ck_assert_str_eq(
+        b->by_judge,
+        "ternary_layout,ternary_pack,ternary_unpack,act_layout,act_quantize,act_unpack,"
+        "dense,rmsnorm,gate,add,kv_layout,kv_store,kv_load,attn_merge,gelu,window");
+    ck_assert(b->kernels.ternary_gemm != judge->ternary_gemm);
+    ck_assert(b->kernels.ternary_pack == judge->ternary_pack);
+    ck_assert(b->kernels.rope != judge->rope && b->kernels.rmsnorm == judge->rmsnorm);
+    ck_assert(b->kernels.dense_gemm == judge->dense_gemm);
+    ck_assert(b->kernels.attn_chunk != judge->attn_chunk && b->kernels.kv_load == judge->kv_load);
+    ck_assert(b->kernels.attn == NULL); /* it would pass the plugin's attn_chunk by */
+    ck_assert(b->kernels.i8_gemv == NULL && b->kernels.peak == NULL);
+    for (size_t i = 0; i < bnt_slot_count; i++) {
+        const bool own = strcmp(bnt_slots[i].name, "ternary_gemm") == 0 ||
+                         strcmp(bnt_slots[i].name, "rope") == 0 ||
+                         strcmp(bnt_slots[i].name, "attn_chunk") == 0 ||
+                         strcmp(bnt_slots[i].name, "attn") == 0 ||
+                         bnt_slots[i].group == BNT_SEARCH || bnt_slots[i].group == BNT_CODES ||
+                         bnt_slots[i].group == BNT_MEASURE;
+        ck_assert_msg((b->makers.of[i] == BNT_JUDGE) == !own, "%s", bnt_slots[i].name);
+    }
+}
+END_TEST
+
+/* What is left out is the base's, layouts as well; what that leaves out is the judge's. */
+START_TEST(extends_another) {
+    drop("shifted");
+    drop("extends-shifted");
+    ck_assert_msg(search("auto", false) == BNT_OK, "%s", err.text);
+    expect_chosen("extends-shifted");
+    expect("shifted", BNT_VERDICT_OK, NULL); /* was looked at first */
+    const struct bnt_backend *b = bnt_backends_chosen(table);
+    const bnt_kernels *judge = &bnt_judge()->kernels;
+    ck_assert_str_eq(b->base, "shifted");
+    ck_assert_str_eq(b->by_base, "ternary_layout,ternary_pack,ternary_unpack,rope");
+    ck_assert_str_eq(b->by_judge, "act_layout,act_quantize,act_unpack,dense,rmsnorm,gate,add,"
+                                  "attention,gelu,window");
+    ck_assert(b->kernels.ternary_pack != judge->ternary_pack);
+    ck_assert(b->kernels.act_quantize == judge->act_quantize && b->kernels.attn == judge->attn);
+    ck_assert(b->kernels.i8_gemv == NULL);
+    ck_assert_int_eq(search("shifted", true), BNT_OK);
+    expect("extends-shifted", BNT_VERDICT_OK, NULL);
+    const struct bnt_backend *base = bnt_backends_chosen(table);
+    ck_assert_str_eq(base->base, "");
+    for (size_t i = 0; i < bnt_backends_count(table); i++) {
+        if (strcmp(bnt_backends_at(table, i)->name, "extends-shifted") != 0) continue;
+        b = bnt_backends_get(table, i);
+        ck_assert_str_eq(b->base_sha256, base->sha256);
+        ck_assert_str_ne(b->base_sha256, b->sha256);
+        ck_assert(b->kernels.ternary_pack == base->kernels.ternary_pack);
+    }
+    drop("old-descriptor"); /* from before there was such a thing */
+    ck_assert_msg(search("old-descriptor", false) == BNT_OK, "%s", err.text);
+    ck_assert_str_eq(bnt_backends_chosen(table)->base, "");
+    ck_assert_int_eq(unlink(in_dir("shifted.so")), 0); /* and alone it is nothing */
+    ck_assert_int_eq(search("extends-shifted", false), BNT_E_BACKEND);
+    expect("extends-shifted", BNT_VERDICT_BASE, "'shifted', which is not in this folder");
+}
+END_TEST
+
+START_TEST(extends_in_vain) {
+    drop("int16"); /* bases of some */
+    drop("abi-note");
+    drop("needs");
+    expect_refused("extends-nobody", BNT_VERDICT_BASE, "'nobody', which is not in this folder");
+    expect_refused("extends-refused", BNT_VERDICT_BASE, "'int16', which is refused (self-check)");
+    expect_refused("extends-abi", BNT_VERDICT_BASE, "'abi-note', which is refused (abi)");
+    expect_refused("extends-cpu", BNT_VERDICT_CPU, "'needs': the CPU lacks");
+    expect_refused("extends-judge", BNT_VERDICT_BASE, "every plugin does");
+    expect_refused("extends-itself", BNT_VERDICT_BASE, "itself extends 'extends-itself'");
+    drop("extends-right");
+    expect_refused("extends-left", BNT_VERDICT_BASE, "itself extends 'extends-left'");
+    drop("shifted");
+    drop("extends-shifted");
+    drop("extends-wrong");
+    drop("extends-more");
+    drop("extends-note");
+    ck_assert_int_eq(search("auto", true), BNT_OK);
+    expect("extends-wrong", BNT_VERDICT_SELF_CHECK, "ternary_gemm");
+    expect("extends-note", BNT_VERDICT_NOTE_MISMATCH, "'good', the descriptor ''");
+    expect("extends-more", BNT_VERDICT_BASE, "'extends-shifted', which itself extends 'shifted'");
+    expect("extends-right", BNT_VERDICT_BASE, "itself extends 'extends-right'");
+    expect_chosen("extends-shifted");
+}
+END_TEST
+
 START_TEST(duplicates) {
     drop_as("good", "a-first.so");
     drop_as("good", "b-second.so");
@@ -314,6 +406,9 @@ int main(void) {
     tcase_add_test(tc, host_out_of_order);
     tcase_add_test(tc, wrong_results);
     tcase_add_test(tc, incomplete);
+    tcase_add_test(tc, single_slots);
+    tcase_add_test(tc, extends_another);
+    tcase_add_test(tc, extends_in_vain);
     tcase_add_test(tc, duplicates);
     tcase_add_test(tc, verdict_names);
     suite_add_tcase(s, tc);

@@ -101,6 +101,32 @@ START_TEST(fields_of_results) {
 }
 END_TEST
 
+/* Several sequences share what a step reads of the weights; guesses are counted. */
+START_TEST(sequences_and_guesses) {
+    json_t *o = bench("-m " TEST_SOURCE
+                      "/models/bitnet-demo-i2_s.gguf -p 0 -n 12 -d 0,5 -r 1 -t 2 -B 1,3,40 "
+                      "--accept 50,100 --json");
+    static const int batches[] = {1, 3, 40, 1, 1};
+    double macs = number(o, "ternary_macs_per_token");
+    double int8 = number(json_object_get(json_object_get(o, "machine"), "int8_gmacs"), "2");
+    json_t *r;
+    size_t i;
+    ck_assert_uint_eq(json_array_size(json_object_get(o, "results")), 10);
+    json_array_foreach(json_object_get(o, "results"), i, r) {
+        const json_t *draft = json_object_get(r, "draft");
+        ck_assert_int_eq((int)number(r, "batch"), batches[i % 5]);
+        ck_assert_int_eq((int)number(r, "depth"), i < 5 ? 0 : 5);
+        is(r, "int8_fraction", number(json_object_get(r, "tok_s"), "median") * macs / (int8 * 1e9));
+        ck_assert(json_is_null(draft) == (i % 5 < 3));
+        if (i % 5 == 4) { /* all are right */
+            ck_assert(number(draft, "proposed") >= 8);
+            is(draft, "accepted", number(draft, "proposed"));
+        }
+    }
+    json_decref(o);
+}
+END_TEST
+
 static size_t columns(const char *line) {
     size_t n = 1;
     for (; *line; line++) n += *line == ',';
@@ -208,6 +234,17 @@ START_TEST(usage_grows) {
 }
 END_TEST
 
+/* No work is in the list twice, and the list has room for more: nothing was left out. */
+static void expect_different(const struct bnt_work_item *items, unsigned n) {
+    ck_assert_uint_lt(n, BNT_WORK_ITEMS);
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned k = 0; k < i; k++)
+            ck_assert_msg(strcmp(items[i].slot, items[k].slot) != 0 ||
+                              strcmp(items[i].shape, items[k].shape) != 0 ||
+                              items[i].block != items[k].block,
+                          "%s %s twice", items[i].slot, items[i].shape);
+}
+
 /* Every item of the list can be opened by the judge, and its slices are all of the work. */
 START_TEST(work_is_whole) {
     struct bnt_work_item items[BNT_WORK_ITEMS];
@@ -227,6 +264,7 @@ START_TEST(work_is_whole) {
         .search = {40, 64}};
     unsigned n = bnt_work_list(&d, items);
     ck_assert_uint_gt(n, 15);
+    expect_different(items, n);
     for (unsigned i = 0; i < n; i++) {
         struct bnt_work w;
         ck_assert_msg(bnt_work_open(&w, kt_judge(), &items[i]), "%s %s", items[i].slot,
@@ -242,7 +280,9 @@ START_TEST(work_is_whole) {
         }
         bnt_work_close(&w);
     }
-    ck_assert_uint_gt(bnt_work_list(&bnt_work_dims_2b, items), 20);
+    n = bnt_work_list(&bnt_work_dims_2b, items);
+    ck_assert_uint_gt(n, 20);
+    expect_different(items, n);
 }
 END_TEST
 
@@ -251,6 +291,7 @@ int main(void) {
     TCase *tc = tcase_create("bench");
     tcase_set_timeout(tc, 240);
     tcase_add_test(tc, fields_of_results);
+    tcase_add_test(tc, sequences_and_guesses);
     tcase_add_test(tc, csv_rows);
     tcase_add_test(tc, kernels_of_a_model);
     tcase_add_test(tc, limits_of_a_set);

@@ -237,8 +237,8 @@ START_TEST(only_what_has_changed_is_fed) {
     if (!changing[_i].stands) {
         struct bnt_token_list l = {0};
         const struct bnt_chat_context *x = &c.turns[1].before;
-        ck_assert(bnt_tokenizer_encode_marked(f.t, x->text, x->marks, x->len, false, &l, NULL) ==
-                  BNT_OK);
+        ck_assert(bnt_tokenizer_encode_marked(f.t, tm.reserved, x->text, x->marks, x->len, false,
+                                              &l, NULL) == BNT_OK);
         ck_assert_uint_eq(l.count, x->count);
         ck_assert(memcmp(l.ids, x->ids, l.count * sizeof *l.ids) == 0);
         bnt_token_list_free(&l);

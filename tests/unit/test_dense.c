@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert/dense_out.h"
 #include "decode.h"
 #include "encode.h"
 #include "rng.h"
@@ -182,6 +183,29 @@ START_TEST(pieces_agree) {
 }
 END_TEST
 
+/* Each of the 65536 numbers of BF16, among ones: the bits that are moved are those that rounding
+ * gives, or the run is left to it; and no number that both types hold normally is left. */
+START_TEST(bits_of_bf16_are_moved_rightly) {
+    static const float least = 0x1p-14f, past = 65536.0f;
+    uint8_t in[2 * BNT_DENSE_RUN], moved[2 * BNT_DENSE_RUN], rounded[2 * BNT_DENSE_RUN];
+    float x[BNT_DENSE_RUN];
+    struct bnt_err err = {0};
+    for (unsigned code = 0; code < 65536; code++) {
+        const unsigned at = code % BNT_DENSE_RUN;
+        for (unsigned i = 0; i < BNT_DENSE_RUN; i++) memcpy(in + 2 * i, &(uint16_t){0x3f80}, 2);
+        memcpy(in + 2 * at, &(uint16_t){(uint16_t)code}, 2);
+        bnt_dense_read(BNT_TYPE_BF16, in, BNT_DENSE_RUN, x);
+        const bool both = fabsf(x[at]) >= least && fabsf(x[at]) < past;
+        ck_assert_msg(bnt_dense_bf16_as_f16(in, moved) == both, "code %04x, %g", code,
+                      (double)x[at]);
+        if (!both) continue;
+        ck_assert_int_eq(bnt_dense_write(BNT_TYPE_F16, x, BNT_DENSE_RUN, rounded, "t", 0, &err),
+                         BNT_OK);
+        ck_assert_mem_eq(moved, rounded, sizeof moved);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("dense");
     TCase *tc = tcase_create("dense");
@@ -193,6 +217,7 @@ int main(void) {
     tcase_add_test(tc, readers_agree_on_every_bit);
     tcase_add_test(tc, factors_are_where_they_are);
     tcase_add_test(tc, pieces_agree);
+    tcase_add_test(tc, bits_of_bf16_are_moved_rightly);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

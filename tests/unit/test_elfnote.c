@@ -93,6 +93,13 @@ START_TEST(texts) {
         {GOOD, BNT_OK},
         {"name=x;abi=1.7;future=thing;priority=-3;needs=", BNT_OK},
         {"abi=4294967295.0;name=x;needs=;priority=2147483647", BNT_OK},
+        {"extends=cpu-avx2;abi=1.3;name=x;needs=;priority=1", BNT_OK},
+        {"abi=1.3;name=x;needs=;priority=1;extends=", BNT_E_UNSUPPORTED},
+        {"abi=1.3;name=x;needs=;priority=1;extends=../x", BNT_E_UNSUPPORTED},
+        {"abi=1.3;name=x;needs=;priority=1;extends=a;extends=a", BNT_E_UNSUPPORTED},
+        {"abi=1.3;name=x;needs=;priority=1;extends="
+         "0123456789012345678901234567890123456789012345678901234567890123",
+         BNT_E_UNSUPPORTED},
         {"", BNT_E_UNSUPPORTED},
         {"abi=1.0;name=x;needs=", BNT_E_UNSUPPORTED},
         {"abi=1;name=x;needs=;priority=1", BNT_E_UNSUPPORTED},

@@ -14,6 +14,7 @@
 
 #include "parity/lockstep.h"
 #include "run/engine.h"
+#include "run/exec_state.h"
 #include "suite.h"
 #include "synth.h"
 

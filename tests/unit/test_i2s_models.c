@@ -44,7 +44,8 @@ struct cut {
     size_t n_blocks, n_ff, n_q, n_kv;
     size_t blocks[8], embd[EMBD], ff[FF], q[EMBD], kv[EMBD / 2];
     char layout;
-    char other_from_block; /* blocks from this one on are written in `other`; 0: none */
+    char other_from_block;   /* blocks from this one on are written in `other`; 0: none */
+    const char *other_kinds; /* and these kinds of matrices: "attn_q attn_k"; NULL: none */
     char other;
 };
 
@@ -188,8 +189,9 @@ static void save_cut(const struct cut *c) {
         } else {
             ck_assert_int_eq(sscanf(name, "%63[^.]", part), 1);
         }
-        char layout =
-            c->other_from_block && to >= (unsigned)c->other_from_block ? c->other : c->layout;
+        bool other = (c->other_from_block && to >= (unsigned)c->other_from_block) ||
+                     (c->other_kinds && strstr(c->other_kinds, part));
+        char layout = other ? c->other : c->layout;
         owned[n] = cut_tensor(c, t, part, layout, dims, &bytes);
         gw_tensor(w, name, t->type, t->n_dims, dims, owned[n++], bytes);
     }
@@ -365,10 +367,44 @@ START_TEST(layers_that_disagree_are_refused) {
     c.other = 'c', c.other_from_block = 6;
     save_cut(&c);
     ck_assert_int_eq(bnt_engine_open(&e, path, NULL, &err), BNT_E_FORMAT);
-    ck_assert_msg(strstr(err.text, "blk.6 is in I2_S layout c, the file as a whole in a"), "%s",
-                  err.text);
+    ck_assert_msg(strstr(err.text, "blk.6 is in layout c, the file as a whole in I2_S layout a"),
+                  "%s", err.text);
     struct bnt_engine_info info; /* who insists may read it */
     free(logits_of("a", &info));
+    unlink(path);
+}
+END_TEST
+
+/* Whatever kind of matrix is in whatever other layout, alone or with others of its half of a block.
+ */
+START_TEST(kinds_that_disagree_are_refused) {
+    static const char *const kinds[] = {"attn_q",
+                                        "attn_k",
+                                        "attn_v",
+                                        "attn_output",
+                                        "ffn_gate",
+                                        "ffn_up",
+                                        "ffn_down",
+                                        "attn_q attn_k attn_v attn_output",
+                                        "ffn_gate ffn_up ffn_down"};
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        for (char other = 'a'; other <= 'c'; other++) {
+            struct cut c = whole((char)('a' + _i % 3));
+            if (_i >= 3) c = smaller((char)('a' + _i % 3));
+            struct bnt_err err = {0};
+            struct bnt_engine *e = NULL;
+            c.other = other, c.other_kinds = kinds[k];
+            if (other == c.layout) continue;
+            save_cut(&c);
+            char odd[64], first[32];
+            sscanf(kinds[k], "%31s", first);
+            snprintf(odd, sizeof odd, "%s is in layout %c", first, other);
+            ck_assert_msg(bnt_engine_open(&e, path, NULL, &err) == BNT_E_FORMAT,
+                          "%s in %c, the others in %c", kinds[k], other, c.layout);
+            ck_assert_msg(strstr(err.text, odd) && strstr(err.text, "a file has one layout"), "%s",
+                          err.text);
+        }
+    }
     unlink(path);
 }
 END_TEST
@@ -384,6 +420,7 @@ int main(void) {
     tcase_add_test(tc, random_weights_are_assumed);
     tcase_add_test(tc, odd_models);
     tcase_add_test(tc, layers_that_disagree_are_refused);
+    tcase_add_loop_test(tc, kinds_that_disagree_are_refused, 0, 6);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

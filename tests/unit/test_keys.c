@@ -65,15 +65,19 @@ static void forget(struct opened *o) {
     free(o->data);
 }
 
+static void describe(struct synth *s, const char *arch) {
+    synth_preset(s, "tiny");
+    s->arch = arch;
+    s->vocab = 272;
+    if (strcmp(arch, "gemma3") == 0) s->window = 64;
+}
+
 /* `key` in place of the usual one of that name, if there is one. */
 static struct opened open_with(const char *arch, const struct key *key, const char *ignore) {
     struct opened o = {0};
     struct synth s;
     size_t size;
-    synth_preset(&s, "tiny");
-    s.arch = arch;
-    s.vocab = 272;
-    if (strcmp(arch, "gemma3") == 0) s.window = 64;
+    describe(&s, arch);
     if (key) {
         size_t n = strlen(arch);
         s.omit_key =
@@ -168,6 +172,9 @@ START_TEST(keys_of_other_prefixes) {
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         refused("llama", &bad[i], BNT_E_UNSUPPORTED);
+    refused("llama", &(struct key){.name = "general.type", .type = 'u', .number = 0}, BNT_E_FORMAT);
+    refused("llama", &(struct key){.name = "general.type", .type = 'A', .list = {1}, .count = 1},
+            BNT_E_FORMAT);
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) {
         struct opened o = accepted("llama", &fine[i]);
         forget(&o);
@@ -321,6 +328,79 @@ START_TEST(the_key_decides_the_gate) {
         struct opened o = accepted(cases[i].arch, &cases[i].key);
         ck_assert_uint_eq(o.m->hp.gate, cases[i].gate);
         forget(&o);
+    }
+}
+END_TEST
+
+/* Keys that say the same thing, by different writers: any two agree, or the file is refused by both
+ * names. */
+static const struct twins {
+    const char *arch;
+    struct key keys[3], otherwise; /* otherwise: the last one's value that disagrees */
+    size_t n;
+} twins[] = {
+    {"llama",
+     {{.name = "llama.hidden_activation", .type = 's', .text = "relu2"},
+      {.name = "llama.hidden_act", .type = 's', .text = "relu_squared"},
+      {.name = "llama.activation", .type = 's', .text = "squared_relu"}},
+     {.type = 's', .text = "silu"},
+     3},
+    {"gemma3",
+     {{.name = "gemma3.rope.freq_base_swa", .type = 'f', .number = 30000},
+      {.name = "gemma3.rope.local_freq_base", .type = 'f', .number = 30000},
+      {.name = "gemma3.rope.local.freq_base", .type = 'f', .number = 30000}},
+     {.type = 'f', .number = 10000},
+     3},
+    {"llama",
+     {{.name = "llama.attention.scale", .type = 'f', .number = 0.0771516749810459}, /* 168^-1/2 */
+      {.name = "llama.attention.query_pre_attn_scalar", .type = 'u', .number = 168},
+      {.name = "llama.query_pre_attn_scalar", .type = 'f', .number = 168}},
+     {.type = 'u', .number = 128},
+     3},
+    {"llama",
+     {{.name = "llama.rope.scaling.factor", .type = 'f', .number = 4},
+      {.name = "llama.rope.scale_linear", .type = 'f', .number = 4}},
+     {.type = 'f', .number = 2},
+     2},
+};
+
+static void write_two(struct gw *w, const void *arg) {
+    const struct key *const *two = arg;
+    write_key(w, two[0]);
+    write_key(w, two[1]);
+}
+
+static void try_twins(const char *arch, const struct key *one, const struct key *other,
+                      bool agree) {
+    const struct key *two[] = {one, other};
+    struct opened o = {0};
+    struct synth s;
+    size_t size;
+    describe(&s, arch);
+    s.more_keys = write_two;
+    s.more_keys_arg = two;
+    o.data = synth_memory(&s, &size);
+    ck_assert_int_eq(bnt_gguf_open_memory(&o.g, o.data, size, &o.err), BNT_OK);
+    o.status = bnt_model_open(&o.m, o.g, &o.err);
+    ck_assert_msg(o.status == (agree ? BNT_OK : BNT_E_FORMAT), "%s and %s: %s", one->name,
+                  other->name, o.err.text);
+    if (!agree)
+        ck_assert_msg(strstr(o.err.text, one->name) && strstr(o.err.text, other->name), "%s",
+                      o.err.text);
+    forget(&o);
+}
+
+START_TEST(keys_that_say_the_same_agree) {
+    const struct twins *t = &twins[_i];
+    for (size_t i = 0; i < t->n; i++) {
+        for (size_t k = 0; k < t->n; k++) {
+            struct key other = t->otherwise;
+            if (i == k) continue;
+            try_twins(t->arch, &t->keys[i], &t->keys[k], true);
+            other.name = t->keys[k].name;
+            if (strstr(other.name, "attention.scale")) other.type = 'f', other.number = 0.5;
+            try_twins(t->arch, &t->keys[i], &other, false);
+        }
     }
 }
 END_TEST
@@ -488,6 +568,7 @@ int main(void) {
     tcase_add_test(tc, values_that_change_nothing);
     tcase_add_test(tc, layers_of_different_shapes);
     tcase_add_test(tc, the_key_decides_the_gate);
+    tcase_add_loop_test(tc, keys_that_say_the_same_agree, 0, sizeof twins / sizeof twins[0]);
     tcase_add_test(tc, factors_arrive);
     tcase_add_test(tc, windows_arrive);
     tcase_add_test(tc, factors_of_minicpm);

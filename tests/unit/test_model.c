@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bitnet/bitnet.h"
+#include "split.h"
 #include "suite.h"
 #include "synth.h"
 
@@ -206,6 +207,80 @@ START_TEST(shapes_that_disagree) {
 }
 END_TEST
 
+/* The bytes of a model with a key as a number, and a vector as a square. Either may be NULL. */
+static uint8_t *rebuilt(const struct synth *s, const char *key, const char *vector, size_t *size) {
+    struct gw *w = gw_new(3, 32);
+    struct bnt_gguf *g;
+    size_t before;
+    uint8_t *data = synth_memory(s, &before), *out;
+    ck_assert_int_eq(bnt_gguf_open_memory(&g, data, before, NULL), BNT_OK);
+    for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) {
+        const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
+        if (key && bnt_str_eq(kv->key, key))
+            gw_key_u32(w, key, 7);
+        else
+            split_copy_key(w, kv);
+    }
+    for (size_t i = 0; i < bnt_gguf_tensor_count(g); i++) {
+        const struct bnt_gguf_tensor *t = bnt_gguf_tensor_at(g, i);
+        const bool square = vector && bnt_str_eq(t->name, vector);
+        char name[96];
+        snprintf(name, sizeof name, "%.*s", (int)t->name.len, t->name.ptr);
+        gw_tensor(w, name, t->type, square ? 2 : t->n_dims, square ? (uint64_t[]){16, 16} : t->dims,
+                  t->data, t->bytes);
+    }
+    out = gw_memory(w, size);
+    gw_free(w);
+    bnt_gguf_close(g);
+    free(data);
+    return out;
+}
+
+/* Each message says what is there, not what it would look like otherwise. */
+START_TEST(what_is_there_in_another_form) {
+    static const char *const vectors[] = {"blk.0.attn_norm.weight", "output_norm.weight"};
+    static const char *const keys[] = {"general.architecture", "llama.rope.scaling.type"};
+    struct synth s = tiny("llama");
+    size_t size;
+    s.rope_linear = 2;
+    for (size_t i = 0; i < 2; i++) {
+        char says[96];
+        uint8_t *data = rebuilt(&s, NULL, vectors[i], &size);
+        snprintf(says, sizeof says, "'%s' has 256 elements in rows of 16, not one row of 256",
+                 vectors[i]);
+        expect_bytes_refused(data, size, BNT_E_FORMAT, says);
+        free(data);
+        data = rebuilt(&s, keys[i], NULL, &size);
+        snprintf(says, sizeof says, "%s is not a text", keys[i]);
+        expect_bytes_refused(data, size, BNT_E_FORMAT, says);
+        free(data);
+    }
+    uint8_t *data = rebuilt(&s, NULL, NULL, &size);
+    ck_assert_int_eq(open_bytes(data, size, NULL), BNT_OK);
+    free(data);
+}
+END_TEST
+
+/* Without the length that divides short from long, the two tables must be one and the same. */
+START_TEST(longrope_knows_its_border) {
+    struct synth s = tiny("minicpm");
+    struct bnt_gguf *g;
+    size_t size;
+    s.longrope_context = 128;
+    s.omit_key = "rope.scaling.original_context_length";
+    uint8_t *data = synth_memory(&s, &size);
+    expect_bytes_refused(data, size, BNT_E_FORMAT,
+                         "minicpm.rope.scaling.original_context_length is missing");
+    ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, NULL), BNT_OK);
+    const struct bnt_gguf_tensor *from = bnt_gguf_tensor(g, "rope_factors_short.weight"),
+                                 *to = bnt_gguf_tensor(g, "rope_factors_long.weight");
+    memcpy(data + (to->data - data), from->data, to->bytes);
+    bnt_gguf_close(g);
+    ck_assert_int_eq(open_bytes(data, size, NULL), BNT_OK);
+    free(data);
+}
+END_TEST
+
 /* Rewrites the type id of a tensor in the directory: name, u32 n_dims, u64 dims..., u32 type. */
 static void retype(uint8_t *data, size_t size, const char *name, uint32_t type) {
     uint8_t *at = memmem(data, size, name, strlen(name));
@@ -394,6 +469,8 @@ int main(void) {
     tcase_add_test(tc, missing_tensors);
     tcase_add_test(tc, tensors_without_a_place);
     tcase_add_test(tc, shapes_that_disagree);
+    tcase_add_test(tc, what_is_there_in_another_form);
+    tcase_add_test(tc, longrope_knows_its_border);
     tcase_add_test(tc, types_we_do_not_compute_with);
     tcase_add_test(tc, architectures_we_do_not_run);
     tcase_add_test(tc, features_we_do_not_have);

@@ -59,7 +59,7 @@ static void holds(const char *path, const char *text) {
 
 static int save(const char *path, bool force, const struct bnt_protected *p, size_t n) {
     struct bnt_output *o;
-    int status = bnt_output_open(&o, path, force, p, n, &err);
+    int status = bnt_output_open(&o, BNT_OUTPUT_RECEIPT, path, force, p, n, &err);
     if (status == BNT_OK) status = bnt_output_write(o, receipt, strlen(receipt), &err);
     bnt_output_close(o);
     return status;
@@ -147,17 +147,53 @@ START_TEST(pipes) {
     refused(in("pipe"), false, BNT_E_IO, "nobody reads from it"); /* and does not wait */
     int reader = open(in("pipe"), O_RDONLY | O_NONBLOCK);
     ck_assert_int_ge(reader, 0);
-    ck_assert_int_eq(bnt_output_open(&o, in("pipe"), false, NULL, 0, &err), BNT_OK);
+    ck_assert_int_eq(bnt_output_open(&o, BNT_OUTPUT_RECEIPT, in("pipe"), false, NULL, 0, &err),
+                     BNT_OK);
     ck_assert_int_eq(read(reader, got, sizeof got), -1); /* not at its end: it stays open */
     ck_assert_int_eq(bnt_output_write(o, receipt, strlen(receipt), &err), BNT_OK);
     bnt_output_close(o);
     ck_assert_int_eq(read(reader, got, sizeof got), (int)strlen(receipt));
     ck_assert_str_eq(got, receipt);
     signal(SIGPIPE, SIG_IGN);
-    ck_assert_int_eq(bnt_output_open(&o, in("pipe"), false, NULL, 0, &err), BNT_OK);
+    ck_assert_int_eq(bnt_output_open(&o, BNT_OUTPUT_RECEIPT, in("pipe"), false, NULL, 0, &err),
+                     BNT_OK);
     close(reader);
     ck_assert_int_eq(bnt_output_write(o, receipt, strlen(receipt), &err), BNT_E_IO);
     ck_assert_msg(strstr(err.text, "Broken pipe"), "%s", err.text);
+    bnt_output_close(o);
+}
+END_TEST
+
+static int begin_model(struct bnt_output **o, const char *path, bool force, int *fd) {
+    int status = bnt_output_open(o, BNT_OUTPUT_MODEL, path, force, NULL, 0, &err);
+    return status == BNT_OK ? bnt_output_begin(*o, fd, &err) : status;
+}
+
+/* A model is written beside its name, and has it at the end or never. */
+START_TEST(models) {
+    struct bnt_output *o;
+    char part[256];
+    int fd;
+    ck_assert_int_eq(begin_model(&o, in("m"), false, &fd), BNT_OK);
+    snprintf(part, sizeof part, "%s", bnt_output_part(o));
+    ck_assert_int_eq(pwrite(fd, "there", 5, 3), 5);
+    ck_assert_int_ne(access(in("m"), F_OK), 0);
+    bnt_output_close(o); /* given up */
+    ck_assert_int_ne(access(part, F_OK), 0);
+    ck_assert_int_ne(access(in("m"), F_OK), 0);
+    ck_assert_int_eq(begin_model(&o, in("m"), false, &fd), BNT_OK);
+    ck_assert_int_eq(pwrite(fd, "there", 5, 0), 5);
+    ck_assert_int_eq(bnt_output_commit(o, &err), BNT_OK);
+    bnt_output_close(o);
+    ck_assert_int_eq(access(in("m"), F_OK), 0);
+    ck_assert_int_eq(begin_model(&o, in("m"), false, &fd), BNT_E_USAGE);
+    ck_assert_msg(strstr(err.text, "is there already: --force"), "%s", err.text);
+    put(in("r"), receipt); /* a model never takes a receipt's place unasked */
+    ck_assert_int_eq(begin_model(&o, in("r"), false, &fd), BNT_E_USAGE);
+    ck_assert_int_eq(begin_model(&o, in("m"), true, &fd), BNT_OK);
+    ck_assert_int_eq(unlink(in("m")), 0); /* and while it was written, a folder came */
+    ck_assert_int_eq(mkdir(in("m"), 0700), 0);
+    ck_assert_int_eq(bnt_output_commit(o, &err), BNT_E_IO);
     bnt_output_close(o);
 }
 END_TEST
@@ -211,7 +247,8 @@ END_TEST
 /* A run takes hours, and somebody puts something where its receipt was to go. */
 START_TEST(judged_again_at_the_end) {
     struct bnt_output *o;
-    ck_assert_int_eq(bnt_output_open(&o, in("r"), false, NULL, 0, &err), BNT_OK);
+    ck_assert_int_eq(bnt_output_open(&o, BNT_OUTPUT_RECEIPT, in("r"), false, NULL, 0, &err),
+                     BNT_OK);
     put(in("r"), "mine");
     ck_assert_int_eq(bnt_output_write(o, receipt, strlen(receipt), &err), BNT_E_USAGE);
     holds(in("r"), "mine");
@@ -253,6 +290,7 @@ int main(void) {
     tcase_add_test(t, what_is_no_file);
     tcase_add_test(t, pipes);
     tcase_add_test(t, descriptors);
+    tcase_add_test(t, models);
     tcase_add_test(t, what_a_run_reads);
     tcase_add_test(t, judged_again_at_the_end);
     tcase_add_test(t, clocks);

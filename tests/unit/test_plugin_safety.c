@@ -43,6 +43,25 @@ START_TEST(writable_by_others) {
 }
 END_TEST
 
+/* A base is held to the same rules as any plugin, wherever a link leads to it. */
+START_TEST(a_base_of_elsewhere) {
+    char sub[256];
+    drop("extends-shifted");
+    snprintf(sub, sizeof sub, "%s", in_dir("open"));
+    ck_assert_int_eq(mkdir(sub, 0755), 0);
+    drop_as("shifted", "open/shifted.so");
+    ck_assert_int_eq(search("extends-shifted", false), BNT_E_BACKEND);
+    expect("extends-shifted", BNT_VERDICT_BASE, "which is not in this folder");
+    ck_assert_int_eq(symlink("open/shifted.so", in_dir("shifted.so")), 0);
+    ck_assert_msg(search("extends-shifted", false) == BNT_OK, "%s", err.text);
+    ck_assert_int_eq(chmod(sub, 0777), 0);
+    ck_assert_int_eq(search("extends-shifted", false), BNT_E_BACKEND);
+    expect("extends-shifted", BNT_VERDICT_BASE, "'shifted', which is refused (unsafe): folder");
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    expect_chosen("ref-scalar");
+}
+END_TEST
+
 START_TEST(of_strangers) {
     if (geteuid() != 0) return; /* only root can give files away */
     drop("best");
@@ -207,7 +226,8 @@ END_TEST
 
 START_TEST(warning_of_an_empty_folder) {
     ck_assert_int_eq(search("auto", false), BNT_OK);
-    warns(dir, "no plugin in the folder; computing with ref-scalar");
+    warns(dir, "no plugin in the folder (--plugin-dir=DIR");
+    warns(dir, "; computing with ref-scalar");
     ck_assert_int_eq(search("ref-scalar", false), BNT_OK);
     ck_assert_str_eq(bnt_backends_warning(table), "");
 }
@@ -244,6 +264,7 @@ int main(void) {
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, writable_by_others);
+    tcase_add_test(tc, a_base_of_elsewhere);
     tcase_add_test(tc, of_strangers);
     tcase_add_test(tc, groups_that_others_may_be_in);
     tcase_add_test(tc, folders_above);

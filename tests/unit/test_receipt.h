@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "receipt.h"
 #include "synth.h"
 #include "verify.h"
 
@@ -63,8 +64,7 @@ static inline json_t *receipt_of(struct bnt_engine *e, const struct bnt_session_
          &err);
     must(bnt_generate(&g, e, s, list.ids, list.count, o, &err), &err);
     must(bnt_receipt_build(&receipt, e, s,
-                           &(struct bnt_receipt_run){.model_path = model_path,
-                                                     .template_id = "raw",
+                           &(struct bnt_receipt_run){.template_id = "raw",
                                                      .prompt = prompt,
                                                      .prompt_len = strlen(prompt),
                                                      .encode_flags = BNT_ENCODE_BOS,

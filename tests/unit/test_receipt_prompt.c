@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/blake3.h"
+#include "receipt.h"
 #include "suite.h"
 #include "toy_vocab.h"
 #include "verify.h"

@@ -131,6 +131,49 @@ START_TEST(a_change_with_new_seals_is_found_all_the_same) {
 }
 END_TEST
 
+#define SOME_DIGEST                                                                                \
+    "\"sha256\":\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\""
+
+/* Members that an honest receipt of this run has not, or has otherwise: what none of the checks can
+ * confirm is no "ok". */
+static const struct {
+    const char *part, *field, *value;
+    int status;
+    const char *says;
+} inventions[] = {
+    {"limits", "constraint", "{\"kind\":\"json-schema\"," SOME_DIGEST "}", BNT_E_UNCHECKED,
+     "--json-schema=FILE"},
+    {"limits", "constraint", "{\"kind\":\"gbnf\"," SOME_DIGEST "}", BNT_E_UNCHECKED,
+     "--grammar=FILE"},
+    {"limits", "constraint", "{\"kind\":\"calls\"," SOME_DIGEST "}", BNT_E_UNCHECKED,
+     "--json-schema=FILE"},
+    {"limits", "constraint", "{\"kind\":\"json\"," SOME_DIGEST "}", BNT_E_UNCHECKED,
+     "--format=json"},
+    {"prompt", "recoverable", "false", BNT_E_MISMATCH, "prompt.recoverable"},
+    {"prompt", "parse_special", "true", BNT_OK, ""}, /* no such text is in it: no influence */
+    {"sampling", "presence_penalty", "\"42c80000\"", BNT_E_MISMATCH, "token: "},
+    {"sampling", "frequency_penalty", "\"42c80000\"", BNT_E_MISMATCH, "token: "},
+    {"sampling", "logit_bias", "[{\"id\":5,\"bias\":\"42c80000\"}]", BNT_E_MISMATCH, "token: "},
+    {"model", "ignored_keys", "[\"some.key\"]", BNT_E_MISMATCH, "model.ignored_keys"},
+};
+
+START_TEST(what_is_invented_is_no_ok) {
+    struct bnt_err err = {0};
+    json_t *r = json_deep_copy(honest);
+    json_object_set_new(at(r, "result", inventions[_i].part), inventions[_i].field,
+                        json_loads(inventions[_i].value, JSON_DECODE_ANY, NULL));
+    reseal(r);
+    struct bnt_verification v = verify(engine, r, NULL);
+    ck_assert_int_eq(v.checks[BNT_CHECK_SEALS].state, BNT_AGREES);
+    const int status = bnt_verify_outcome(&v, &err);
+    ck_assert_msg(status == inventions[_i].status && strstr(err.text, inventions[_i].says),
+                  "%s: %d: %s", inventions[_i].field, status, err.text);
+    v.no_replay = true; /* who wants none does not miss it */
+    if (status == BNT_E_UNCHECKED) ck_assert_int_eq(bnt_verify_outcome(&v, &err), BNT_OK);
+    json_decref(r);
+}
+END_TEST
+
 START_TEST(the_replay_stops_at_the_first_difference) {
     json_t *r = json_deep_copy(honest), *output = at(r, "result", "output");
     json_array_set_new(json_object_get(output, "ids"), 4, json_integer(1));
@@ -226,6 +269,7 @@ int main(void) {
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, a_field_changed_by_hand_is_named, 0, n);
     tcase_add_loop_test(t, a_change_with_new_seals_is_found_all_the_same, 0, n);
+    tcase_add_loop_test(t, what_is_invented_is_no_ok, 0, sizeof inventions / sizeof inventions[0]);
     tcase_add_test(t, the_replay_stops_at_the_first_difference);
     tcase_add_test(t, seals_themselves);
     tcase_add_test(t, one_byte_of_the_model);

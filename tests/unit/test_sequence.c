@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/sha256.h"
 #include "bitnet/bitnet.h"
 #include "suite.h"
 #include "synth.h"
@@ -119,6 +120,28 @@ START_TEST(a_damaged_file_is_refused) {
 }
 END_TEST
 
+/* By somebody who can compute hashes: an infinity, which no run stores and attention may hide. */
+START_TEST(a_value_that_is_not_finite_is_refused) {
+    static const uint16_t values[] = {0x7c00, 0xfc00, 0x7e01};
+    read_saved();
+    for (size_t i = 0; i < 3; i++) {
+        struct bnt_sha256 h;
+        char hex[65];
+        memcpy(bytes + size - 32 - 2, &values[i], 2);
+        bnt_sha256_begin(&h);
+        bnt_sha256_add(&h, bytes, size - 32);
+        must(bnt_sha256_end(&h, hex, &err));
+        for (size_t k = 0; k < 32; k++) {
+            unsigned byte;
+            ck_assert_int_eq(sscanf(hex + 2 * k, "%2x", &byte), 1);
+            bytes[size - 32 + k] = (uint8_t)byte;
+        }
+        ck_assert_int_eq(load_bytes(size), BNT_E_FORMAT);
+    }
+    free(bytes);
+}
+END_TEST
+
 START_TEST(a_file_of_another_model_is_refused) {
     static const char *const archs[] = {"bitnet-b1.58", "llama", "bitnet-b1.58"};
     static const uint64_t seeds[] = {6, 5, 5}, contexts[] = {64, 64, TOKENS - 1};
@@ -144,6 +167,9 @@ START_TEST(only_its_own_kind_is_replaced) {
     ck_assert_int_eq(bnt_sequence_load(&s, context, in_dir("nothing"), &err), BNT_E_IO);
     ck_assert_int_eq(bnt_sequence_load(&s, context, dir, &err), BNT_E_IO);
     ck_assert_int_eq(bnt_sequence_load(&s, context, in_dir("model.gguf"), &err), BNT_E_FORMAT);
+    ck_assert_int_eq(mkfifo(in_dir("fifo"), 0600), 0); /* nobody is at its other end */
+    ck_assert_int_eq(bnt_sequence_save(sequence, in_dir("fifo"), &err), BNT_E_USAGE);
+    ck_assert_int_eq(bnt_sequence_load(&s, context, in_dir("fifo"), &err), BNT_E_IO);
     must(bnt_sequence_save(sequence, in_dir("saved"), &err)); /* again */
     bnt_sequence_truncate(sequence, 0);
     must(bnt_sequence_save(sequence, in_dir("empty"), &err));
@@ -283,6 +309,7 @@ int main(void) {
     tcase_set_timeout(tc, 300);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, a_damaged_file_is_refused);
+    tcase_add_test(tc, a_value_that_is_not_finite_is_refused);
     tcase_add_test(tc, a_file_of_another_model_is_refused);
     tcase_add_test(tc, only_its_own_kind_is_replaced);
     tcase_add_test(tc, wishes_that_make_no_sense);

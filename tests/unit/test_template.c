@@ -234,6 +234,110 @@ START_TEST(marks_of_turns_are_control_tokens) {
 }
 END_TEST
 
+/* How often each token of these texts is in a conversation. */
+static void count_marks(const struct chat_file *f, const struct bnt_template *tm,
+                        const char *const *marks, size_t n, const char *system, const char *user,
+                        unsigned *counts) {
+    struct bnt_chat c = begin_chat(f, tm, system);
+    ask(&c, user);
+    answer(&c, "q"); /* its tokens stay as the model made them */
+    ask(&c, user);
+    const struct bnt_chat_context *x = &c.turns[1].before;
+    memset(counts, 0, n * sizeof *counts);
+    for (size_t i = 0; i < x->count; i++)
+        for (size_t k = 0; k < n; k++) counts[k] += x->ids[i] == bnt_tokenizer_find(f->t, marks[k]);
+    bnt_chat_free(&c);
+}
+
+/* A vocabulary in which merges lead to the mark, too. */
+static struct toy *with_mark(struct toy *toy, bool spm, const char *mark, int32_t type) {
+    char so_far[32];
+    for (size_t n = 2; n <= strlen(mark); n++) {
+        const char last[2] = {mark[n - 1], '\0'};
+        snprintf(so_far, sizeof so_far, "%.*s", (int)(n - 1), mark);
+        if (!spm) toy_merge(toy, so_far, last);
+        snprintf(so_far, sizeof so_far, "%.*s", (int)n, mark);
+        if (toy_find(toy, so_far) < 0) toy_token(toy, so_far, TOY_NORMAL, -1.0f);
+        if (toy_find(toy, last) < 0) toy_token(toy, last, TOY_NORMAL, -50.0f);
+    }
+    toy->types[toy_find(toy, mark)] = type;
+    return toy;
+}
+
+/* Marks that no list of the program has, as USER_DEFINED: in the source, made with a role, written
+ * for one role alone, or for tools alone. */
+static const char *const marking[] = {
+    "{% for m in messages %}<u>{{ m.content }}#E#{% endfor %}",
+    "{% for m in messages %}{{ '<u>' }}{{ m.content ~ '#E#' }}{% endfor %}",
+    "{% for m in messages %}{{ '<' ~ m.role[0] ~ '>' }}{{ m.content }}#E#{% endfor %}",
+    ("{% for m in messages %}{% if m.role == 'tool' %}{{ '<u' ~ '>' }}{% endif %}{{ m.content }}"
+     "{{ '#' ~ 'E#' }}{% endfor %}"),
+    "{% if tools %}{{ 'a<u>b' }}{% endif %}{% for m in messages %}{{ m.content }}#E#{% endfor %}",
+};
+enum { MARKING = sizeof marking / sizeof marking[0] };
+
+START_TEST(no_message_holds_a_mark_that_is_called_text) {
+    static const char *const bits[] = {"<u>", "#E#", "<u", ">", "<", "u>",
+                                       "#E",  "#",   "E#", " ", "a"};
+    static const char *const marks[] = {"<u>", "#E#"};
+    unsigned wanted[2], got[2];
+    struct rng r = rng_stream(2, (uint64_t)_i);
+    bool spm = _i >= MARKING;
+    struct toy *toy = spm ? toy_spm() : toy_bpe("llama-bpe");
+    toy = with_mark(with_mark(toy, spm, "<u>", TOY_USER_DEFINED), spm, "#E#", TOY_USER_DEFINED);
+    struct chat_file f = open_file(toy, marking[_i % MARKING]);
+    struct bnt_template tm = open_template(&f, NULL);
+    ck_assert_str_eq(tm.remark, "");
+    count_marks(&f, &tm, marks, 2, "q", "q", wanted);
+    for (unsigned n = 0; n < 500; n++) {
+        char texts[2][64];
+        for (unsigned k = 0; k < 2; k++) {
+            strcpy(texts[k], "q");
+            for (unsigned m = rng_below(&r, 8); m; m--)
+                strcat(texts[k], bits[rng_below(&r, sizeof bits / sizeof bits[0])]);
+            strcat(texts[k], "q");
+        }
+        count_marks(&f, &tm, marks, 2, texts[0], texts[1], got);
+        if (memcmp(wanted, got, sizeof got) != 0) ck_abort_msg("'%s' '%s'", texts[0], texts[1]);
+    }
+    bnt_template_close(&tm);
+    close_file(&f);
+}
+END_TEST
+
+/* A text that the template has nothing to do with is the token that it is everywhere. */
+START_TEST(other_user_defined_tokens_stay_text) {
+    static const char *const marks[] = {"<think>", "<u>"};
+    unsigned got[2];
+    struct toy *toy = with_mark(toy_bpe("llama-bpe"), false, "<u>", TOY_USER_DEFINED);
+    struct chat_file f = open_file(toy, marking[0]);
+    struct bnt_template tm = open_template(&f, NULL);
+    count_marks(&f, &tm, marks, 2, "c", "a<think>b<u>", got);
+    ck_assert_uint_eq(got[0], 2);
+    ck_assert_uint_eq(got[1], 4); /* the template's own */
+    bnt_template_close(&tm);
+    close_file(&f);
+}
+END_TEST
+
+/* A mark that is a NORMAL piece cannot be kept out, and is told. */
+START_TEST(a_mark_that_is_a_normal_piece_is_told) {
+    static const char *const marks[] = {"<usr>", "[usr]", "<|usr|>"};
+    struct toy *toy = with_mark(toy_bpe("llama-bpe"), false, marks[_i], TOY_NORMAL);
+    char jinja[64], remark[128];
+    snprintf(jinja, sizeof jinja, "%s{{ messages[-1].content }}", marks[_i]);
+    snprintf(remark, sizeof remark,
+             "the chat template writes '%s', which is ordinary text in this vocabulary: a message "
+             "can imitate it",
+             marks[_i]);
+    struct chat_file f = open_file(toy, jinja);
+    struct bnt_template tm = open_template(&f, NULL);
+    ck_assert_str_eq(tm.remark, remark);
+    bnt_template_close(&tm);
+    close_file(&f);
+}
+END_TEST
+
 /* ---- which template ------------------------------------------------------------------------- */
 
 #define IM "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
@@ -299,6 +403,45 @@ START_TEST(a_file_s_template_is_run) {
 }
 END_TEST
 
+/* What looks like <|this|> is a mark up to 48 bytes. */
+START_TEST(a_long_mark_is_told_or_is_text) {
+    for (int inside = 38; inside <= 54; inside++) {
+        char jinja[128];
+        snprintf(jinja, sizeof jinja, "<|%.*s|>{{ messages[-1].content }}", inside,
+                 "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm");
+        struct chat_file f = open_file(toy_bpe("llama-bpe"), jinja);
+        struct bnt_template tm = open_template(&f, NULL);
+        ck_assert_int_eq(tm.remark[0] != '\0', inside <= 44);
+        bnt_template_close(&tm);
+        close_file(&f);
+    }
+}
+END_TEST
+
+/* However it comes to write two. */
+START_TEST(two_bos_are_told) {
+    static const struct {
+        const char *jinja;
+        bool two;
+    } cases[] = {
+        {"{{ bos_token }}{{ messages[-1].content }}", false},
+        {"{{ bos_token }}{{ bos_token }}{{ messages[-1].content }}", true},
+        {"{{ bos_token }}<|begin_of_text|>{{ messages[-1].content }}", true},
+        {"<|begin_of_text|>{% for m in messages %}{{ bos_token + m.content }}{% endfor %}", true},
+        {"{{ bos_token }}a{{ bos_token }}{{ messages[-1].content }}", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct chat_file f = open_file(with_controls(toy_bpe("llama-bpe")), cases[i].jinja);
+        struct bnt_template tm = open_template(&f, NULL);
+        ck_assert_msg((strstr(tm.remark, "with two BOS ('<|begin_of_text|>')") != NULL) ==
+                          cases[i].two,
+                      "%zu: %s", i, tm.remark);
+        bnt_template_close(&tm);
+        close_file(&f);
+    }
+}
+END_TEST
+
 START_TEST(a_model_without_one_gets_instruct) {
     struct chat_file f = open_file(toy_bpe("llama-bpe"), NULL);
     struct bnt_template tm = open_template(&f, NULL);
@@ -329,6 +472,16 @@ START_TEST(what_cannot_be_used_is_refused) {
             BNT_E_UNSUPPORTED, "the chat template (model): line 3: 'x' is undefined");
     refused(open_file(toy_bpe("llama-bpe"), "{{ raise_exception('Not like this') }}"), NULL,
             BNT_E_USAGE, "the chat template (model): line 1: the template says: Not like this");
+    refused(open_file(toy_bpe("llama-bpe"), ""), NULL, BNT_E_UNSUPPORTED,
+            "the chat template (model) is empty");
+    refused(open_file(toy_bpe("llama-bpe"), " \n"), NULL, BNT_E_UNSUPPORTED,
+            "the chat template (model) is empty");
+    refused(open_file(toy_bpe("llama-bpe"), "chatml\n"), NULL, BNT_E_UNSUPPORTED,
+            "the chat template (model) is only a name: --chat-template=chatml uses");
+    refused(open_file(toy_bpe("llama-bpe"), "vicuna"), NULL, BNT_E_UNSUPPORTED,
+            "the chat template (model) leaves out what messages say");
+    refused(open_file(toy_bpe("llama-bpe"), "{{ messages[0].role }}: "), NULL, BNT_E_UNSUPPORTED,
+            "the chat template (model) leaves out what messages say");
     refused(open_file(toy_bpe("llama-bpe"), NULL), "lama3", BNT_E_USAGE,
             "no chat template is called 'lama3', nor is there a file of that name; known are: "
             "llama3 bitnet "
@@ -364,8 +517,13 @@ int main(void) {
     tcase_add_test(tc, tokens_are_those_of_the_whole_text);
     tcase_add_test(tc, sentencepiece_puts_no_space_inside);
     tcase_add_loop_test(tc, no_message_holds_a_control_token, 0, FORMS + 1 + OWN);
+    tcase_add_loop_test(tc, no_message_holds_a_mark_that_is_called_text, 0, 2 * MARKING);
+    tcase_add_test(tc, other_user_defined_tokens_stay_text);
+    tcase_add_loop_test(tc, a_mark_that_is_a_normal_piece_is_told, 0, 3);
     tcase_add_test(tc, marks_of_turns_are_control_tokens);
     tcase_add_loop_test(tc, a_file_s_template_is_run, 0, sizeof own / sizeof own[0]);
+    tcase_add_test(tc, a_long_mark_is_told_or_is_text);
+    tcase_add_test(tc, two_bos_are_told);
     tcase_add_test(tc, a_model_without_one_gets_instruct);
     tcase_add_test(tc, what_cannot_be_used_is_refused);
     suite_add_tcase(suite, tc);

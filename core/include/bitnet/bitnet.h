@@ -4,7 +4,8 @@
  * engine: a model file, its tokenizer, a backend and the weights packed for it; immutable once
  * open, so any number of sessions may share it from different threads.
  * session: one conversation: a KV cache, buffers and a team of threads; one caller at a time.
- * Many at once, computed together: sequences.h.
+ * Many at once, computed together: sequences.h. Texts with receipts, and receipts verified:
+ * receipts.h.
  * Same model + same tokens = same logits, bit for bit, on every backend, thread count, batch size
  * and machine (docs/NUMERICS.md).
  *
@@ -20,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bitnet/constraints.h"
+#include "bitnet/receipts.h"
 #include "bitnet/sequences.h"
 #include "bitnet/status.h"
 
@@ -34,7 +37,7 @@ struct bnt_decoder;
 /* Of this header; before 1.0 another MINOR may not fit programs that were compiled with this one.
  */
 #define BITNET_VERSION_MAJOR 0
-#define BITNET_VERSION_MINOR 10
+#define BITNET_VERSION_MINOR 11
 #define BITNET_VERSION_PATCH 0
 #define BITNET_VERSION                                                                             \
     (BITNET_VERSION_MAJOR * 10000 + BITNET_VERSION_MINOR * 100 + BITNET_VERSION_PATCH)
@@ -117,6 +120,30 @@ BNT_API int bnt_engine_decode(const struct bnt_engine *engine, const int32_t *id
 /* Whether the model ends its text with this token. */
 BNT_API bool bnt_engine_is_end(const struct bnt_engine *engine, int32_t id);
 
+/* A conversation as tokens, by the model's chat template. What messages say never becomes a control
+ * token, whatever it looks like. */
+struct bnt_chat_message {
+    const char *role; /* "system", "user" or "assistant" */
+    const char *text; /* [len], any bytes */
+    size_t len;
+};
+struct bnt_chat_options {
+    size_t struct_size; /* sizeof(struct bnt_chat_options); 0 says the same as this version's */
+    /* A template by its name, as --chat-template of the command has them, or a Jinja program
+     * [template_len]; both NULL: the model's own, or `instruct` where its file has none. */
+    const char *template_name, *template_text;
+    size_t template_len;
+    int64_t time; /* seconds since 1970, which some templates print as a date */
+};
+/* The tokens that an answer goes on from, to *ids [*count], which the caller gives to bnt_free;
+ * after an "assistant" at the end those of the conversation as it stands. *stop: a text that ends
+ * the answer where no token does, as long as the program lives, or NULL; stop may be NULL.
+ * BNT_E_USAGE for an unknown role or name; what a template says against these messages. */
+BNT_API int bnt_engine_chat(const struct bnt_engine *engine,
+                            const struct bnt_chat_message *messages, size_t n,
+                            const struct bnt_chat_options *options, int32_t **ids, size_t *count,
+                            const char **stop, struct bnt_err *err);
+
 /* Text as it is made, token by token, never ending inside a UTF-8 character. `continues`: it goes
  * on from a prompt; otherwise it is a text's beginning. */
 BNT_API int bnt_decoder_open(struct bnt_decoder **out, const struct bnt_engine *engine,
@@ -176,6 +203,11 @@ BNT_API void bnt_session_truncate(struct bnt_session *session, uint64_t n);
 
 /* ---- sampling: NUMERICS clause 10 ----------------------------------------------------------- */
 
+struct bnt_bias {
+    int32_t id;
+    float bias; /* added to the token's logit */
+};
+
 struct bnt_sampling {
     float temperature;    /* below 2^-126: greedy, lowest id among equals */
     uint32_t top_k;       /* 0: all */
@@ -184,13 +216,17 @@ struct bnt_sampling {
     float repeat_penalty; /* 1: none */
     uint32_t repeat_last; /* tokens the penalty looks back on */
     uint64_t seed;
+    float presence_penalty;        /* taken from the logit of each token that was made; 0: none */
+    float frequency_penalty;       /* ... and this as often as it was made; 0: none */
+    const struct bnt_bias *biases; /* [n_biases], ids rising; may be NULL when there are none */
+    uint32_t n_biases;
 };
 
 /* Greedy, no penalty, repeat_last 64, seed 0. */
 BNT_API struct bnt_sampling bnt_sampling_default(void);
 
 /* How many of the largest logits are enough to sample with these parameters: 1 when greedy, top_k
- * when that is at most 256; 0 when all are needed (a repetition penalty, no small top_k). */
+ * when that is at most 256; 0 when all are needed (a penalty, a bias, no small top_k). */
 BNT_API uint32_t bnt_sampling_needs(const struct bnt_sampling *s);
 /* The same token as bnt_sample, from bnt_sampling_needs(s) largest logits in order. scratch: count
  * * 16 bytes, or NULL when greedy. */
@@ -198,10 +234,16 @@ BNT_API int32_t bnt_sample_top(const struct bnt_sampling *s, const struct bnt_to
                                uint32_t count, uint64_t draw, void *scratch);
 
 /* Picks the token after history[0 .. n). `draw` counts the calls of one generation from 0: with the
- * seed it names the random number. scratch: n_vocab * 16 bytes, or NULL when greedy without
- * penalty. logits are not changed. */
+ * seed it names the random number, and so many tokens at the end of history were made, the others
+ * given. scratch: n_vocab * 16 bytes, aligned to 4, or NULL when greedy without penalty or bias.
+ * logits are not changed. */
 BNT_API int32_t bnt_sample(const struct bnt_sampling *s, const float *logits, uint32_t n_vocab,
                            const int32_t *history, size_t n, uint64_t draw, void *scratch);
+/* The same among the tokens of `allowed`, of which there is at least one: a guide's
+ * (constraints.h), [n_vocab] bits. NULL: all. */
+BNT_API int32_t bnt_sample_allowed(const struct bnt_sampling *s, const float *logits,
+                                   uint32_t n_vocab, const uint64_t *allowed,
+                                   const int32_t *history, size_t n, uint64_t draw, void *scratch);
 
 #ifdef __cplusplus
 }

@@ -124,15 +124,16 @@ static inline float bnt_f16_to_f32(uint16_t h) {
 
 /* binary32 to binary16, round to nearest even; overflow gives infinity, NaN a quiet NaN. */
 static inline uint16_t bnt_f32_to_f16(float f) {
-    uint32_t u = bnt_f32_bits(f), sign = u >> 16 & 0x8000u, mag = u & 0x7fffffffu;
-    if (mag > 0x7f800000u) return (uint16_t)(sign | 0x7e00u | (mag >> 13 & 0x3ffu));
-    if (mag >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u); /* 65520 and above */
-    if (mag < 0x38800000u) {                                   /* below 2^-14: subnormal */
-        float scaled = bnt_f32_from_bits(mag) + 0.5f;          /* ulp of 0.5 is 2^-24: rounds */
-        return (uint16_t)(sign | (bnt_f32_bits(scaled) - 0x3f000000u));
-    }
-    uint32_t odd = mag >> 13 & 1u;
-    return (uint16_t)(sign | ((mag - 0x38000000u + 0xfffu + odd) >> 13));
+    const uint32_t u = bnt_f32_bits(f), sign = u >> 16 & 0x8000u, mag = u & 0x7fffffffu;
+    const uint32_t normal = (mag - 0x38000000u + 0xfffu + (mag >> 13 & 1u)) >> 13;
+    /* below 2^-14; the ulp of 0.5 is 2^-24, so the sum rounds */
+    const uint32_t subnormal = bnt_f32_bits(bnt_f32_from_bits(mag) + 0.5f) - 0x3f000000u;
+    const uint32_t nan = 0x7e00u | (mag >> 13 & 0x3ffu);
+    /* selections, not branches: a loop of it is vectorised */
+    uint32_t half = mag < 0x38800000u ? subnormal : normal;
+    half = mag >= 0x477ff000u ? 0x7c00u : half; /* 65520 and above */
+    half = mag > 0x7f800000u ? nan : half;
+    return (uint16_t)(sign | half);
 }
 
 /* bfloat16 to binary32, exact. */

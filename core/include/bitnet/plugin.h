@@ -14,6 +14,16 @@
  * floating-point environment. What can fail (a type, a shape) is asked beforehand by a *_layout
  * slot. Arrays are row-major; ld* are strides between rows (tokens), in elements.
  *
+ * What bitnet-checkkern holds every slot to, besides the judge's bytes:
+ * - any cut of the range, computed in any order, gives them; nothing outside the slice is written;
+ * - no byte beyond a buffer is touched, not even read: each lies between inaccessible pages;
+ *   nor are gaps between rows that lie further apart than they are long;
+ * - inputs are in read-only memory;
+ * - memory for activations may hold garbage, and tensors used in place may lie at any address;
+ * - registers that a function must preserve, the floating-point state, the direction flag and the
+ *   argument block are as before, and so is all static data;
+ * - 256 KiB of stack are enough; and it comes back.
+ *
  * Growth: structs that begin with struct_size are append-only and read through BNT_HAS. Argument
  * blocks and shapes never change: a new need is a new slot.
  */
@@ -31,7 +41,7 @@ extern "C" {
 #endif
 
 #define BNT_ABI_MAJOR 1 /* another major is refused */
-#define BNT_ABI_MINOR 1 /* a plugin may be older or newer: slots are found by struct_size */
+#define BNT_ABI_MINOR 3 /* a plugin may be older or newer: slots are found by struct_size */
 
 /* True when the struct *p is large enough to have `member` and it is not NULL. */
 #define BNT_HAS(p, member)                                                                         \
@@ -111,6 +121,14 @@ typedef struct bnt_kv_shape {
 typedef struct bnt_i8_shape {
     uint64_t rows, cols;
 } bnt_i8_shape;
+
+/* Matrix of codes 0 .. 2^bits - 1, bits 2 or 5, cols <= 132104: part of a copy of the head. Rows of
+ * it are asked for in long runs and one by one. */
+typedef struct bnt_code_shape {
+    uint64_t rows, cols;
+    uint32_t bits;
+    uint32_t reserved;
+} bnt_code_shape;
 
 /* ---- argument blocks ---------------------------------------------------------------------- */
 
@@ -317,6 +335,33 @@ typedef struct bnt_i8_gemv_args {
     uint64_t ldd;
 } bnt_i8_gemv_args;
 
+typedef struct bnt_code_pack_args {
+    bnt_code_shape shape;
+    uint64_t row_lo, row_hi;
+    const uint8_t *codes; /* [row_hi - row_lo][cols] */
+    void *packed;
+} bnt_code_pack_args;
+
+typedef struct bnt_code_unpack_args {
+    bnt_code_shape shape;
+    uint64_t row_lo, row_hi;
+    const void *packed;
+    uint8_t *codes; /* as in pack */
+} bnt_code_unpack_args;
+
+/* d[v][r] = sum_i code[r][i] * x[v][i], exact, for `vectors` vectors. */
+typedef struct bnt_code_gemv_args {
+    bnt_code_shape shape;
+    const void *packed;
+    const int8_t *x; /* [vectors][ldx], -127 .. 127 */
+    uint64_t ldx;
+    uint32_t vectors;
+    uint32_t reserved;
+    uint64_t row_lo, row_hi;
+    int32_t *d; /* [vectors][ldd] */
+    uint64_t ldd;
+} bnt_code_gemv_args;
+
 /* Runs `steps` turns of the fastest multiply-add loop that this kernel set knows of the kind, over
  * registers alone, and says in *done how many multiply-adds that was: steps times a constant that
  * is not 0; 0 for a kind it does not know. The core times it: what no kernel of this kind can beat.
@@ -331,9 +376,26 @@ typedef struct bnt_peak_args {
 /* ---- the slots ---------------------------------------------------------------------------- */
 
 /*
- * A group of slots is present whole or left out whole: a group left out is done by ref-scalar, and
- * `bitnet backends` says so. Optional slots are marked; without one the core uses the composition
- * it is defined by.
+ * What a plugin leaves out is done by ref-scalar, and `bitnet backends` says so: a group, or, since
+ * 1.2, a slot. One rule keeps kernels from meeting objects of another's making: who gives a
+ * *_layout gives all slots that read or write what it lays out; if one of them is missing, the
+ * group is ref-scalar's whole. Who gives none finds the judge's layouts, which are fixed. Optional
+ * slots are marked; without one the core uses the composition it is defined by.
+ *
+ * A plugin that extends another one (since 1.3, `extends` below) leaves its slots to that one, its
+ * base, and what the base leaves out to ref-scalar. Layouts are then the base's, by the same rule.
+ *
+ * The judge's layouts. All values are in the machine's byte order, objects are aligned to 64.
+ * - Ternary: codes w + 1 of two bits, four to a byte, the first lowest, each row from a byte of its
+ *   own (row r at r * ((cols + 3) / 4)); with block scales, behind the last row at the next
+ *   multiple of 4: scale[rows][cols / block], binary32 or binary16 as scale_type says.
+ * - Activations: int16 q[tokens][cols]; at the next multiple of 4: binary32 a[tokens][blocks], one
+ *   block a token when block is 0.
+ * - Dense: every type is used in place.
+ * - KV: binary16 k[heads][capacity][head_dim], then v likewise.
+ * - int8: the rows as they are.
+ * - Codes: each row by itself, of n bytes: cols for five bits, (cols + 3) / 4 for two. Code i lies
+ * in byte i mod n, i / n * 2 bits from its lowest.
  */
 typedef struct bnt_kernels {
     uint32_t struct_size;
@@ -370,7 +432,7 @@ typedef struct bnt_kernels {
     void (*attn_merge)(const bnt_attn_args *);
     void (*attn)(const bnt_attn_args *); /* optional */
 
-    /* group search, optional: all four, or the core always computes the full head */
+    /* group search, optional: without any of it the core always computes the full head */
     int32_t (*i8_layout)(const bnt_i8_shape *, bnt_layout *);
     void (*i8_pack)(const bnt_i8_pack_args *);
     void (*i8_unpack)(const bnt_i8_unpack_args *);
@@ -384,6 +446,12 @@ typedef struct bnt_kernels {
 
     /* group window, since 1.1 */
     void (*attn_window)(const bnt_attn_window_args *);
+
+    /* group codes, since 1.2, optional: without it the core searches in an int8 copy */
+    int32_t (*code_layout)(const bnt_code_shape *, bnt_layout *);
+    void (*code_pack)(const bnt_code_pack_args *);
+    void (*code_unpack)(const bnt_code_unpack_args *);
+    void (*code_gemv)(const bnt_code_gemv_args *);
 } bnt_kernels;
 
 /* ---- what a plugin exports ---------------------------------------------------------------- */
@@ -399,6 +467,11 @@ typedef struct bnt_plugin {
     /* The kernel set for this CPU: one of the plugin's constant tables, or NULL if none fits.
      * Called once, after `needs` was met; must not keep anything. */
     const bnt_kernels *(*kernels)(const bnt_host *host);
+
+    /* Since 1.3: the name of the plugin in the same folder that does what this one leaves out,
+     * which extends nobody itself; NULL: ref-scalar does it. A program before 1.3 does not know it:
+     * kernels() returns NULL when host->abi_minor is below 3. */
+    const char *extends;
 } bnt_plugin;
 
 #define BNT_PLUGIN_SYMBOL "bitnet_plugin_v1"
@@ -414,18 +487,24 @@ typedef struct bnt_plugin {
  * "abi=MAJOR.MINOR;name=NAME;needs=NEEDS;priority=PRIORITY"; `readelf -n` shows it). The note must
  * say what the constant says: from it alone the core decides whose code is mapped, and in which
  * order. priority_ is a plain decimal literal, since it is turned into text.
+ *
+ * BNT_PLUGIN_EXTENDS is for one that extends another: the note has ";extends=NAME" as well.
  */
 #define BNT_PLUGIN(name_, version_, needs_, priority_, kernels_)                                   \
+    BNT_PLUGIN_(name_, version_, needs_, priority_, kernels_, "", NULL)
+#define BNT_PLUGIN_EXTENDS(name_, version_, needs_, priority_, kernels_, extends_)                 \
+    BNT_PLUGIN_(name_, version_, needs_, priority_, kernels_, ";extends=" extends_, extends_)
+#define BNT_PLUGIN_(name_, version_, needs_, priority_, kernels_, more_, extends_)                 \
     __attribute__((used, section(".note.bitnet"), aligned(4))) static const struct {               \
         uint32_t namesz, descsz, type;                                                             \
         char owner[8];                                                                             \
-        char desc[sizeof(BNT_NOTE_TEXT_(name_, needs_, priority_))];                               \
-    } bnt_note_ = {sizeof BNT_NOTE_NAME, sizeof(BNT_NOTE_TEXT_(name_, needs_, priority_)),         \
-                   BNT_NOTE_TYPE, BNT_NOTE_NAME, BNT_NOTE_TEXT_(name_, needs_, priority_)};        \
+        char desc[sizeof(BNT_NOTE_TEXT_(name_, needs_, priority_) more_)];                         \
+    } bnt_note_ = {sizeof BNT_NOTE_NAME, sizeof(BNT_NOTE_TEXT_(name_, needs_, priority_) more_),   \
+                   BNT_NOTE_TYPE, BNT_NOTE_NAME, BNT_NOTE_TEXT_(name_, needs_, priority_) more_};  \
     extern const bnt_plugin bitnet_plugin_v1;                                                      \
     __attribute__((visibility("default"))) const bnt_plugin bitnet_plugin_v1 = {                   \
         sizeof(bnt_plugin), BNT_ABI_MAJOR, BNT_ABI_MINOR, priority_, name_,                        \
-        version_,           needs_,        kernels_}
+        version_,           needs_,        kernels_,      extends_}
 #define BNT_NOTE_TEXT_(name_, needs_, priority_)                                                   \
     "abi=" BNT_STR(BNT_ABI_MAJOR) "." BNT_STR(BNT_ABI_MINOR) ";name=" name_ ";needs=" needs_       \
                                                              ";priority=" BNT_STR(priority_)

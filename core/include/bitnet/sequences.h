@@ -89,7 +89,15 @@ struct bnt_row {
     uint32_t token; /* of the span's ids */
     uint32_t want;  /* BNT_ROW_* */
     uint32_t k;     /* of BNT_ROW_TOP: 1 to 256 */
-    uint32_t reserved;
+    /* Of BNT_ROW_TOP: tokens whose logits are wanted whatever they are, ids rising; the k largest
+     * are those of the others. A rule that changes few logits (a penalty, a bias) names their ids,
+     * and knows all that it needs. May be NULL when n_ids is 0. */
+    uint32_t n_ids;
+    const int32_t *ids;
+    /* Of BNT_ROW_TOP: the largest are those of these tokens, fewer than k where there are not so
+     * many; token i is bit i % 64 of word i / 64, of [n_vocab] bits in whole words. Tokens that are
+     * named are not asked whether they are among them. NULL: all. */
+    const uint64_t *allowed;
 };
 
 enum bnt_pooling {
@@ -122,6 +130,8 @@ BNT_API const float *bnt_context_hidden(const struct bnt_context *context, size_
 BNT_API const float *bnt_context_logits(const struct bnt_context *context, size_t span, size_t row);
 BNT_API const struct bnt_top *bnt_context_top(const struct bnt_context *context, size_t span,
                                               size_t row, uint32_t *count);
+/* [n_ids] of the row: the logits of the tokens that it named. */
+BNT_API const float *bnt_context_named(const struct bnt_context *context, size_t span, size_t row);
 BNT_API const float *bnt_context_pooled(const struct bnt_context *context, size_t span);
 
 #ifdef __cplusplus

@@ -7,6 +7,13 @@
 #ifndef BITNET_STATUS_H
 #define BITNET_STATUS_H
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "bitnet runs on little-endian systems: model files are read in place, and receipts are bytes"
+#endif
+#if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ < 8
+#error "bitnet runs on 64-bit systems: a model is mapped as a whole"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -26,7 +33,8 @@ extern "C" {
     X(BNT_E_NUMERIC, -8, 9, "not a finite number")                                                 \
     X(BNT_E_MISMATCH, -9, 10, "results differ")                                                    \
     X(BNT_E_INTERRUPTED, -10, 130, "interrupted")                                                  \
-    X(BNT_E_TIMEOUT, -11, 11, "time limit reached")
+    X(BNT_E_TIMEOUT, -11, 11, "time limit reached")                                                \
+    X(BNT_E_UNCHECKED, -12, 12, "not all could be checked")
 
 enum bnt_status {
 #define X(name, value, exit_status, text) name = value,

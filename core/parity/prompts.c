@@ -1,11 +1,11 @@
 /*
- * parity_prompts.c - the prompts of `bitnet parity`, and what they become in a model's vocabulary.
+ * prompts.c - the prompts of `bitnet parity`, and what they become in a model's vocabulary.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/parity.h"
+#include "parity/parity.h"
 #include "run/engine.h"
 #include "run/generate.h"
 
@@ -33,16 +33,29 @@ static const struct parity_prompt known[PARITY_PROMPTS] = {
      .judged = LONG_JUDGED},
 };
 
+/* Names with commas between them, in any order; each prompt is taken once. */
 int parity_choose_prompts(struct parity *p, struct bnt_err *err) {
-    const char *set = p->args->prompt_set ? p->args->prompt_set : "math";
-    for (unsigned i = 0; i < PARITY_PROMPTS; i++) {
-        if (strcmp(set, "all") == 0 || strcmp(set, known[i].name) == 0)
-            p->prompts[p->n_prompts++] = known[i];
-    }
-    if (p->n_prompts) return BNT_OK;
+    const char *set = p->o.prompt_set ? p->o.prompt_set : "math";
+    bool wanted[PARITY_PROMPTS] = {false};
     char shown[64];
-    return bnt_fail(err, BNT_E_USAGE, "--prompt-set: '%s' is none of math, chat, long, all",
-                    bnt_printable(shown, sizeof shown, set, strlen(set)));
+    for (;;) {
+        const size_t len = strcspn(set, ",");
+        const bool all = len == 3 && memcmp(set, "all", 3) == 0;
+        bool found = all;
+        for (unsigned i = 0; i < PARITY_PROMPTS; i++) {
+            if (!all && !(strlen(known[i].name) == len && memcmp(known[i].name, set, len) == 0))
+                continue;
+            wanted[i] = found = true;
+        }
+        if (!found)
+            return bnt_fail(err, BNT_E_USAGE, "--prompt-set: '%s' is none of math, chat, long, all",
+                            bnt_printable(shown, sizeof shown, set, len));
+        if (!set[len]) break;
+        set += len + 1;
+    }
+    for (unsigned i = 0; i < PARITY_PROMPTS; i++)
+        if (wanted[i]) p->prompts[p->n_prompts++] = known[i];
+    return BNT_OK;
 }
 
 /* Cuts a long prompt to its length, or to what the context holds. */
@@ -55,7 +68,7 @@ static void cut(struct parity_prompt *q, uint64_t room) {
 
 int parity_encode_prompts(struct parity *p, uint64_t *longest, struct bnt_err *err) {
     const struct bnt_tokenizer *t = bnt_engine_tokenizer(p->engine);
-    uint64_t trained = p->engine->info.n_ctx_train, steps = p->args->n_predict;
+    uint64_t trained = p->engine->info.n_ctx_train, steps = p->o.steps;
     *longest = 0;
     for (unsigned i = 0; i < p->n_prompts; i++) {
         struct parity_prompt *q = &p->prompts[i];

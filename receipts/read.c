@@ -1,15 +1,13 @@
 /*
- * file.c - receipts as text: read whole and written whole (where to, output.h knows).
- *
- * The file is four lines between braces, one for each sealed part and its seals, so that standard
- * tools can cut out a part and hash it (docs/RECEIPTS.md).
+ * read.c - receipts read: a text becomes a receipt whose structure has been checked.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "receipt.h"
+#include "base/json_memory.h"
+#include "read.h"
 
 /* A stranger's receipt must not take memory without bound: a parsed value takes up to 150 times its
  * bytes. These limits allow a million steps. */
@@ -17,7 +15,7 @@ enum { MAX_BYTES = 64 << 20, MAX_VALUES = 1 << 22, MAX_CONTAINERS = 1 << 17 };
 
 /* Counts values (each has a comma or a colon before it, or a bracket) and lists and objects by
  * their marks outside of strings, without parsing. */
-static int check_size(const char *path, const char *text, size_t len, struct bnt_err *err) {
+int bnt_receipt_check_size(const char *path, const char *text, size_t len, struct bnt_err *err) {
     size_t values = 0, containers = 0;
     bool in_string = false;
     if (len > MAX_BYTES)
@@ -42,39 +40,6 @@ static int check_size(const char *path, const char *text, size_t len, struct bnt
             path, values, containers, MAX_VALUES, MAX_CONTAINERS);
     return BNT_OK;
 }
-
-/* ---- writing -------------------------------------------------------------------------------- */
-
-static char *as_text(const json_t *receipt, size_t *len) {
-    static const char *const keys[] = {"circumstance", "circumstance_sha256", "field_sha256",
-                                       "result", "result_sha256"};
-    char *text = NULL;
-    FILE *f = open_memstream(&text, len);
-    bool ok = f != NULL;
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && ok; i++) {
-        char *part = bnt_receipt_canonical(json_object_get(receipt, keys[i]));
-        ok = part && fprintf(f, "%s\"%s\":%s", i ? ",\n" : "{\n", keys[i], part) > 0;
-        free(part);
-    }
-    ok = ok && fputs("\n}\n", f) >= 0;
-    if (f && fclose(f) != 0) ok = false;
-    if (ok) return text;
-    free(text);
-    return NULL;
-}
-
-int bnt_receipt_write(const json_t *receipt, struct bnt_output *to, struct bnt_err *err) {
-    size_t len = 0;
-    char *text = as_text(receipt, &len);
-    int status;
-    if (!text) return bnt_fail_nomem(err, "the receipt", len);
-    status = check_size(bnt_output_path(to), text, len, err); /* what is written can be read */
-    if (status == BNT_OK) status = bnt_output_write(to, text, len, err);
-    free(text);
-    return status;
-}
-
-/* ---- reading -------------------------------------------------------------------------------- */
 
 static int read_text(const char *path, char **text, size_t *len, struct bnt_err *err) {
     int status = BNT_OK;
@@ -106,10 +71,12 @@ int bnt_receipt_parse(json_t **out, const char *name, const char *text, size_t l
     char shown[200];
     json_error_t why;
     *out = NULL;
-    int status = check_size(name, text, len, err);
+    int status = bnt_receipt_check_size(name, text, len, err);
     if (status != BNT_OK) return status;
-    json_t *receipt = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
-    if (!receipt)
+    json_t *receipt;
+    status = bnt_json_load(&receipt, text, len, JSON_REJECT_DUPLICATES, &why);
+    if (status == BNT_E_NOMEM) return bnt_fail_nomem(err, "the receipt", len);
+    if (status != BNT_OK)
         return bnt_fail(err, BNT_E_FORMAT, "receipt: line %d: %s", why.line,
                         bnt_printable(shown, sizeof shown, why.text, strlen(why.text)));
     status = bnt_receipt_check(receipt, err);

@@ -1,5 +1,5 @@
 /*
- * parity_receipt.c - what a parity run found, as JSON.
+ * report.c - what a parity run found, as JSON.
  *
  * Every fact comes from the run: tokens, counts and hashes as they were computed, the backends and
  * the machine as receipts/ reads them. Nothing is said of what was not done: it is null or absent.
@@ -11,12 +11,17 @@
 #include <time.h>
 
 #include "base/blake3.h"
-#include "cmd/cmd.h"
-#include "cmd/parity.h"
+#include "base/clock.h"
+#include "base/json_memory.h"
+#include "parity/parity.h"
 #include "plugin/slots.h"
 #include "receipt.h"
 
 static const char *const status_names[] = {"ok", "divergence", "no_reference", "timeout", "error"};
+
+const char *parity_status_name(enum parity_status status) {
+    return status_names[status];
+}
 
 double parity_elapsed(const struct parity *p) {
     return bnt_now() - p->start;
@@ -74,27 +79,28 @@ static json_t *circumstance(const struct parity *p) {
     for (unsigned i = 0; i < p->n_prompts; i++) {
         const struct parity_prompt *prompt = &p->prompts[i];
         ids += prompt->list.count;
+        if (prompt->ran) g.prefill_tokens += prompt->list.count;
         g.prefill_seconds += prompt->x.prefill_seconds;
         g.decode_seconds += prompt->x.decode_seconds;
         g.decode_steps += prompt->x.steps ? prompt->x.steps - 1 : 0;
     }
-    return bnt_receipt_circumstance(p->engine, p->session,
-                                    &(struct bnt_receipt_run){.model_path = cmd_model_path(p->args),
-                                                              .n_ids = ids,
-                                                              .deterministic = p->args->seed_given,
+    const struct bnt_receipt_place place = bnt_receipt_place_of(p->session);
+    return bnt_receipt_circumstance(p->engine, &place,
+                                    &(struct bnt_receipt_run){.n_ids = ids,
+                                                              .deterministic = p->o.seed_given,
                                                               .generation = &g});
 }
 
 int parity_facts(struct parity *p, struct bnt_err *err) {
     char seed[24];
-    json_t *model = bnt_receipt_model(p->engine->gguf, p->engine->info.i2s_layout, err);
+    json_t *model = bnt_receipt_model(p->engine->gguf, NULL, p->engine->info.i2s_layout, err);
     if (!model) return BNT_E_NOMEM;
     json_t *tokenizer = bnt_receipt_tokenizer(p->engine->tokenizer, err);
     if (!tokenizer) {
         json_decref(model);
         return BNT_E_NOMEM;
     }
-    snprintf(seed, sizeof seed, "%" PRIu64, p->args->seed);
+    snprintf(seed, sizeof seed, "%" PRIu64, p->o.seed);
     p->facts = json_pack("{s:o, s:o, s:s, s:o}", "model", model, "tokenizer", tokenizer, "seed",
                          seed, "environment", variables());
     return p->facts ? BNT_OK : bnt_fail_nomem(err, "the receipt", 0);
@@ -156,9 +162,9 @@ static json_t *search_difference(const struct bnt_trace *x) {
 
 static json_t *free_facts(const struct parity_prompt *q) {
     json_t *o = q->freed ? agreement(&q->free, q->x.steps) : json_object();
-    json_object_set_new(o, "tokens", cmd_json_ids(q->x.tokens, q->x.steps));
+    json_object_set_new(o, "tokens", bnt_receipt_ids(q->x.tokens, q->x.steps));
     if (q->freed)
-        json_object_set_new(o, "judge_tokens", cmd_json_ids(q->judge.tokens, q->judge.steps));
+        json_object_set_new(o, "judge_tokens", bnt_receipt_ids(q->judge.tokens, q->judge.steps));
     json_object_set_new(o, "searched_steps", json_integer((json_int_t)q->x.searched));
     json_object_set_new(o, "search_difference", search_difference(&q->x));
     json_object_set_new(o, "timings",
@@ -175,7 +181,7 @@ static json_t *chaos_facts(const struct parity *p, const struct parity_prompt *q
     for (size_t i = 0; p->chaos && i < bnt_chaos_count(p->chaos); i++)
         json_object_set_new(slices, bnt_chaos_name(p->chaos, i),
                             json_integer((json_int_t)bnt_chaos_slices(p->chaos, i)));
-    snprintf(seed, sizeof seed, "%" PRIu64, p->args->chaos);
+    snprintf(seed, sizeof seed, "%" PRIu64, p->o.chaos);
     json_object_set_new(o, "seed", json_string(seed));
     json_object_set_new(o, "slices_so_far", slices);
     return o;
@@ -190,7 +196,7 @@ static json_t *prompt_facts(const struct parity *p, const struct parity_prompt *
         json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:i, s:o}", "name", q->name, "text", q->text,
                   "blake3", blake3, "sha256", sha256, "add_bos", (q->flags & BNT_ENCODE_BOS) != 0,
                   "parse_special", (int)parse, "special_tokens", (int)q->special, "ids",
-                  cmd_json_ids(q->list.ids, q->list.count));
+                  bnt_receipt_ids(q->list.ids, q->list.count));
     if (parse && !q->special)
         json_object_set_new(o, "note",
                             json_string("the vocabulary has none of the special tokens in this "
@@ -239,24 +245,23 @@ static json_t *phase_times(const struct parity *p) {
 }
 
 json_t *parity_receipt(const struct parity *p, enum parity_status status, const char *message) {
-    const struct cmd_args *args = p->args;
     json_t *modes = json_array(), *prompts = json_array();
-    if (p->free_run) json_array_append_new(modes, json_string("free"));
-    if (p->lockstep) json_array_append_new(modes, json_string("lockstep"));
-    if (args->chaos_given) json_array_append_new(modes, json_string("chaos"));
-    const char *tested = args->backend ? args->backend : "auto";
-    const char *judge = args->against ? args->against : bnt_judge()->name;
+    if (p->o.free_run) json_array_append_new(modes, json_string("free"));
+    if (p->o.lockstep) json_array_append_new(modes, json_string("lockstep"));
+    if (p->o.chaotic) json_array_append_new(modes, json_string("chaos"));
+    const char *tested = p->o.backend ? p->o.backend : "auto";
+    const char *judge = p->o.against ? p->o.against : bnt_judge()->name;
     json_t *parity =
         json_pack("{s:s, s:s, s:s, s:o, s:i, s:i, s:I, s:I, s:o, s:s, s:b, s:o}", "status",
                   status_names[status], "backend", p->engine ? p->engine->backend->name : tested,
                   "against", p->judge ? p->judge->name : judge, "modes", modes, "steps",
-                  (int)args->n_predict, "timeout_seconds", (int)args->timeout, "elapsed_us",
+                  (int)p->o.steps, "timeout_seconds", (int)p->o.timeout, "elapsed_us",
                   (json_int_t)(1e6 * parity_elapsed(p)), "cpu_us", (json_int_t)(1e6 * parity_cpu()),
                   "phases", phase_times(p), "phase", parity_phase_name(atomic_load(&p->phase)),
                   "cpp_available", 0, "message", message ? bnt_receipt_text(message) : json_null());
     json_t *o = json_pack("{s:i, s:s, s:o, s:s, s:o}", "schema_version", BNT_RECEIPT_SCHEMA, "kind",
                           "parity", "parity", parity, "prompt_set",
-                          args->prompt_set ? args->prompt_set : "math", "prompts", prompts);
+                          p->o.prompt_set ? p->o.prompt_set : "math", "prompts", prompts);
     if (!o) return NULL;
     for (unsigned i = 0; i < p->n_prompts; i++)
         json_array_append_new(prompts, prompt_facts(p, &p->prompts[i]));
@@ -270,7 +275,10 @@ json_t *parity_receipt(const struct parity *p, enum parity_status status, const 
 int parity_write(const json_t *receipt, struct bnt_output *to, struct bnt_err *err) {
     char *text =
         receipt ? json_dumps(receipt, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII) : NULL;
-    if (!text) return bnt_fail_nomem(err, "the receipt", 0);
+    if (bnt_json_lost() || !text) {
+        free(text);
+        return bnt_fail_nomem(err, "the receipt", 0);
+    }
     size_t len = strlen(text);
     text[len] = '\n'; /* in the place of the NUL */
     int status = bnt_output_write(to, text, len + 1, err);
@@ -284,13 +292,13 @@ int parity_write(const json_t *receipt, struct bnt_output *to, struct bnt_err *e
 static const struct bnt_op *inside(const struct parity *p, unsigned member, const char **backend) {
     uint32_t k = atomic_load_explicit(&p->watch.inside[member].op, memory_order_acquire);
     *backend = atomic_load_explicit(&p->watch.inside[member].backend, memory_order_relaxed);
-    return k && *backend ? &p->exec->plan.ops[k - 1] : NULL;
+    return k && *backend ? &bnt_look_plan(p->exec)->ops[k - 1] : NULL;
 }
 
 /* Whom a phase without operations is about; NULL: nobody. */
 static const char *backend_of(const struct parity *p, uint32_t phase) {
-    if (phase == PHASE_OPENING) return p->args->backend ? p->args->backend : "auto";
-    if (phase == PHASE_REFERENCE) return p->args->against ? p->args->against : bnt_judge()->name;
+    if (phase == PHASE_OPENING) return p->o.backend ? p->o.backend : "auto";
+    if (phase == PHASE_REFERENCE) return p->o.against ? p->o.against : bnt_judge()->name;
     return NULL;
 }
 
@@ -308,9 +316,10 @@ void parity_add_progress(const struct parity *p, json_t *draft) {
         json_array_append_new(
             threads,
             json_pack("{s:i, s:s, s:i, s:s, s:o, s:o}", "thread", (int)i, "backend", backend,
-                      "operation_index", (int)(op - p->exec->plan.ops), "operation",
+                      "operation_index", (int)(op - bnt_look_plan(p->exec)->ops), "operation",
                       bnt_op_name(op->kind), "layer",
-                      op->layer < p->exec->m->hp.n_layer ? json_integer(op->layer) : json_null(),
+                      op->layer < bnt_look_model(p->exec)->hp.n_layer ? json_integer(op->layer)
+                                                                      : json_null(),
                       "matrix", op->tensor[0] ? json_string(op->tensor) : json_null()));
     }
     json_object_set_new(parity, "phase", json_string(parity_phase_name(phase)));

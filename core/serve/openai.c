@@ -1,0 +1,108 @@
+/* openai.c - see openai.h. */
+#include "serve/openai.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_memory.h"
+
+void openai_stream_options(struct serve_completion *c) {
+    const json_t *options = json_object_get(c->body, "stream_options");
+    c->ask.stream_usage = json_is_true(json_object_get(options, "include_usage"));
+}
+
+json_t *openai_object(const struct serve_completion *c, const char *object, json_t *choices) {
+    return json_pack("{s:s, s:s, s:I, s:s, s:o, s:s, s:I}", "id", c->id, "object", object,
+                     "created", (json_int_t)c->created, "model", c->server->model_id, "choices",
+                     choices, "system_fingerprint", c->server->fingerprint, "seed",
+                     (json_int_t)c->ask.sampling.seed);
+}
+
+void openai_receipt(const struct serve_choice *choice, json_t *o) {
+    if (choice->receipt_id[0])
+        json_object_set_new(o, "receipt_id", json_string(choice->receipt_id));
+}
+
+json_t *openai_usage(const struct serve_completion *c) {
+    const struct serve_usage u = serve_completion_usage(c);
+    return json_pack("{s:I, s:I, s:I, s:{s:I}}", "prompt_tokens", (json_int_t)u.prompt,
+                     "completion_tokens", (json_int_t)u.made, "total_tokens",
+                     (json_int_t)(u.prompt + u.made), "prompt_tokens_details", "cached_tokens",
+                     (json_int_t)u.cached);
+}
+
+void openai_stream_end(struct serve_completion *c, const char *object) {
+    static const char done[] = "data: [DONE]\n\n";
+    if (c->ask.stream_usage) {
+        json_t *o = openai_object(c, object, json_array());
+        json_object_set_new(o, "usage", openai_usage(c));
+        serve_event(c, NULL, o);
+    }
+    serve_stream_write(c->request, done, strlen(done), NULL);
+}
+
+void openai_stream_fail(struct serve_completion *c, unsigned status, const char *why) {
+    serve_event(c, NULL, serve_error_openai(status, NULL, why));
+}
+
+/* {"type": "json_schema", "json_schema": {"name", "strict", "schema": {...}}}: strict or not, the
+ * answer is valid by it. */
+bool openai_format(struct serve_completion *c, const json_t *format, const char *param) {
+    const char *type = json_string_value(json_object_get(format, "type"));
+    if (type && strcmp(type, "text") == 0) return true;
+    const bool object = type && strcmp(type, "json_object") == 0;
+    if (object && !json_object_get(format, "schema"))
+        return serve_completion_shape(c, BNT_CONSTRAINT_JSON, "", 0, param);
+    const json_t *outer = json_object_get(format, "json_schema");
+    const json_t *schema = json_object_get(outer, "schema");
+    if (!schema) schema = json_object_get(format, "schema");
+    if (!type || (!object && strcmp(type, "json_schema") != 0) || !schema) {
+        serve_completion_refuse(c, 400, param,
+                                "%s: type must be text, json_object or json_schema, this with a "
+                                "schema",
+                                param);
+        return false;
+    }
+    return serve_schema_shape(c, schema, param);
+}
+
+bool openai_shape(struct serve_completion *c) {
+    const json_t *format = json_object_get(c->body, "response_format");
+    const json_t *grammar = json_object_get(c->body, "grammar");
+    if (format && !json_is_null(format) && !openai_format(c, format, "response_format"))
+        return false;
+    if (!grammar || json_is_null(grammar)) return true;
+    if (!json_is_string(grammar)) {
+        serve_completion_refuse(c, 400, "grammar", "grammar: must be a text in GBNF");
+        return false;
+    }
+    return serve_completion_shape(c, BNT_CONSTRAINT_GRAMMAR, json_string_value(grammar),
+                                  json_string_length(grammar), "grammar");
+}
+
+json_t *openai_call(json_t *id, const json_t *call) {
+    const json_t *text = json_object_get(call, "arguments");
+    json_t *arguments = bnt_json_part(json_string_value(text) ? json_string_value(text) : "{}",
+                                      json_string_value(text) ? json_string_length(text) : 2, 0);
+    if (!arguments) arguments = json_deep_copy(text);
+    return json_pack("{s:O*, s:s, s:{s:O*, s:o}}", "id", id, "type", "function", "function", "name",
+                     json_object_get(call, "name"), "arguments", arguments);
+}
+
+bool openai_tools(struct serve_completion *c, const json_t *tools, const json_t *named) {
+    const json_t *choice = json_object_get(c->body, "tool_choice");
+    const char *word = json_is_object(choice) ? json_string_value(json_object_get(named, "name"))
+                                              : json_string_value(choice);
+    if (!word && choice && !json_is_null(choice)) {
+        serve_completion_refuse(c, 400, "tool_choice",
+                                "tool_choice: must be none, auto, required or a function");
+        return false;
+    }
+    if (!word) word = "auto";
+    if (!tools || json_is_null(tools)) {
+        if (strcmp(word, "auto") == 0 || strcmp(word, "none") == 0) return true;
+        serve_completion_refuse(c, 400, "tool_choice", "tool_choice: there are no tools");
+        return false;
+    }
+    return serve_tools_read(c, tools, word);
+}

@@ -1,0 +1,84 @@
+/* shape.c - see shape.h. */
+#include "serve/shape.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+void serve_shapes_open(struct serve_shapes *s) {
+    *s = (struct serve_shapes){.clock = 0};
+    pthread_mutex_init(&s->lock, NULL);
+}
+
+static void empty(struct serve_shape *shape) {
+    bnt_constraint_close(shape->constraint);
+    free(shape->text);
+    *shape = (struct serve_shape){.users = 0};
+}
+
+void serve_shapes_close(struct serve_shapes *s) {
+    for (size_t i = 0; i < SERVE_SHAPES; i++) empty(&s->list[i]);
+    pthread_mutex_destroy(&s->lock);
+}
+
+/* With one user more; or NULL. */
+static struct bnt_constraint *find(struct serve_shapes *s, uint32_t kind, const char *text,
+                                   size_t len) {
+    struct bnt_constraint *found = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < SERVE_SHAPES && !found; i++) {
+        struct serve_shape *shape = &s->list[i];
+        if (!shape->constraint || shape->kind != kind || shape->len != len ||
+            memcmp(shape->text, text, len) != 0)
+            continue;
+        shape->users++;
+        shape->used = ++s->clock;
+        found = shape->constraint;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+/* Keeps it in the place of the one that was used longest ago; while all are in use it is its
+ * user's alone. */
+static void keep(struct serve_shapes *s, struct bnt_constraint *constraint, uint32_t kind,
+                 const char *text, size_t len) {
+    struct serve_shape *place = NULL;
+    char *copy = malloc(len + 1);
+    if (!copy) return;
+    memcpy(copy, text, len);
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < SERVE_SHAPES; i++)
+        if (s->list[i].users == 0 && (!place || s->list[i].used < place->used)) place = &s->list[i];
+    if (place) {
+        empty(place);
+        *place = (struct serve_shape){constraint, kind, copy, len, 1, ++s->clock};
+        copy = NULL;
+    }
+    pthread_mutex_unlock(&s->lock);
+    free(copy);
+}
+
+int serve_shape_get(struct serve_shapes *s, struct bnt_engine *engine, uint32_t kind,
+                    const char *text, size_t len, struct bnt_constraint **out,
+                    struct bnt_err *err) {
+    *out = find(s, kind, text, len);
+    if (*out) return BNT_OK;
+    int status = bnt_constraint_open(out, engine, kind, text, len, err);
+    if (status == BNT_OK) keep(s, *out, kind, text, len);
+    return status;
+}
+
+void serve_shape_release(struct serve_shapes *s, struct bnt_constraint *constraint) {
+    bool kept = false;
+    if (!constraint) return;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < SERVE_SHAPES; i++) {
+        if (s->list[i].constraint != constraint) continue;
+        s->list[i].users--;
+        kept = true;
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (!kept) bnt_constraint_close(constraint);
+}

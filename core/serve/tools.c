@@ -1,0 +1,216 @@
+/* tools.c - see tools.h. */
+#include "serve/tools.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_memory.h"
+#include "run/call_form.h"
+#include "serve/completion.h"
+
+/* ---- what must be called -----------------------------------------------------------------------
+ */
+
+/* A schema within another: where its references lead from there. */
+static json_t *moved(const json_t *v, const char *to) {
+    if (json_is_array(v)) {
+        json_t *out = json_array();
+        for (size_t i = 0; i < json_array_size(v); i++)
+            json_array_append_new(out, moved(json_array_get(v, i), to));
+        return out;
+    }
+    if (!json_is_object(v)) return json_deep_copy(v);
+    json_t *out = json_object(), *value;
+    const char *key;
+    json_object_foreach((json_t *)v, key, value) {
+        const char *ref = strcmp(key, "$ref") == 0 ? json_string_value(value) : NULL;
+        if (ref && ref[0] == '#')
+            json_object_set_new(out, key, json_sprintf("%s%s", to, ref + 1));
+        else
+            json_object_set_new(out, key, moved(value, to));
+    }
+    return out;
+}
+
+/* One that is not kept to its parameters may have any. */
+static json_t *call_schema(const json_t *function, size_t i, const char *member, bool kept) {
+    const json_t *parameters = json_object_get(function, "parameters");
+    char to[64];
+    snprintf(to, sizeof to, "#/anyOf/%zu/properties/%s", i, member);
+    json_t *arguments = !kept ? json_pack("{s:s}", "type", "object")
+                        : json_is_object(parameters)
+                            ? moved(parameters, to)
+                            : json_pack("{s:s, s:b}", "type", "object", "additionalProperties", 0);
+    json_object_del(arguments, "$schema");
+    json_object_del(arguments, "$id");
+    json_object_set_new(arguments, "type", json_string("object")); /* as a call is read */
+    return json_pack("{s:s, s:{s:{s:O}, s:o}, s:[s, s], s:b}", "type", "object", "properties",
+                     "name", "const", json_object_get(function, "name"), member, arguments,
+                     "required", "name", member, "additionalProperties", 0);
+}
+
+static bool is_strict(const json_t *function) {
+    return json_is_true(json_object_get(function, "strict"));
+}
+
+/* One of the tools, or the one that is named; all kept to their parameters, or those that are
+ * strict. */
+static json_t *calls_schema(const struct serve_completion *c, const char *name, const char *member,
+                            bool all_kept) {
+    json_t *any = json_array();
+    for (size_t i = 0; i < c->tools.n; i++) {
+        const json_t *function = json_object_get(json_array_get(c->tools.list, i), "function");
+        if (!name || strcmp(name, c->tools.names[i]) == 0)
+            json_array_append_new(any, call_schema(function, json_array_size(any), member,
+                                                   all_kept || is_strict(function)));
+    }
+    return json_pack("{s:o}", "anyOf", any);
+}
+
+/* The text of a constraint, which is taken over. */
+static bool constrain_by(struct serve_completion *c, uint32_t kind, json_t *shape) {
+    char *text = shape ? json_dumps(shape, JSON_COMPACT) : NULL;
+    json_decref(shape);
+    if (bnt_json_lost() || !text) { /* a schema that lacks a part would ask for less */
+        free(text);
+        serve_completion_refuse(c, 503, NULL, "out of memory");
+        return false;
+    }
+    bool fine = serve_completion_shape(c, kind, text, strlen(text), "tools");
+    free(text);
+    return fine;
+}
+
+/* Free text, in which calls are kept to the parameters of those that are strict. */
+static bool constrain_calls(struct serve_completion *c) {
+    struct bnt_call_form form;
+    struct bnt_err err = {0};
+    const struct bnt_tokenizer *t = bnt_engine_tokenizer(c->server->engine);
+    if (bnt_call_form_of(&form, &c->server->template, t, &err) != BNT_OK) {
+        serve_completion_refuse(c, 400, "tools",
+                                "tools: strict is not possible here with tool_choice auto: %s; "
+                                "with 'required' or the name of a function it is",
+                                err.text);
+        return false;
+    }
+    c->tools.mark = form.mark;
+    json_t *call = calls_schema(c, NULL, form.arguments, false);
+    return constrain_by(c, BNT_CONSTRAINT_CALLS,
+                        json_pack("{s:s, s:s, s:b, s:i, s:o}", "mark", form.mark, "end", form.end,
+                                  "list", form.list, "most", c->tools.most == 1, "call", call));
+}
+
+/* ---- reading ------------------------------------------------------------------------------------
+ */
+
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:/"
+
+/* Parameters that are left out are none. */
+static bool are_of_object(const json_t *parameters) {
+    const json_t *type = json_object_get(parameters, "type");
+    bool is = !type || (json_is_string(type) && strcmp(json_string_value(type), "object") == 0);
+    for (size_t i = 0; i < json_array_size(type) && !is; i++)
+        is = json_is_string(json_array_get(type, i)) &&
+             strcmp(json_string_value(json_array_get(type, i)), "object") == 0;
+    return !parameters || json_is_null(parameters) || (json_is_object(parameters) && is);
+}
+
+static const char *fault_of(struct serve_completion *c, const json_t *tool) {
+    const char *type = json_string_value(json_object_get(tool, "type"));
+    const json_t *function = json_object_get(tool, "function");
+    const json_t *strict = json_object_get(function, "strict");
+    const char *name = json_string_value(json_object_get(function, "name"));
+    if (!type || strcmp(type, "function") != 0) return "only tools of type function are known";
+    if (!name || !*name) return "a function without a name";
+    if (name[strspn(name, NAME_CHARACTERS)])
+        return "a function's name has other characters than letters, digits and _-.:/";
+    if (strict && !json_is_null(strict) && !json_is_boolean(strict))
+        return "strict must be true or false";
+    if (c->tools.n == SERVE_MOST_TOOLS) return "too many tools";
+    if (!are_of_object(json_object_get(function, "parameters")))
+        return "parameters must be the JSON schema of an object";
+    c->tools.names[c->tools.n++] = name;
+    return NULL;
+}
+
+static bool is_named(const struct serve_tools *t, const char *name) {
+    for (size_t i = 0; i < t->n; i++)
+        if (strcmp(t->names[i], name) == 0) return true;
+    return false;
+}
+
+bool serve_tools_read(struct serve_completion *c, const json_t *tools, const char *choice) {
+    struct serve_tools *t = &c->tools;
+    const bool none = strcmp(choice, "none") == 0, must = !none && strcmp(choice, "auto") != 0;
+    const bool any = strcmp(choice, "required") == 0;
+    const char *why = json_is_array(tools) ? NULL : "must be a list";
+    for (size_t i = 0; i < json_array_size(tools) && !why; i++)
+        why = fault_of(c, json_array_get(tools, i));
+    if (!why && t->n && !none && !bnt_template_takes_tools(&c->server->template))
+        why = "the model's chat template has no place for tools";
+    if (!why && must && !(any ? t->n > 0 : is_named(t, choice)))
+        why = "the one to call is not there";
+    if (why) {
+        serve_completion_refuse(c, 400, "tools", "tools: %s", why);
+        return false;
+    }
+    t->list = tools;
+    t->most = c->ask.parallel && !must ? BNT_CALLS_MOST : 1;
+    if (none || t->n == 0) *t = (struct serve_tools){.list = NULL};
+    for (size_t i = 0; i < t->n && !must; i++)
+        if (is_strict(json_object_get(json_array_get(tools, i), "function")))
+            return constrain_calls(c);
+    return !must || constrain_by(c, BNT_CONSTRAINT_SCHEMA,
+                                 calls_schema(c, any ? NULL : choice, "arguments", true));
+}
+
+/* ---- answers ------------------------------------------------------------------------------------
+ */
+
+/* Calls whose memory was short are not heard further: nothing of the answer may be told. */
+static void heard(struct serve_choice *choice, int status) {
+    if (status == BNT_OK) return;
+    choice->calls->n_text = 0;
+    bnt_json_miss();
+}
+
+void serve_tools_hear(struct serve_choice *choice, const char *text, size_t len) {
+    heard(choice, bnt_calls_push(choice->calls, text, len, NULL));
+}
+
+void serve_tools_end(struct serve_choice *choice) {
+    heard(choice, bnt_calls_end(choice->calls, NULL));
+}
+
+json_t *serve_tools_text(const struct serve_choice *choice) {
+    const struct bnt_calls *calls = choice->calls;
+    return serve_json_text(calls->n_text ? calls->text : "", calls->n_text);
+}
+
+json_t *serve_tools_whole(struct serve_choice *choice) {
+    json_t *all = serve_choice_text(choice);
+    if (!choice->calls) return all;
+    bnt_calls_restart(choice->calls);
+    serve_tools_hear(choice, json_string_value(all), json_string_length(all));
+    json_t *text = serve_tools_text(choice);
+    serve_tools_end(choice);
+    json_t *rest = serve_tools_text(choice);
+    json_t *both = json_sprintf("%s%s", json_string_value(text), json_string_value(rest));
+    json_decref(all);
+    json_decref(text);
+    json_decref(rest);
+    return both;
+}
+
+bool serve_tools_called(const struct serve_choice *choice) {
+    return choice->calls && choice->calls->count &&
+           strcmp(serve_finish_reason(choice), "stop") == 0;
+}
+
+json_t *serve_tools_arguments(const struct bnt_call *call) {
+    const size_t n = strlen(call->arguments);
+    json_t *v = bnt_json_part(call->arguments, n, JSON_ALLOW_NUL);
+    if (!v) v = bnt_json_part(call->arguments, n, BNT_CALL_JSON); /* an integer beyond 64 bits */
+    return v ? v : json_object();
+}

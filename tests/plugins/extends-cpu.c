@@ -1,0 +1,4 @@
+/* extends-cpu.c - its base is for another CPU. */
+#include "hostile.h"
+
+EXTENDS("extends-cpu", "needs");

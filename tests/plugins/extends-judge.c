@@ -1,0 +1,4 @@
+/* extends-judge.c - names what every plugin extends. */
+#include "hostile.h"
+
+EXTENDS("extends-judge", "ref-scalar");

@@ -1,0 +1,4 @@
+/* extends-right.c - extends extends-left, which extends this one. */
+#include "hostile.h"
+
+EXTENDS("extends-right", "extends-left");

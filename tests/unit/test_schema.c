@@ -1,0 +1,340 @@
+/*
+ * test_schema.c - JSON schemas as grammars: what is refused and by which name and place, what a
+ * model may write, numbers against arithmetic, and hostile sizes. What schemas mean is for
+ * tests/oracles/schemas.mjs.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "machine.h"
+#include "rng.h"
+#include "schema.h"
+#include "suite.h"
+
+static const struct bnt_schema_options strict, lenient = {true, true, true};
+
+static int compile(const char *schema, const struct bnt_schema_options *o, struct bnt_grammar **g,
+                   struct bnt_err *err) {
+    return bnt_schema_compile(g, schema, strlen(schema), o, err);
+}
+
+static bool accepts(const char *schema, const struct bnt_schema_options *o, const char *text) {
+    struct bnt_grammar *g;
+    struct bnt_machine *m;
+    struct bnt_err err = {0};
+    ck_assert_msg(compile(schema, o, &g, &err) == BNT_OK, "%s: %s", schema, err.text);
+    ck_assert(bnt_machine_open(&m, g, NULL) == BNT_OK);
+    bnt_state s = bnt_machine_start(m);
+    for (const char *p = text; *p && s != BNT_STATE_DEAD; p++) {
+        s = bnt_machine_step(m, s, (uint8_t)*p);
+        ck_assert(s != BNT_STATE_NONE);
+    }
+    bool is = bnt_machine_accepts(m, s);
+    bnt_machine_close(m);
+    bnt_grammar_close(g);
+    return is;
+}
+
+/* ---- what is refused --------------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *schema;
+    int status;
+    const char *says;
+} refusals[] = {
+    {"", BNT_E_FORMAT, "schema, line 1:"},
+    {"{\"type\":\"object\",\"type\":\"array\"}", BNT_E_FORMAT, "duplicate"},
+    {"[]", BNT_E_FORMAT, "it is no object"},
+    {"{\"not\":{}}", BNT_E_UNSUPPORTED, "schema, #: keyword 'not' is not supported"},
+    {"{\"properties\":{\"a\":{\"items\":{\"multipleOf\":2}}}}", BNT_E_UNSUPPORTED,
+     "schema, #/properties/a/items: keyword 'multipleOf'"},
+    {"{\"$ref\":\"#/$defs/x\",\"$defs\":{\"x\":{\"if\":{}}}}", BNT_E_UNSUPPORTED,
+     "schema, #/$ref: keyword 'if'"},
+    {"{\"anyOf\":[{},{\"contains\":{}}]}", BNT_E_UNSUPPORTED, "#/anyOf/1: keyword 'contains'"},
+    {"{\"type\":\"strin\"}", BNT_E_FORMAT, "#/type: must be the name of a type"},
+    {"{\"type\":[\"string\",7]}", BNT_E_FORMAT, "#/type"},
+    {"{\"minLength\":-1}", BNT_E_FORMAT, "#/minLength: must be a count"},
+    {"{\"minLength\":1.5}", BNT_E_FORMAT, "#/minLength: must be a count"},
+    {"{\"minItems\":99999999}", BNT_E_LIMIT, "#/minItems"},
+    {"{\"minimum\":\"1\"}", BNT_E_FORMAT, "#/minimum: must be a number"},
+    {"{\"exclusiveMinimum\":true}", BNT_E_FORMAT, "#/exclusiveMinimum: must be a number"},
+    {"{\"required\":true}", BNT_E_FORMAT, "#/required: must be an array of names"},
+    {"{\"properties\":{\"a\":1}}", BNT_E_FORMAT, "#/properties: must be an object of schemas"},
+    {"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"prefixItems\":[{}]}",
+     BNT_E_UNSUPPORTED, "#/prefixItems: is not of the draft"},
+    {"{\"$schema\":\"https://json-schema.org/draft/2019-09/"
+     "schema\",\"anyOf\":[{\"prefixItems\":[]}]}",
+     BNT_E_UNSUPPORTED, "#/anyOf/0/prefixItems: is not of the draft"},
+    {"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"items\":{\"$ref\":\"#/definitions/"
+     "a\","
+     "\"maximum\":2},\"definitions\":{\"a\":{}}}",
+     BNT_E_UNSUPPORTED, "#/items/$ref: stands beside other keywords"},
+    {"{\"items\":[{}]}", BNT_E_UNSUPPORTED, "#/items: as an array is of older drafts"},
+    {"{\"enum\":[]}", BNT_E_FORMAT, "#/enum"},
+    {"{\"format\":\"uri\"}", BNT_E_UNSUPPORTED, "#/format: 'uri' is not supported"},
+    {"{\"$ref\":\"http://x/y\"}", BNT_E_UNSUPPORTED, "#/$ref"},
+    {"{\"$ref\":\"#/$defs/a\"}", BNT_E_FORMAT, "there is no such schema"},
+    {"{\"$ref\":\"#\"}", BNT_E_UNSUPPORTED, "refers to itself"},
+    {"{\"anyOf\":[{\"$ref\":\"#\"},{\"type\":\"null\"}]}", BNT_E_UNSUPPORTED, "refers to itself"},
+    {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\"}", BNT_E_UNSUPPORTED, "known draft"},
+    {"{\"oneOf\":[{\"type\":\"number\"},{\"type\":\"integer\"}]}", BNT_E_UNSUPPORTED,
+     "#/oneOf: it cannot be seen that schemas 0 and 1"},
+    {"{\"uniqueItems\":true}", BNT_E_UNSUPPORTED, "#/uniqueItems"},
+    {"{\"pattern\":\"a(?=b)\"}", BNT_E_UNSUPPORTED, "look-around"},
+    {"{\"pattern\":\"(a)\\\\1\"}", BNT_E_UNSUPPORTED, "backreferences"},
+    {"{\"pattern\":\"\\\\bx\"}", BNT_E_UNSUPPORTED, "word boundaries"},
+    {"{\"pattern\":\"(^a|b)c\"}", BNT_E_UNSUPPORTED, "^ and $"},
+    {"{\"pattern\":\"[z-a]\"}", BNT_E_FORMAT, "no range"},
+    {"{\"pattern\":\"(a\"}", BNT_E_FORMAT, ") was expected"},
+    {"{\"pattern\":\"(a\",\"required\":[\"a\",\"b\"]}", BNT_E_FORMAT, ") was expected"},
+    {"{\"pattern\":\"a\",\"maxLength\":3}", BNT_E_UNSUPPORTED, "beside a pattern"},
+    {"{\"type\":\"string\",\"enum\":[1,2]}", BNT_E_FORMAT, "no text matches"},
+    {"false", BNT_E_FORMAT, "no text matches"},
+    {"{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}",
+     BNT_E_FORMAT, "no text matches"},
+    {"{\"minimum\":3,\"maximum\":2,\"type\":\"number\"}", BNT_E_FORMAT, "no text matches"},
+    {"{\"x-order\":1}", BNT_E_UNSUPPORTED, "keyword 'x-order'"},
+};
+
+START_TEST(refuses_by_name_and_place) {
+    struct bnt_grammar *g;
+    struct bnt_err err = {0};
+    int status = compile(refusals[_i].schema, &strict, &g, &err);
+    ck_assert_msg(status == refusals[_i].status, "%s: %d, %s", refusals[_i].schema, status,
+                  err.text);
+    ck_assert_msg(strstr(err.text, refusals[_i].says) != NULL, "%s: %s", refusals[_i].schema,
+                  err.text);
+    ck_assert_ptr_null(g);
+}
+END_TEST
+
+/* ---- what a model may write --------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *schema;
+    const char *yes[4], *no[6];
+} written[] = {
+    {"{\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{}},\"type\":\"object\"}",
+     {"{}", "{\"a\": 1}", "{\"a\": 1, \"b\": [1, {\"x\": null}]}", "{\"b\": true}"},
+     {"{\"b\": 1, \"a\": 1}", "{\"a\":1}", "{ }", "{\"c\": 1}", "{\"a\": 1.0}", "{\"a\": 1 }"}},
+    {"{\"type\":\"object\",\"additionalProperties\":{\"type\":\"null\"},"
+     "\"properties\":{\"a\":{\"const\":1}}}",
+     {"{\"a\": 1, \"b\": null}", "{\"ab\": null}", "{\"\": null}", "{\"b\": null, \"c\": null}"},
+     {"{\"a\": null}", "{\"b\": null, \"a\": 1}", "{\"\\u0061\": null}", "{\"b\": 1}"}},
+    {"{\"type\":\"string\"}",
+     {"\"\"", "\"\\n\\u0001\xC3\xA9\"", "\"\\\"\\\\/\""},
+     {"\"\\/\"", "\"\\u00e9\"", "\"\\u000a\"", "\"\n\"", "\"\xFF\"", "\"\\u001F\""}},
+    {"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"title\":\"x\",\"$ref\":\"#/"
+     "definitions/a\","
+     "\"definitions\":{\"a\":{\"const\":1}}}",
+     {"1"},
+     {"2"}},
+    {"{\"type\":\"integer\",\"minimum\":12345678901234567890.0,\"maximum\":1."
+     "2345678901234567899e19}",
+     {"12345678901234567168"},
+     {"12345678901234567000", "12345678901234567890"}},
+    {"{\"type\":\"object\",\"properties\":{}}", {"{}"}, {"{\"a\": 1}"}},
+    /* a class that no character is in: only the other branch is left */
+    {"{\"anyOf\":[{\"type\":\"string\",\"pattern\":\"a[]b{1,4}\"},{\"const\":true}]}",
+     {"true"},
+     {"\"\"", "\"a\"", "\"ab\"", "\"a[]b\""}},
+    {"{\"type\":\"object\"}", {"{}", "{\"a\": {\"b\": [\"c\"]}}"}, {"[]", "{\"a\": }"}},
+    {"{\"enum\":[{\"b\":1,\"a\":[]},1.50,1e30]}",
+     {"{\"b\": 1, \"a\": []}", "1.5", "1e+30"},
+     {"{\"a\": [], \"b\": 1}", "1.50"}},
+    {"{\"type\":\"number\",\"exclusiveMinimum\":1.1}", /* a reader would round the first of no */
+     {"1.10000000000001", "1.2", "17"},
+     {"1.10000000000000000000000000061", "1.1", "1"}},
+    {"{\"type\":\"string\",\"format\":\"date\"}",
+     {"\"2024-02-29\"", "\"2000-02-29\"", "\"1999-12-31\"", "\"0000-02-29\""},
+     {"\"2023-02-29\"", "\"1900-02-29\"", "\"2024-13-01\"", "\"2024-04-31\"", "\"24-01-01\""}},
+};
+
+START_TEST(models_write_one_form) {
+    size_t i = (size_t)_i;
+    for (size_t k = 0; k < 4 && written[i].yes[k]; k++) {
+        ck_assert_msg(accepts(written[i].schema, &strict, written[i].yes[k]), "%s: not %s",
+                      written[i].schema, written[i].yes[k]);
+        ck_assert_msg(accepts(written[i].schema, &lenient, written[i].yes[k]), "%s: not %s",
+                      written[i].schema, written[i].yes[k]);
+    }
+    for (size_t k = 0; k < 6 && written[i].no[k]; k++)
+        ck_assert_msg(!accepts(written[i].schema, &strict, written[i].no[k]), "%s: %s",
+                      written[i].schema, written[i].no[k]);
+}
+END_TEST
+
+/* ---- numbers ----------------------------------------------------------------------------------
+ */
+
+static struct bnt_machine *number_machine(struct bnt_grammar **g, const char *low, bool low_out,
+                                          const char *high, bool high_out, bool integer) {
+    struct bnt_machine *m;
+    ck_assert(bnt_grammar_open(g, NULL) == BNT_OK);
+    bnt_expr e = bnt_json_number(*g, (struct bnt_bound){low, low_out},
+                                 (struct bnt_bound){high, high_out}, integer);
+    if (bnt_grammar_finish(*g, e, NULL) != BNT_OK) return NULL;
+    ck_assert(bnt_machine_open(&m, *g, NULL) == BNT_OK);
+    return m;
+}
+
+/* Thousandths, so that arithmetic is exact. */
+static void as_text(int64_t thousandths, char out[32]) {
+    int64_t a = thousandths < 0 ? -thousandths : thousandths;
+    int n = sprintf(out, "%s%d.%03d", thousandths < 0 ? "-" : "", (int)(a / 1000), (int)(a % 1000));
+    while (out[n - 1] == '0') out[--n] = '\0';
+    if (out[n - 1] == '.') out[--n] = '\0';
+}
+
+START_TEST(numbers_keep_their_bounds) {
+    struct rng r = rng_stream(7, 3);
+    unsigned inside = 0;
+    for (unsigned round = 0; round < 400; round++) {
+        uint32_t size = round % 4 == 0 ? 20 : round % 4 == 1 ? 3000 : 200000;
+        int64_t bounds[2];
+        char text[2][32];
+        bool given[2], out[2], integer = round & 1;
+        for (unsigned b = 0; b < 2; b++) {
+            bounds[b] = (int64_t)rng_below(&r, 2 * size) - size;
+            given[b] = rng_below(&r, 4) != 0;
+            out[b] = rng_below(&r, 2);
+            as_text(bounds[b], text[b]);
+        }
+        given[0] |= !given[1];
+        struct bnt_grammar *g;
+        struct bnt_machine *m = number_machine(&g, given[0] ? text[0] : NULL, out[0],
+                                               given[1] ? text[1] : NULL, out[1], integer);
+        for (unsigned k = 0; k < 300; k++) {
+            int64_t x = (int64_t)rng_below(&r, 2 * size) - size;
+            if (k < 6) x = bounds[k & 1] + (int64_t)(k / 2) - 1;
+            if (integer && k & 1) x -= x % 1000;
+            char number[40];
+            as_text(x, number);
+            bool wanted = (!given[0] || x > bounds[0] || (x == bounds[0] && !out[0])) &&
+                          (!given[1] || x < bounds[1] || (x == bounds[1] && !out[1])) &&
+                          (!integer || x % 1000 == 0);
+            bool got = false;
+            if (!integer && k % 3 == 0) strcat(number, strchr(number, '.') ? "0" : ".00");
+            if (m) {
+                bnt_state s = bnt_machine_start(m);
+                for (char *p = number; *p && s; p++) s = bnt_machine_step(m, s, (uint8_t)*p);
+                got = bnt_machine_accepts(m, s);
+            }
+            inside += wanted;
+            ck_assert_msg(got == wanted, "%s in %s%s, %s%s (%d)", number,
+                          given[0] ? text[0] : "any", out[0] ? " out" : "",
+                          given[1] ? text[1] : "any", out[1] ? " out" : "", integer);
+        }
+        bnt_machine_close(m);
+        bnt_grammar_close(g);
+    }
+    ck_assert_uint_gt(inside, 1000);
+}
+END_TEST
+
+/* As JavaScript writes them. */
+START_TEST(numbers_have_their_text) {
+    static const struct {
+        double value;
+        const char *text, *plain;
+    } cases[] = {{0, "0", "0"},
+                 {1, "1", "1"},
+                 {-1.5, "-1.5", "-1.5"},
+                 {0.1, "0.1", "0.1"},
+                 {100, "100", "100"},
+                 {123456.789, "123456.789", "123456.789"},
+                 {1e21, "1e+21", "1000000000000000000000"},
+                 {1.5e20, "150000000000000000000", "150000000000000000000"},
+                 {1e-6, "0.000001", "0.000001"},
+                 {1.25e-7, "1.25e-7", "0.000000125"},
+                 {5e-324, "5e-324", NULL},
+                 {1.7976931348623157e308, "1.7976931348623157e+308", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[BNT_NUMBER_TEXT];
+        json_t *number = json_real(cases[i].value);
+        bnt_json_number_text(number, text, false);
+        ck_assert_str_eq(text, cases[i].text);
+        bnt_json_number_text(number, text, true);
+        if (cases[i].plain) ck_assert_str_eq(text, cases[i].plain);
+        json_decref(number);
+    }
+}
+END_TEST
+
+/* ---- hostile sizes ----------------------------------------------------------------------------
+ */
+
+static int compile_repeated(const char *open, const char *middle, const char *close, size_t n) {
+    size_t lo = strlen(open), lc = strlen(close), at = 0;
+    char *text = malloc(n * (lo + lc) + strlen(middle) + 1);
+    struct bnt_grammar *g;
+    struct bnt_err err = {0};
+    ck_assert_ptr_nonnull(text);
+    for (size_t i = 0; i < n; i++, at += lo) memcpy(text + at, open, lo);
+    strcpy(text + at, middle);
+    at += strlen(middle);
+    for (size_t i = 0; i < n; i++, at += lc) memcpy(text + at, close, lc);
+    int status = bnt_schema_compile(&g, text, at, &strict, &err);
+    ck_assert(status == BNT_OK || err.text[0]);
+    bnt_grammar_close(g);
+    free(text);
+    return status;
+}
+
+static void many_members(const char *begin, const char *each, const char *end) {
+    enum { MANY = 200000, ROOM = 20 };
+    struct bnt_grammar *g = NULL;
+    struct bnt_err err = {0};
+    char *text = malloc((size_t)MANY * ROOM + 100), *at = text;
+    ck_assert_ptr_nonnull(text);
+    at += sprintf(at, "%s", begin);
+    for (int i = 0; i < MANY; i++) at += sprintf(at, each, i); /* NOLINT */
+    sprintf(at, "%s", end);
+    ck_assert_int_eq(compile(text, &strict, &g, &err), BNT_E_LIMIT);
+    ck_assert_msg(strstr(err.text, "an object of more than 4096 members"), "%s", err.text);
+    free(text);
+}
+
+START_TEST(hostile_sizes_end) {
+    ck_assert(compile_repeated("{\"items\":", "{}", "}", 100) == BNT_OK);
+    ck_assert(compile_repeated("{\"items\":", "{}", "}", 100000) == BNT_E_FORMAT);
+    ck_assert(compile_repeated("{\"allOf\":[", "{}", "]}", 500) == BNT_OK);
+    ck_assert(compile_repeated("{\"anyOf\":[{},", "{}", "]}", 500) != BNT_E_NOMEM);
+    ck_assert(compile_repeated("{\"enum\":[[", "1", "]]}", 1) == BNT_OK);
+    ck_assert(compile_repeated("[", "1", "]", 1000) == BNT_E_FORMAT);
+    /* two to the n combinations */
+    char text[16384] = "{\"allOf\":[", *p = text + strlen(text);
+    for (unsigned i = 0; i < 20; i++)
+        p +=
+            sprintf(p, "%s{\"anyOf\":[{\"minLength\":%u},{\"maxLength\":%u}]}", i ? "," : "", i, i);
+    strcpy(p, "]}");
+    struct bnt_grammar *g;
+    struct bnt_err err = {0};
+    ck_assert(compile(text, &strict, &g, &err) == BNT_E_LIMIT);
+    ck_assert_msg(strstr(err.text, "combinations") != NULL, "%s", err.text);
+    ck_assert(compile("{\"pattern\":\"((((a{500}){500}){500}){500})\"}", &strict, &g, &err) ==
+              BNT_OK);
+    bnt_grammar_close(g);
+    ck_assert(compile("{\"pattern\":\"(a?){60000}\"}", &strict, &g, &err) == BNT_E_LIMIT);
+    many_members("{\"properties\":{", "\"p%d\":true,", "\"p\":true}}"); /* 200,000 of them */
+    many_members("{\"required\":[", "\"p%d\",", "\"p\"]}");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("schema");
+    TCase *tc = tcase_create("schema");
+    tcase_set_timeout(tc, 120);
+    tcase_add_loop_test(tc, refuses_by_name_and_place, 0, sizeof refusals / sizeof *refusals);
+    tcase_add_loop_test(tc, models_write_one_form, 0, sizeof written / sizeof *written);
+    tcase_add_test(tc, numbers_keep_their_bounds);
+    tcase_add_test(tc, numbers_have_their_text);
+    tcase_add_test(tc, hostile_sizes_end);
+    suite_add_tcase(suite, tc);
+    return run_suite(suite);
+}
