@@ -3,16 +3,17 @@
 
 Nats per byte of the held-out texts, right answers to held-out questions by kind, and greedy texts
 that loop. Everything is asked of the `bitnet` program, greedily, one question a conversation, so
-that the figures are those of the file as anybody runs it. Prints a table, or JSON with --json;
---least FILE holds the figures against a file of bounds and fails below them.
+that the figures are those of the file as anybody runs it: the same on every machine. Prints a
+table, or JSON with --json; --least FILE holds the figures against a file of bounds and fails below
+them.
 """
 import argparse
 import collections
-import concurrent.futures
 import json
 import os
 import re
 import subprocess
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OPENINGS = [
@@ -41,9 +42,41 @@ LENGTH = 200  # tokens behind an opening
 LOOP = 8  # a text loops when so many tokens in a row come twice
 
 
-def bitnet(program, model, *args):
-    out = subprocess.run([program, *args, "-m", model, "-t", "1"], check=True, capture_output=True)
-    return out.stdout.decode("utf-8", "replace").strip()
+def perplexity(args, path):
+    said = [args.bitnet, "perplexity", "-m", args.model, "-f", path, "-c", "512", "--json"]
+    return json.loads(subprocess.run(said, check=True, capture_output=True).stdout)
+
+
+def batch(args, url, bodies):
+    """The first choice of the reply to each, all in one run of the program."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked, answered = folder + "/asked", folder + "/answered"
+        with open(asked, "w") as f:
+            for i, body in enumerate(bodies):
+                line = {"custom_id": str(i), "method": "POST", "url": url, "body": body}
+                f.write(json.dumps(line) + "\n")
+        said = [args.bitnet, "batch", "-m", args.model, asked, "-o", answered]
+        subprocess.run(said, check=True, capture_output=True)
+        with open(answered) as f:
+            return [json.loads(line)["response"]["body"]["choices"][0] for line in f]
+
+
+def ask(args, questions):
+    """The answer to each."""
+
+    def body(question):
+        message = {"role": "user", "content": question}
+        return {"messages": [message], "max_tokens": 60, "temperature": 0}
+
+    choices = batch(args, "/v1/chat/completions", [body(q) for q in questions])
+    return [c["message"]["content"] for c in choices]
+
+
+def go_on(args, openings):
+    """The tokens behind each, as texts."""
+    settings = {"max_tokens": LENGTH, "temperature": 0, "logprobs": 0}
+    bodies = [dict(settings, prompt=opening) for opening in openings]
+    return [c["logprobs"]["tokens"] for c in batch(args, "/v1/completions", bodies)]
 
 
 def right(row, answer):
@@ -62,10 +95,10 @@ def right(row, answer):
     return re.search(r"(?<!\w)%s(?!\w)" % re.escape(key), answer) is not None
 
 
-def loops(ids):
+def loops(tokens):
     seen = set()
-    for i in range(len(ids) - LOOP + 1):
-        run = tuple(ids[i : i + LOOP])
+    for i in range(len(tokens) - LOOP + 1):
+        run = tuple(tokens[i : i + LOOP])
         if run in seen:
             return True
         seen.add(run)
@@ -87,19 +120,15 @@ def main():
         with open(args.least) as f:
             bounds = json.load(f)
     wanted = {name.split(",")[0] for name in bounds or ["right", "loops"]}
-    figures, pool = {}, concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+    figures = {}
     for name in ("heldout.txt", "heldout-stories.txt"):
         path = os.path.join(HERE, name)
-        said = json.loads(
-            bitnet(args.bitnet, args.model, "perplexity", "-f", path, "-c", "512", "--json")
-        )
-        figures["nats per byte, " + name] = round(said["nats"] / os.path.getsize(path), 4)
+        nats = perplexity(args, path)["nats"]
+        figures["nats per byte, " + name] = round(nats / os.path.getsize(path), 4)
     if "right" in wanted:
         with open(os.path.join(HERE, "heldout-questions.json")) as f:
             rows = json.load(f)
-        answers = pool.map(
-            lambda r: bitnet(args.bitnet, args.model, "chat", "-p", r["question"], "-n", "60"), rows
-        )
+        answers = ask(args, [row["question"] for row in rows])
         shown = collections.Counter()
         good, asked = collections.Counter(), collections.Counter(r["kind"] for r in rows)
         for row, answer in zip(rows, answers):
@@ -111,12 +140,8 @@ def main():
         for kind, n in asked.items():
             figures["right, " + kind] = round(good[kind] / n, 4)
     if "loops" in wanted:
-        length = str(LENGTH)
-        texts = pool.map(
-            lambda o: bitnet(args.bitnet, args.model, "run", "-p", o, "-n", length, "--json"),
-            OPENINGS,
-        )
-        figures["loops, of %d" % len(OPENINGS)] = sum(loops(json.loads(t)["tokens"]) for t in texts)
+        texts = go_on(args, OPENINGS)
+        figures["loops, of %d" % len(OPENINGS)] = sum(loops(tokens) for tokens in texts)
     if args.json:
         print(json.dumps(figures, indent=1))
     else:
