@@ -60,9 +60,9 @@ ok 'nothing is left of it' test ! -e "$tmp/none.gguf"
 
 # ---- a scale that binary16 does not have ----
 exits 'is refused with the numbers' 5 'the scale 0\.[0-9]+ is no binary16 number \(the nearest is' \
-    "$bitnet" quantize "$demo" "$tmp/none.gguf" --type=TQ2_0
+    "$bitnet" quantize "$demo" "$tmp/none.gguf" --type=Q2_0
 exits 'or rounded, when that is asked for' 0 '' \
-    "$bitnet" quantize "$demo" "$tmp/rounded.gguf" --type=TQ2_0 --round-scales
+    "$bitnet" quantize "$demo" "$tmp/rounded.gguf" --type=Q2_0 --round-scales
 ok 'and said' grep -qE 'rounded, by at most 0\.000[0-9]+ of' "$tmp/stdout"
 for layout in b c; do
     exits "the demo to layout $layout" 0 '' "$bitnet" quantize "$demo" "$tmp/$layout.gguf" --type=I2_S/$layout

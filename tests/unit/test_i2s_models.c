@@ -2,9 +2,10 @@
  * test_i2s_models.c - the layout of whole models: three layouts of three models are told apart and
  * compute the same; what cannot be told is assumed, and said; what disagrees is refused.
  *
- * The models: the trained one of models/; a smaller network cut out of it (other widths, fewer
- * blocks and heads, every channel at another place); and one of the widths of BitNet b1.58 2B-4T
- * whose structure synth_i2s.h has planted. Their tensors are written by the tests' own encoder.
+ * The models: the trained one of models/, whatever its shape; a smaller network cut out of it
+ * (fewer blocks, neurons and heads, every channel at another place); and one of the widths of
+ * BitNet b1.58 2B-4T whose structure synth_i2s.h has planted. Their tensors are written by the
+ * tests' own encoder.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,20 +30,44 @@ static void must(int status, const struct bnt_err *err) {
     ck_assert_msg(status == BNT_OK, "%s", err->text);
 }
 
-static void name_path(void) {
-    snprintf(path, sizeof path, "/tmp/bitnet-test-i2s-%d.gguf", (int)getpid());
-}
-
 /* ---- writing models --------------------------------------------------------------------------
  */
 
+enum { MOST_BLOCKS = 32, MOST = 2048 };
+
+/* The trained model's own shape; head is the size of one. */
+static struct { size_t blocks, embd, ff, heads, kv_heads, head; } shape;
+
+static size_t size_of(const struct bnt_gguf *g, const char *name) {
+    char key[96];
+    uint64_t v = 0;
+    snprintf(key, sizeof key, "bitnet-b1.58.%s", name);
+    ck_assert_msg(bnt_gguf_u64(g, key, &v) && v > 0 && v <= MOST, "%s: %d", key, (int)v);
+    return (size_t)v;
+}
+
+static void read_shape(void) {
+    struct bnt_err err = {0};
+    struct bnt_gguf *g;
+    must(bnt_gguf_open(&g, trained, &err), &err);
+    shape.blocks = size_of(g, "block_count"), shape.embd = size_of(g, "embedding_length");
+    shape.ff = size_of(g, "feed_forward_length"), shape.heads = size_of(g, "attention.head_count");
+    shape.kv_heads = size_of(g, "attention.head_count_kv");
+    shape.head = shape.embd / shape.heads;
+    ck_assert(shape.blocks >= 4 && shape.blocks <= MOST_BLOCKS && shape.heads > shape.kv_heads);
+    bnt_gguf_close(g);
+}
+
+static void set_up(void) {
+    read_shape();
+    snprintf(path, sizeof path, "/tmp/bitnet-test-i2s-%d.gguf", (int)getpid());
+}
+
 /* What is kept of the trained model, and where it goes: channel i of the copy is channel keep[i] of
  * the original. */
-enum { EMBD = 256, FF = 768, HEAD = 64, MOST = 768 };
-
 struct cut {
     size_t n_blocks, n_ff, n_q, n_kv;
-    size_t blocks[8], embd[EMBD], ff[FF], q[EMBD], kv[EMBD / 2];
+    size_t blocks[MOST_BLOCKS], embd[MOST], ff[MOST], q[MOST], kv[MOST];
     char layout;
     char other_from_block;   /* blocks from this one on are written in `other`; 0: none */
     const char *other_kinds; /* and these kinds of matrices: "attn_q attn_k"; NULL: none */
@@ -61,27 +86,34 @@ static void shuffle(size_t *list, size_t n, uint64_t seed) {
 
 /* Everything, where it was. */
 static struct cut whole(char layout) {
-    struct cut c = {.n_blocks = 8, .n_ff = FF, .n_q = EMBD, .n_kv = EMBD / 2, .layout = layout};
-    for (size_t i = 0; i < FF; i++) {
-        if (i < 8) c.blocks[i] = i;
-        if (i < EMBD) c.embd[i] = c.q[i] = i;
-        if (i < EMBD / 2) c.kv[i] = i;
-        c.ff[i] = i;
+    struct cut c = {.n_blocks = shape.blocks,
+                    .n_ff = shape.ff,
+                    .n_q = shape.heads * shape.head,
+                    .n_kv = shape.kv_heads * shape.head,
+                    .layout = layout};
+    for (size_t i = 0; i < MOST; i++) {
+        if (i < MOST_BLOCKS) c.blocks[i] = i;
+        c.embd[i] = c.ff[i] = c.q[i] = c.kv[i] = i;
     }
     return c;
 }
 
-/* Five of eight blocks, 640 of 768 neurons, one of two groups of heads; residual channels and
- * neurons in another order. */
+/* All blocks but the second and the last but two, 128 neurons less, a head less in each group, and
+ * the groups the other way round; residual channels and neurons in another order. */
 static struct cut smaller(char layout) {
-    static const size_t blocks[] = {0, 2, 3, 5, 7};
     struct cut c = whole(layout);
-    c.n_blocks = 5, c.n_ff = 640, c.n_q = 128, c.n_kv = 64;
-    memcpy(c.blocks, blocks, sizeof blocks);
-    shuffle(c.embd, EMBD, 1);
-    shuffle(c.ff, FF, 2);
-    for (size_t i = 0; i < 128; i++) c.q[i] = 128 + i;
-    for (size_t i = 0; i < 64; i++) c.kv[i] = 64 + i;
+    c.n_blocks = 0;
+    for (size_t i = 0; i < shape.blocks; i++)
+        if (i != 1 && i != shape.blocks - 3) c.blocks[c.n_blocks++] = i;
+    shuffle(c.embd, shape.embd, 1);
+    shuffle(c.ff, shape.ff, 2);
+    c.n_ff = shape.ff - 128, c.n_q = c.n_kv = 0;
+    const size_t group = shape.heads / shape.kv_heads;
+    for (size_t g = shape.kv_heads; g-- > 0;) {
+        for (size_t i = 0; i < shape.head; i++) c.kv[c.n_kv++] = g * shape.head + i;
+        for (size_t i = 0; i < (group - 1) * shape.head; i++)
+            c.q[c.n_q++] = g * group * shape.head + i;
+    }
     return c;
 }
 
@@ -101,7 +133,7 @@ static const size_t *dimension(const struct cut *c, const char *part, bool is_ro
         *n = !strcmp(by, "q")      ? c->n_q
              : !strcmp(by, "kv")   ? c->n_kv
              : !strcmp(by, "ff")   ? c->n_ff
-             : !strcmp(by, "embd") ? EMBD
+             : !strcmp(by, "embd") ? shape.embd
                                    : *n;
         return !strcmp(by, "q")      ? c->q
                : !strcmp(by, "kv")   ? c->kv
@@ -150,16 +182,16 @@ static void copy_key(struct gw *w, const struct cut *c, const struct bnt_gguf_kv
         size_t value;
     } sizes[] = {{"bitnet-b1.58.block_count", c->n_blocks},
                  {"bitnet-b1.58.feed_forward_length", c->n_ff},
-                 {"bitnet-b1.58.attention.head_count", c->n_q / HEAD},
-                 {"bitnet-b1.58.attention.head_count_kv", c->n_kv / HEAD}};
+                 {"bitnet-b1.58.attention.head_count", c->n_q / shape.head},
+                 {"bitnet-b1.58.attention.head_count_kv", c->n_kv / shape.head}};
     char key[96];
     snprintf(key, sizeof key, "%.*s", (int)kv->key.len, kv->key.ptr);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         if (strcmp(key, sizes[i].key) != 0) continue;
         gw_key_u32(w, key, (uint32_t)sizes[i].value);
-        if (i == 2 && c->n_q != EMBD) {
-            gw_key_u32(w, "bitnet-b1.58.attention.key_length", HEAD);
-            gw_key_u32(w, "bitnet-b1.58.attention.value_length", HEAD);
+        if (i == 2 && c->n_q != shape.embd) {
+            gw_key_u32(w, "bitnet-b1.58.attention.key_length", (uint32_t)shape.head);
+            gw_key_u32(w, "bitnet-b1.58.attention.value_length", (uint32_t)shape.head);
         }
         return;
     }
@@ -171,7 +203,7 @@ static void save_cut(const struct cut *c) {
     struct bnt_err err = {0};
     struct bnt_gguf *g;
     struct gw *w = gw_new(3, 32);
-    uint8_t *owned[96];
+    uint8_t *owned[16 * MOST_BLOCKS];
     size_t n = 0;
     must(bnt_gguf_open(&g, trained, &err), &err);
     for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) copy_key(w, c, bnt_gguf_kv_at(g, i));
@@ -364,11 +396,13 @@ START_TEST(layers_that_disagree_are_refused) {
     struct bnt_err err = {0};
     struct bnt_engine *e;
     struct cut c = whole('a');
-    c.other = 'c', c.other_from_block = 6;
+    c.other = 'c', c.other_from_block = (char)(shape.blocks - 2);
     save_cut(&c);
     ck_assert_int_eq(bnt_engine_open(&e, path, NULL, &err), BNT_E_FORMAT);
-    ck_assert_msg(strstr(err.text, "blk.6 is in layout c, the file as a whole in I2_S layout a"),
-                  "%s", err.text);
+    char odd[80];
+    snprintf(odd, sizeof odd, "blk.%zu is in layout c, the file as a whole in I2_S layout a",
+             shape.blocks - 2);
+    ck_assert_msg(strstr(err.text, odd), "%s", err.text);
     struct bnt_engine_info info; /* who insists may read it */
     free(logits_of("a", &info));
     unlink(path);
@@ -413,7 +447,7 @@ int main(void) {
     Suite *suite = suite_create("i2s_models");
     TCase *tc = tcase_create("i2s_models");
     tcase_set_timeout(tc, 300);
-    tcase_add_checked_fixture(tc, name_path, NULL);
+    tcase_add_checked_fixture(tc, set_up, NULL);
     tcase_add_loop_test(tc, nine_of_nine, 0, 3);
     tcase_add_test(tc, the_copy_is_faithful);
     tcase_add_test(tc, a_stated_layout_is_used);
