@@ -83,7 +83,8 @@ def generating(m):
     equal("a stop string of its own", m.generate("The king said", 30, stop=whole[5:9]).text(), whole[: whole.find(whole[5:9])])
     equal("no token", m.generate("The king said", 0).text(), "")
     with m.context(8) as context:
-        g = m.generate([5, 6, 7], 100, context=context)
+        no_end = {i: -1e4 for i in range(m.info.n_vocab) if m.tokenizer.is_end(i)}
+        g = m.generate([5, 6, 7], 100, context=context, bias=no_end)
         g.text()
         equal("a full context", (g.stop_reason, len(g.ids)), ("context", 6))
     seeds = {m.generate("The", 12, temperature=1.0, seed=s).text() for s in (1, 2, 3, 4)}
