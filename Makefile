@@ -144,10 +144,13 @@ $(BITNET): $(CMD_OBJ) $(PATHS) $(SERVE) $(LIB)
 
 # ---- the main jobs ------------------------------------------------------------------------------
 JOBS := $(shell nproc 2>/dev/null || echo 1)
-DEMO_PROMPT := The king said
-DEMO_FLAGS  := -n 160 --temp 0.7 --top-k 40 --repeat-penalty 1.1 --seed 7
+# A line each; `make shown` writes what they say into the documents that show it.
+define DEMO
+bitnet --echo -p "The king said" -n 160 --temp 0.7 --top-k 40 --repeat-penalty 1.1 --seed 7
+endef
+export DEMO
 
-.PHONY: demo check lint format clean help deps-build deps-test
+.PHONY: demo demo-text shown check lint format clean help deps-build deps-test
 deps-build:
 	@scripts/deps.sh build
 deps-test:
@@ -156,8 +159,15 @@ deps-test:
 # Each begins a second make, which sees the libraries that the first has just installed.
 demo: deps-build
 	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@echo '$$ bitnet -p "$(DEMO_PROMPT)" $(DEMO_FLAGS)'
-	@$(BITNET) --echo -p "$(DEMO_PROMPT)" $(DEMO_FLAGS)
+	@$(MAKE) --no-print-directory demo-text
+
+demo-text: all
+	@PATH=$(call q,$(call absolute,$(BUILD))):$$PATH; printf '%s\n' "$$DEMO" | while read -r line; do \
+	    printf '\n$$ %s\n' "$$line"; sh -c "$$line" </dev/null || exit; done
+
+# The outputs in the documents become those of today; tests/readme.sh and tests/model.sh hold them against it.
+shown: all
+	@scripts/shown.py $(call q,$(BUILD)) --demo README.md models/README.md
 
 check: deps-test
 	@$(MAKE) --no-print-directory -j$(JOBS) run-tests
@@ -186,7 +196,7 @@ clean:
 
 help:
 	@echo 'make           build bitnet and its plugins into $(BUILD)'
-	@echo 'make demo      install what is missing, build, and generate text'
+	@echo 'make demo      install what is missing, build, and show what the model in models/ says'
 	@echo 'make check     install what is missing, build, and run the tests (V=1 shows their output)'
 	@echo 'make check-long   besides: all kernel cases, planted faults, llama.cpp, AArch64 under qemu,'
 	@echo '               one digest everywhere, sanitizers (CONTRIBUTING.md names each)'

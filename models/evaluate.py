@@ -113,6 +113,7 @@ def main():
     ap.add_argument(
         "--show", type=int, default=0, help="also print so many wrong answers of each kind"
     )
+    ap.add_argument("--figures", help="also write the figures to this file, as bounds to come")
     ap.add_argument("--least", help="JSON of bounds: only what they name, and fail below them")
     args = ap.parse_args()
     bounds = None
@@ -142,6 +143,9 @@ def main():
     if "loops" in wanted:
         texts = go_on(args, OPENINGS)
         figures["loops, of %d" % len(OPENINGS)] = sum(loops(tokens) for tokens in texts)
+    if args.figures:
+        with open(args.figures, "w") as f:
+            f.write(json.dumps(figures, indent=1) + "\n")
     if args.json:
         print(json.dumps(figures, indent=1))
     else:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make-baselines.sh [COMMIT] - makes docs/baselines/DATE: receipts of the demo model from every backend,
-# cpu-neon under qemu among them, by the program as it is at COMMIT (default: main).
+# cpu-neon under qemu among them, by the program as it is at COMMIT (default: HEAD).
 #
 # A receipt names the commit and the file of the plugin. So the program is built from a clone, which has
 # no local changes, at a place whose name says nothing about whose machine it is; the clone is removed
@@ -9,12 +9,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 home=$PWD
 place=${PLACE:-/opt/bitnet}
-commit=$(git rev-parse --verify --quiet "${1:-main}^{commit}") || {
-    echo "make-baselines: no commit '${1:-main}'" >&2
+commit=$(git rev-parse --verify --quiet "${1:-HEAD}^{commit}") || {
+    echo "make-baselines: no commit '${1:-HEAD}'" >&2
     exit 2
 }
-if ! git merge-base --is-ancestor "$commit" main; then
-    echo "make-baselines: $commit is not on main: nobody could build it again" >&2
+if ! git merge-base --is-ancestor "$commit" HEAD; then
+    echo "make-baselines: $commit is not in this branch: tests/baselines.sh would not find it" >&2
     exit 2
 fi
 if [ -e "$place" ]; then
@@ -26,7 +26,7 @@ unset CROSSVAL_GGUF CROSSVAL_PROMPT_SET BASELINES_DIR PARITY_TEST_TIMEOUT_SECS
 scripts/deps.sh build test arm64
 
 trap 'rm -rf "$place"' EXIT
-git clone --quiet --no-hardlinks . "$place"
+git clone --quiet --no-hardlinks --no-checkout . "$place"
 cd "$place"
 git checkout --quiet --detach "$commit"
 if [ -e "$home/build/arm64/sysroot/.complete" ]; then # 80 MB that need not be fetched again

@@ -20,6 +20,7 @@ ok 'perplexity within 0.1 % of the trainer' awk -v a="$(field "$tmp/perplexity.j
 ok 'held-out texts, questions and loops are as good as least.json says' \
     python3 "$here/evaluate.py" "$model" --bitnet "$bitnet" --least "$here/least.json"
 
+equal 'what models/README.md shows is what comes' "$(python3 -B scripts/shown.py "$build" --check "$here/README.md" 2>&1)" ''
 digest() { "$bitnet" -m "$model" -p 'The king said' -n 64 --json --full-logits "$@" | sed -E 's/.*"logits_digest":"([0-9a-f]+)".*/\1/'; }
 reference=$(digest --backend=ref-scalar -t 1)
 equal 'a digest is 64 digits' "${#reference}" 64

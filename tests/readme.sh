@@ -1,6 +1,7 @@
 #!/bin/sh
 # readme.sh BUILD - the commands of the README, run as they stand there, one after the other, in a folder of their
-# own: MODEL.gguf is the demo model, and so is what the hub's cache has under the names that the README pulls.
+# own: MODEL.gguf is the demo model, and so is what the hub's cache has under the names that the README pulls. And what it
+# shows of outputs is what comes.
 set -u
 build=$(realpath "$1")
 # shellcheck source=tests/lib.sh
@@ -44,4 +45,5 @@ while read -r line; do
     equal "$line$(head -c 300 "$tmp/stderr")" "$status" 0
 done <"$tmp/commands"
 ok 'and each that writes a file has written it' test -s run.json -a -s talk.json -a -s OTHER.gguf -a -s NEW.gguf
+equal 'its outputs' "$(python3 -B "$root/scripts/shown.py" "$build" --check "$root/README.md" 2>&1)" ''
 summary
