@@ -81,6 +81,10 @@ static void look_at(const struct bnt_grammar *g, struct bnt_node *n) {
         break;
     case BNT_NODE_NEVER: n->need = NEVER_ENDS; break;
     case BNT_NODE_BYTES: n->need = 1; break;
+    case BNT_NODE_AUTOMATON:
+        n->need = 1;
+        n->nullable = bnt_automaton_ends(g->automata[n->first], 0);
+        break;
     case BNT_NODE_RULE:
         n->need = need_of(g, g->rules[n->first].body);
         n->nullable = empty(g, g->rules[n->first].body);
@@ -218,24 +222,31 @@ static int check_left(const struct bnt_grammar *g, bnt_expr root, struct bnt_err
 /* ---- bytes that no class tells apart ----------------------------------------------------------
  */
 
+/* Bytes that were equal and that `of` gives one number stay equal. */
+static void divide_by(struct bnt_grammar *g, const uint8_t of[256]) {
+    uint16_t seen[256]; /* both numbers of each new class */
+    uint8_t next[256];
+    unsigned n = 0;
+    for (unsigned b = 0; b < 256; b++) {
+        uint16_t both = (uint16_t)(g->equal[b] << 8 | of[b]);
+        unsigned i = 0;
+        while (i < n && seen[i] != both) i++;
+        if (i == n) seen[n++] = both;
+        next[b] = (uint8_t)i;
+    }
+    memcpy(g->equal, next, sizeof next);
+    g->n_equal = n;
+}
+
 static void divide_bytes(struct bnt_grammar *g) {
     memset(g->equal, 0, sizeof g->equal);
     g->n_equal = 1;
     for (uint32_t c = 0; c < g->n_classes; c++) {
-        int16_t in[256], out[256]; /* the number that becomes of one on each side */
-        uint8_t next[256];
-        unsigned n = 0;
-        memset(in, -1, sizeof in);
-        memset(out, -1, sizeof out);
-        for (unsigned b = 0; b < 256; b++) {
-            bool is_in = g->classes[c].bits[b / 64] >> b % 64 & 1;
-            int16_t *side = is_in ? &in[g->equal[b]] : &out[g->equal[b]];
-            if (*side < 0) *side = (int16_t)n++;
-            next[b] = (uint8_t)*side;
-        }
-        memcpy(g->equal, next, sizeof next);
-        g->n_equal = n;
+        uint8_t in[256];
+        for (unsigned b = 0; b < 256; b++) in[b] = g->classes[c].bits[b / 64] >> b % 64 & 1;
+        divide_by(g, in);
     }
+    for (uint32_t i = 0; i < g->n_automata; i++) divide_by(g, g->automata[i]->class_of);
 }
 
 int bnt_grammar_finish(struct bnt_grammar *g, bnt_expr root, struct bnt_err *err) {

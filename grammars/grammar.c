@@ -48,9 +48,14 @@ static uint64_t mix(uint64_t h, uint64_t v) {
     return h ^ h >> 29;
 }
 
+/* `first` says what it is. */
+static bool is_leaf(const struct bnt_node *n) {
+    return n->kind == BNT_NODE_BYTES || n->kind == BNT_NODE_AUTOMATON || n->kind == BNT_NODE_RULE;
+}
+
 static uint32_t hash_of(const struct bnt_node *n, const uint32_t *kids) {
     uint64_t h = mix(n->kind + 16u * n->ordered, (uint64_t)n->min << 32 | n->max);
-    if (n->kind == BNT_NODE_BYTES || n->kind == BNT_NODE_RULE) h = mix(h, n->first);
+    if (is_leaf(n)) h = mix(h, n->first);
     h = mix(h, n->required);
     for (uint32_t i = 0; i < n->count; i++) h = mix(h, kids[i]);
     return (uint32_t)(h >> 16);
@@ -58,10 +63,9 @@ static uint32_t hash_of(const struct bnt_node *n, const uint32_t *kids) {
 
 static bool same(const struct bnt_grammar *g, const struct bnt_node *a, const struct bnt_node *b,
                  const uint32_t *kids) {
-    bool leaf = a->kind == BNT_NODE_BYTES || a->kind == BNT_NODE_RULE;
     return a->kind == b->kind && a->ordered == b->ordered && a->count == b->count &&
            a->min == b->min && a->max == b->max && a->required == b->required &&
-           (!leaf || a->first == b->first) &&
+           (!is_leaf(a) || a->first == b->first) &&
            (b->count == 0 || memcmp(g->kids + a->first, kids, b->count * sizeof *kids) == 0);
 }
 
@@ -128,6 +132,8 @@ void bnt_grammar_close(struct bnt_grammar *g) {
     free(g->kids);
     free(g->classes);
     free(g->rules);
+    for (uint32_t i = 0; i < g->n_automata; i++) bnt_automaton_close(g->automata[i]);
+    free(g->automata);
     free(g->slots);
     free(g);
 }
@@ -289,6 +295,22 @@ bnt_expr bnt_set(struct bnt_grammar *g, bnt_expr separator, const struct bnt_mem
     e = intern(g, node, kids);
     free(kids);
     return e;
+}
+
+bnt_expr bnt_automaton_of(struct bnt_grammar *g, struct bnt_automaton *a) {
+    if (!a) return BNT_EXPR_NEVER;
+    g->automaton_cells += (uint64_t)a->n_states * (a->n_classes + a->n_layers);
+    if (g->automaton_cells > BNT_AUTOMATON_CELLS)
+        bnt_grammar_fail(g, BNT_E_LIMIT, "its strings need more than %d steps of automata",
+                         BNT_AUTOMATON_CELLS);
+    if (g->status != BNT_OK || !reserve(g, &g->automata, g->n_automata, 1, &g->automaton_capacity,
+                                        BNT_AUTOMATA, sizeof *g->automata, "automata")) {
+        bnt_automaton_close(a);
+        return BNT_EXPR_NEVER;
+    }
+    g->automata[g->n_automata++] = a;
+    return intern(g, (struct bnt_node){.kind = BNT_NODE_AUTOMATON, .first = g->n_automata - 1},
+                  NULL);
 }
 
 /* ---- rules ----------------------------------------------------------------------------------- */

@@ -3,9 +3,10 @@
  *
  * Knows bytes and nothing else: no JSON, no tokens, no models. A grammar is built from the inside
  * out; equal expressions are one node. Only rules may refer to what is not there yet, and so to
- * themselves. Two kinds of node are more than a context-free grammar has, and keep it small: a list
- * counts its elements, and a set knows which of its members were there, so that the members of an
- * object may come in any order without one rule for each order.
+ * themselves. Three kinds of node are more than a context-free grammar has, and keep it small: a
+ * list counts its elements; a set knows which of its members were there, so that the members of an
+ * object may come in any order without one rule for each order; and an automaton takes texts of
+ * which several things are true at once.
  *
  * Whoever builds need not look at errors in between: the first one stays (bnt_grammar_finish says
  * it), and what cannot be built is an expression that matches nothing.
@@ -17,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "automaton.h"
 #include "base/err.h"
 
 /* What a hostile grammar may cost; the documentation names them (docs/GRAMMARS.md). */
@@ -29,6 +31,8 @@ enum {
     BNT_ORDERED_MEMBERS = 1 << 12,
     BNT_SET_COUNT = 65535,   /* what a set may be asked to count to */
     BNT_COUNT_MAX = 1 << 24, /* what a list may be asked to count to */
+    BNT_AUTOMATA = 1 << 12,
+    BNT_AUTOMATON_CELLS = 1 << 23, /* steps of all automata together */
 };
 
 typedef uint32_t bnt_expr; /* the number of a node */
@@ -40,18 +44,19 @@ typedef uint32_t bnt_expr; /* the number of a node */
 enum bnt_node_kind {
     BNT_NODE_EMPTY,
     BNT_NODE_NEVER,
-    BNT_NODE_BYTES, /* one byte of class `first` */
-    BNT_NODE_SEQ,   /* its kids, one after the other */
-    BNT_NODE_ALT,   /* one of its kids */
-    BNT_NODE_RULE,  /* what rule `first` is */
-    BNT_NODE_LIST,  /* kids: separator, any further element, first element, second, ... */
-    BNT_NODE_SET,   /* kids: separator, a further member, member 0, member 1, ... */
+    BNT_NODE_BYTES,     /* one byte of class `first` */
+    BNT_NODE_AUTOMATON, /* what automaton `first` takes */
+    BNT_NODE_SEQ,       /* its kids, one after the other */
+    BNT_NODE_ALT,       /* one of its kids */
+    BNT_NODE_RULE,      /* what rule `first` is */
+    BNT_NODE_LIST,      /* kids: separator, any further element, first element, second, ... */
+    BNT_NODE_SET,       /* kids: separator, a further member, member 0, member 1, ... */
 };
 
 struct bnt_node {
     uint8_t kind;
     bool ordered;      /* set: its members come in the order of the kids */
-    uint32_t first;    /* of its kids; or the class, or the rule */
+    uint32_t first;    /* of its kids; or the class, the automaton, the rule */
     uint32_t count;    /* kids */
     uint32_t min, max; /* elements of a list, members of a set */
     uint64_t required; /* set in any order: members that must be there */
@@ -78,7 +83,10 @@ struct bnt_grammar {
         bnt_expr body, node; /* node: the reference to it */
     } * rules;
     uint32_t n_rules, rule_capacity;
-    uint32_t *slots; /* nodes by what they are: open addressing, 0 is empty */
+    struct bnt_automaton **automata;
+    uint32_t n_automata, automaton_capacity;
+    uint64_t automaton_cells; /* of all of them */
+    uint32_t *slots;          /* nodes by what they are: open addressing, 0 is empty */
     uint32_t mask;
     bnt_expr root;
     uint8_t equal[256]; /* finish: bytes that no class tells apart have one number */
@@ -120,6 +128,9 @@ struct bnt_member {
  * members in this order, others behind them; else at most BNT_SET_MEMBERS, in any order. */
 bnt_expr bnt_set(struct bnt_grammar *g, bnt_expr separator, const struct bnt_member *members,
                  size_t n, bnt_expr other, uint32_t min, uint32_t max, bool ordered);
+
+/* Takes the automaton over, also where it fails. NULL matches nothing. */
+bnt_expr bnt_automaton_of(struct bnt_grammar *g, struct bnt_automaton *a);
 
 /* A rule, to be defined later. bnt_rule_of refers to it. */
 uint32_t bnt_rule_new(struct bnt_grammar *g);

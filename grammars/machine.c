@@ -46,7 +46,7 @@ struct bnt_machine {
     uint32_t *found;
     uint32_t n_found;
     uint32_t round;
-    uint64_t epoch;
+    uint64_t epoch, effort;
     bool full, no_memory, ambiguous;
     bnt_state start;
 };
@@ -100,6 +100,7 @@ static void place_cell(struct bnt_machine *m, uint32_t i) {
 /* The stack with this on top of `next`; NO_CELL where its need does not fit, or nothing fits. */
 static uint32_t push(struct bnt_machine *m, uint32_t node, uint64_t data, uint32_t next) {
     uint32_t depth = m->cells[next].depth;
+    m->effort++;
     if (depth + m->g->nodes[node].need > BNT_GRAMMAR_DEPTH) return NO_CELL;
     uint32_t mask = m->cell_mask;
     uint32_t at = mix(node, data, next) & mask;
@@ -209,6 +210,14 @@ static void unfold_ordered(struct bnt_machine *m, const struct bnt_node *n, uint
     if (count + 1 <= n->max) take_member(m, n, node, kids[1], n->count - 2, count, next);
 }
 
+static bool is_automaton(const struct bnt_machine *m, uint32_t node) {
+    return m->g->nodes[node].kind == BNT_NODE_AUTOMATON;
+}
+
+static const struct bnt_automaton *automaton(const struct bnt_machine *m, uint32_t node) {
+    return m->g->automata[m->g->nodes[node].first];
+}
+
 static void unfold(struct bnt_machine *m, uint32_t stack) {
     const struct cell c = m->cells[stack];
     const struct bnt_node *n = &m->g->nodes[c.node];
@@ -221,6 +230,10 @@ static void unfold(struct bnt_machine *m, uint32_t stack) {
     case BNT_NODE_NEVER: break;
     case BNT_NODE_EMPTY: follow(m, c.next); break;
     case BNT_NODE_BYTES: m->found[m->n_found++] = stack; break;
+    case BNT_NODE_AUTOMATON:
+        if (bnt_automaton_ends(automaton(m, c.node), c.data)) follow(m, c.next);
+        if (bnt_automaton_goes_on(automaton(m, c.node), c.data)) m->found[m->n_found++] = stack;
+        break;
     case BNT_NODE_RULE: follow(m, push(m, m->g->rules[n->first].body, 0, c.next)); break;
     case BNT_NODE_ALT:
         for (uint32_t i = 0; i < n->count; i++) follow(m, push(m, kids[i], 0, c.next));
@@ -325,9 +338,17 @@ static bnt_state end_round(struct bnt_machine *m) {
 
 bnt_state bnt_machine_start(struct bnt_machine *m) {
     if (m->start != BNT_STATE_NONE) return m->start;
+    return m->start = bnt_machine_from(m, m->g->root);
+}
+
+bnt_state bnt_machine_from(struct bnt_machine *m, bnt_expr e) {
     begin_round(m);
-    follow(m, push(m, m->g->root, 0, EMPTY_STACK));
-    return m->start = end_round(m);
+    follow(m, push(m, e, 0, EMPTY_STACK));
+    return end_round(m);
+}
+
+uint64_t bnt_machine_effort(const struct bnt_machine *m) {
+    return m->effort;
 }
 
 static bool has(const struct bnt_byte_class *c, uint8_t byte) {
@@ -339,9 +360,14 @@ bnt_state bnt_machine_step(struct bnt_machine *m, bnt_state s, uint8_t byte) {
     if (m->steps[at] != UNKNOWN_STEP) return (bnt_state)m->steps[at];
     begin_round(m);
     for (uint32_t i = 0; i < m->states[s].count; i++) {
-        const struct cell *c = &m->cells[m->stacks[m->states[s].first + i]];
-        if (c == &m->cells[EMPTY_STACK]) continue;
-        if (has(&m->g->classes[m->g->nodes[c->node].first], byte)) follow(m, c->next);
+        const struct cell c = m->cells[m->stacks[m->states[s].first + i]];
+        if (c.depth == 0) continue; /* the empty stack */
+        uint64_t place = c.data;
+        if (!is_automaton(m, c.node)) {
+            if (has(&m->g->classes[m->g->nodes[c.node].first], byte)) follow(m, c.next);
+        } else if (bnt_automaton_step(automaton(m, c.node), &place, byte)) {
+            follow(m, push(m, c.node, place, c.next));
+        }
     }
     bnt_state to = end_round(m);
     if (to != BNT_STATE_NONE) m->steps[at] = (int32_t)to;
@@ -352,14 +378,27 @@ bool bnt_machine_accepts(const struct bnt_machine *m, bnt_state s) {
     return m->states[s].count && m->stacks[m->states[s].first] == EMPTY_STACK;
 }
 
+static void add_next(const struct bnt_machine *m, const struct cell *c,
+                     struct bnt_byte_class *out) {
+    if (is_automaton(m, c->node)) {
+        for (unsigned b = 0; b < 256; b++) {
+            uint64_t place = c->data;
+            if (bnt_automaton_step(automaton(m, c->node), &place, (uint8_t)b))
+                out->bits[b / 64] |= UINT64_C(1) << b % 64;
+        }
+    } else {
+        const struct bnt_byte_class *class = &m->g->classes[m->g->nodes[c->node].first];
+        for (unsigned w = 0; w < 4; w++) out->bits[w] |= class->bits[w];
+    }
+}
+
 bool bnt_machine_next(const struct bnt_machine *m, bnt_state s, struct bnt_byte_class *out) {
     bool any = false;
     *out = (struct bnt_byte_class){{0}};
     for (uint32_t i = 0; i < m->states[s].count; i++) {
         uint32_t stack = m->stacks[m->states[s].first + i];
         if (stack == EMPTY_STACK) continue;
-        const struct bnt_byte_class *c = &m->g->classes[m->g->nodes[m->cells[stack].node].first];
-        for (unsigned w = 0; w < 4; w++) out->bits[w] |= c->bits[w];
+        add_next(m, &m->cells[stack], out);
         any = true;
     }
     return any;
@@ -489,7 +528,10 @@ int bnt_machine_forget(struct bnt_machine *m, bnt_state **held, size_t n, struct
 
 /* A list far from both of its limits is like one that has just met them: its count, brought down.
  */
-static uint64_t alike_count(const struct bnt_node *n, uint64_t count, uint64_t bytes) {
+static uint64_t alike_count(const struct bnt_machine *m, uint32_t node, uint64_t count,
+                            uint64_t bytes) {
+    const struct bnt_node *n = &m->g->nodes[node];
+    if (is_automaton(m, node)) return bnt_automaton_alike(automaton(m, node), count, bytes);
     if (n->kind != BNT_NODE_LIST || n->count != 2 || count <= 1) return count;
     if (count + bytes <= n->min) return 1;
     uint64_t low = n->min > 1 ? n->min : 1;
@@ -502,7 +544,7 @@ bnt_state bnt_machine_alike(struct bnt_machine *m, bnt_state s, uint32_t bytes) 
     bool differs = false, fine = save(m, s, &saved);
     for (uint32_t i = 0; i < saved.n_cells && fine; i++) {
         struct cell *c = &saved.cells[i];
-        uint64_t data = alike_count(&m->g->nodes[c->node], c->data, bytes);
+        uint64_t data = alike_count(m, c->node, c->data, bytes);
         differs |= data != c->data;
         c->data = data;
     }

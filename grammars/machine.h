@@ -33,6 +33,10 @@ int bnt_machine_open(struct bnt_machine **out, const struct bnt_grammar *g, stru
 void bnt_machine_close(struct bnt_machine *m);
 
 bnt_state bnt_machine_start(struct bnt_machine *m);
+/* At the beginning of another expression of the grammar. */
+bnt_state bnt_machine_from(struct bnt_machine *m, bnt_expr e);
+/* What it has done so far, in stacks that were looked for: the same on every machine. */
+uint64_t bnt_machine_effort(const struct bnt_machine *m);
 /* BNT_STATE_NONE when the machine is full or the grammar has too many readings there. */
 bnt_state bnt_machine_step(struct bnt_machine *m, bnt_state s, uint8_t byte);
 bool bnt_machine_accepts(const struct bnt_machine *m, bnt_state s); /* the text may end here */

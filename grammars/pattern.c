@@ -22,9 +22,14 @@ struct reader {
     const char *text;
     size_t at, len;
     unsigned depth;
+    struct bnt_condition ahead[BNT_AHEAD];
+    size_t n_ahead;
     struct bnt_err *err;
     int status;
 };
+
+/* Where choices stand. */
+enum choices_of { OF_GROUP, OF_AHEAD, OF_PATTERN };
 
 /* Alternatives of the whole pattern may be tied to the ends of the text. */
 struct piece {
@@ -209,23 +214,39 @@ static bnt_expr read_class(struct reader *r) {
 /* ---- expressions ------------------------------------------------------------------------------
  */
 
-static struct piece choices(struct reader *r);
+static struct piece choices(struct reader *r, enum choices_of of);
+
+/* Inside of parentheses, and the one that closes them. */
+static struct piece inside(struct reader *r, enum choices_of of) {
+    if (r->depth == NESTING) unsupported(r, "too many parentheses");
+    r->depth++;
+    struct piece p = r->status == BNT_OK ? choices(r, of) : (struct piece){0};
+    r->depth--;
+    if (r->status == BNT_OK && !skip(r, ")")) fail(r, BNT_E_FORMAT, ") was expected");
+    return p;
+}
+
+/* Behind the ^ that begins the pattern. */
+static void look_ahead(struct reader *r) {
+    bool denied = next_is(r, "(?!");
+    if (r->n_ahead == BNT_AHEAD) fail(r, BNT_E_LIMIT, "too many times looked ahead");
+    r->at += 3;
+    bnt_expr e = inside(r, OF_AHEAD).e;
+    if (r->status == BNT_OK) r->ahead[r->n_ahead++] = (struct bnt_condition){e, denied};
+}
 
 static bnt_expr group(struct reader *r) {
     if (skip(r, "?")) {
         if (next_is(r, "=") || next_is(r, "!") || next_is(r, "<=") || next_is(r, "<!"))
-            unsupported(r, "look-around is not supported");
+            unsupported(r, "look-around is supported as (?=...) and (?!...) behind the ^ that "
+                           "begins the whole pattern only");
         else if (skip(r, "<"))
             while (r->at < r->len && r->text[r->at++] != '>') continue;
         else if (!skip(r, ":"))
             unsupported(r, "this kind of group is not supported");
     }
-    if (r->depth == NESTING) unsupported(r, "too many parentheses");
-    r->depth++;
     size_t from = r->at;
-    struct piece p = r->status == BNT_OK ? choices(r) : (struct piece){0};
-    r->depth--;
-    if (r->status == BNT_OK && !skip(r, ")")) fail(r, BNT_E_FORMAT, ") was expected");
+    struct piece p = inside(r, OF_GROUP);
     if (p.at_begin || p.at_end) {
         r->at = from;
         unsupported(r, "^ and $ are supported at the ends of the whole pattern only");
@@ -294,6 +315,9 @@ static struct piece sequence(struct reader *r) {
     bnt_expr *parts = NULL;
     size_t n = 0, capacity = 0;
     while (skip(r, "^")) p.at_begin = true;
+    while (r->status == BNT_OK && r->depth == 0 && p.at_begin &&
+           (next_is(r, "(?=") || next_is(r, "(?!")))
+        look_ahead(r);
     while (r->status == BNT_OK && r->at < r->len && !next_is(r, "|") && !next_is(r, ")")) {
         if (skip(r, "$")) {
             p.at_end = true;
@@ -320,13 +344,16 @@ static struct piece sequence(struct reader *r) {
 }
 
 /* What is not tied to an end has anything there; once in parentheses it only says whether it is. */
-static struct piece choices(struct reader *r) {
+static struct piece choices(struct reader *r, enum choices_of of) {
     bnt_expr any = bnt_repeat(r->g, bnt_json_any_char(r->g), 0, BNT_NO_LIMIT);
     struct piece all = {.e = BNT_EXPR_NEVER};
+    unsigned n = 0;
     do {
         struct piece p = sequence(r);
-        if (r->depth == 0)
-            p.e = bnt_seq3(r->g, p.at_begin ? BNT_EXPR_EMPTY : any, p.e,
+        if (of == OF_PATTERN && n++ && r->n_ahead)
+            unsupported(r, "look-around beside | is not supported");
+        if (of != OF_GROUP)
+            p.e = bnt_seq3(r->g, p.at_begin || of == OF_AHEAD ? BNT_EXPR_EMPTY : any, p.e,
                            p.at_end ? BNT_EXPR_EMPTY : any);
         all.e = bnt_alt2(r->g, all.e, p.e);
         all.at_begin |= p.at_begin;
@@ -335,12 +362,15 @@ static struct piece choices(struct reader *r) {
     return all;
 }
 
-int bnt_pattern_compile(struct bnt_grammar *g, const char *pattern, size_t len, bnt_expr *out,
-                        struct bnt_err *err) {
+int bnt_pattern_compile(struct bnt_grammar *g, const char *pattern, size_t len,
+                        struct bnt_pattern *out, struct bnt_err *err) {
     struct reader r = {.g = g, .text = pattern, .len = len, .err = err};
-    struct piece p = choices(&r);
-    *out = BNT_EXPR_NEVER;
+    struct piece p = choices(&r, OF_PATTERN);
+    *out = (struct bnt_pattern){.e = BNT_EXPR_NEVER};
     if (r.status == BNT_OK && r.at < r.len) fail(&r, BNT_E_FORMAT, "a ) too many");
-    if (r.status == BNT_OK) *out = p.e;
-    return r.status;
+    if (r.status != BNT_OK) return r.status;
+    out->e = p.e;
+    out->n_ahead = r.n_ahead;
+    memcpy(out->ahead, r.ahead, r.n_ahead * sizeof *r.ahead);
+    return BNT_OK;
 }

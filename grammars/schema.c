@@ -14,7 +14,7 @@
 #include "base/sort.h"
 #include "shape.h"
 
-enum { PLACES = 1 << 17, TEXT_MAX = 1 << 22 };
+enum { PLACES = 1 << 17, TEXT_MAX = 1 << 22, EFFORT = 1 << 22 };
 
 /* ---- places -----------------------------------------------------------------------------------
  */
@@ -50,7 +50,7 @@ void schema_fail(struct schemas *s, int status, uint32_t place, const char *keyw
                          keyword ? keyword : "", what);
 }
 
-static bool grow(struct schemas *s, void *array, size_t count, size_t *capacity, size_t size) {
+bool schema_grow(struct schemas *s, void *array, size_t count, size_t *capacity, size_t size) {
     void **p = array;
     if (count < *capacity) return true;
     size_t n = 2 * *capacity + 16;
@@ -68,14 +68,14 @@ uint32_t schema_place(struct schemas *s, struct place place) {
     if (s->n_places == PLACES)
         schema_fail(s, BNT_E_LIMIT, 0, NULL, "it has more than %d parts", PLACES);
     if (s->status != BNT_OK ||
-        !grow(s, &s->places, s->n_places, &s->place_capacity, sizeof *s->places))
+        !schema_grow(s, &s->places, s->n_places, &s->place_capacity, sizeof *s->places))
         return 0;
     s->places[s->n_places] = place;
     return (uint32_t)s->n_places++;
 }
 
 bool parts_add(struct schemas *s, struct parts *p, const json_t *json, uint32_t place) {
-    if (!grow(s, &p->list, p->count, &p->capacity, sizeof *p->list)) return false;
+    if (!schema_grow(s, &p->list, p->count, &p->capacity, sizeof *p->list)) return false;
     p->list[p->count++] = (struct part){json, place};
     return true;
 }
@@ -101,7 +101,8 @@ bnt_expr schema_rule(struct schemas *s, struct parts *of) {
         while (k < of->count && w->of.list[k].json == of->list[k].json) k++;
         if (k == of->count) return bnt_rule_of(s->g, w->rule);
     }
-    if (s->status != BNT_OK || !grow(s, &s->rules, s->n_rules, &s->rule_capacity, sizeof *s->rules))
+    if (s->status != BNT_OK ||
+        !schema_grow(s, &s->rules, s->n_rules, &s->rule_capacity, sizeof *s->rules))
         return BNT_EXPR_NEVER;
     struct wanted w = {hash, bnt_rule_new(s->g), *of};
     *of = (struct parts){0};
@@ -155,11 +156,13 @@ int bnt_schema_add(struct bnt_grammar *g, const json_t *root,
                         .style = bnt_json_style(g, options->free_space),
                         .root = root,
                         .any = BNT_EXPR_NEVER,
+                        .effort = EFFORT,
                         .err = err};
     int status = compile(&s, out);
     for (size_t i = 0; i < s.n_rules; i++) free(s.rules[i].of.list);
     free(s.rules);
     free(s.places);
+    strings_free(&s);
     return status;
 }
 

@@ -72,6 +72,12 @@ struct schemas {
     } * rules;
     size_t n_rules, rule_capacity;
     unsigned expansions;
+    struct string { /* of several conditions, worked out */
+        json_t *of;
+        bnt_expr e;
+    } * strings;
+    size_t n_strings, string_capacity;
+    uint64_t effort; /* left for more of them */
     struct bnt_err *err;
     int status;
 };
@@ -81,6 +87,8 @@ __attribute__((format(printf, 5, 6))) void schema_fail(struct schemas *s, int st
                                                        uint32_t place, const char *keyword,
                                                        const char *fmt, ...);
 uint32_t schema_place(struct schemas *s, struct place place);
+/* Room for one more in an array of elements of this size. */
+bool schema_grow(struct schemas *s, void *array, size_t count, size_t *capacity, size_t size);
 bool parts_add(struct schemas *s, struct parts *p, const json_t *json, uint32_t place);
 
 /* pour.c */
@@ -99,6 +107,10 @@ bool shape_disjoint(struct schemas *s, const struct shape *a, const struct shape
 enum fits { FITS_NOT, FITS, FITS_UNKNOWN };
 enum fits shape_fits(const struct shape *shape, const json_t *value);
 bool json_same(const json_t *a, const json_t *b); /* 1 and 1.0 are */
+
+/* shape_string.c */
+bnt_expr shape_string(struct schemas *s, const struct shape *shape);
+void strings_free(struct schemas *s);
 
 /* shape_expr.c */
 bnt_expr shape_expand(struct schemas *s, struct shape *shape, uint32_t place);

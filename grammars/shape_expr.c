@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pattern.h"
 #include "shape.h"
 
 enum { EXPANSIONS = 4096 }; /* of choices within choices, in one schema */
@@ -48,32 +47,6 @@ static bnt_expr listed(struct schemas *s, const struct shape *shape, uint32_t pl
     e = bnt_alt(s->g, list, count);
     free(list);
     return e;
-}
-
-static bnt_expr string_of(struct schemas *s, const struct shape *shape) {
-    bool counted = shape->min_length > 0 || shape->max_length != BNT_NO_LIMIT;
-    if (!shape->texts.count) return bnt_json_string(s->g, shape->min_length, shape->max_length);
-    const struct part *first = &shape->texts.list[0];
-    bool format = first->place == UINT32_MAX;
-    uint32_t place = format ? shape->done.list[0].place : first->place;
-    for (size_t i = 1; i < shape->texts.count; i++) {
-        if (json_equal(shape->texts.list[i].json, first->json)) continue;
-        schema_fail(s, BNT_E_UNSUPPORTED, place, NULL, "two patterns or formats for one string");
-        return BNT_EXPR_NEVER;
-    }
-    if (counted && !(shape->min_length == 1 && shape->max_length == BNT_NO_LIMIT && format)) {
-        schema_fail(s, BNT_E_UNSUPPORTED, place, NULL,
-                    "minLength or maxLength beside a pattern or format");
-        return BNT_EXPR_NEVER;
-    }
-    const char *text = json_string_value(first->json);
-    if (format) text = bnt_format_pattern(text);
-    struct bnt_err why = {0};
-    bnt_expr body, quote = bnt_text(s->g, "\"");
-    int status = bnt_pattern_compile(
-        s->g, text, format ? strlen(text) : json_string_length(first->json), &body, &why);
-    if (status != BNT_OK) schema_fail(s, status, place, NULL, "%.300s", why.text);
-    return bnt_seq3(s->g, quote, body, quote);
 }
 
 static bnt_expr number_of(struct schemas *s, const struct shape *shape) {
@@ -249,7 +222,7 @@ static bnt_expr plain(struct schemas *s, const struct shape *shape, uint32_t pla
     if (shape->types & SHAPE_NULL) list[n++] = bnt_text(s->g, "null");
     if (shape->types & SHAPE_BOOLEAN)
         list[n++] = bnt_alt2(s->g, bnt_text(s->g, "true"), bnt_text(s->g, "false"));
-    if (shape->types & SHAPE_STRING) list[n++] = string_of(s, shape);
+    if (shape->types & SHAPE_STRING) list[n++] = shape_string(s, shape);
     if (shape->types & SHAPE_NUMBER) list[n++] = number_of(s, shape);
     if (shape->types & SHAPE_ARRAY) list[n++] = array_of(s, shape);
     if (shape->types & SHAPE_OBJECT) list[n++] = object_of(s, shape, place);

@@ -133,6 +133,9 @@ schemas = [{"type": "object", "properties": {"a": {"type": "integer", "minimum":
            {"anyOf": [{"type": "string", "pattern": "^[a-f0-9]{2,4}(-x|\\d+)?$"}, {"const": True}]},
            {"anyOf": [{"type": "string", "pattern": "a[]b|[^]c"}, {"const": True}]},
            {"anyOf": [{"pattern": "(]A-x$||(x?$"}, {"const": True}], "required": ["a"]},
+           {"type": "string", "pattern": "^(?!a)(?=.*c)[a-c\"\\n]+$", "minLength": 3, "maxLength": 7},
+           {"type": "string", "format": "email", "pattern": "^(?!\\.)(?!.*\\.\\.)[a-z.]*@", "maxLength": 20},
+           {"allOf": [{"pattern": "(ab)*$"}, {"pattern": "^(..)+$", "minLength": 5}, {"type": ["string", "null"], "maxLength": 9}]},
            {"type": "string", "minLength": 2, "maxLength": 5}, {"oneOf": [{"type": "null"}, {"type": "boolean"}]}, True]
 for i, schema in enumerate(schemas):
     put("fuzz_schema", str(i), json.dumps(schema).encode() + b"\xfe" + bytes(range(40)))

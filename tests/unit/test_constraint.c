@@ -55,6 +55,9 @@ static const char *const schemas[] = {
     "\"#/$defs/t\"},{\"type\":\"boolean\"}]},\"minItems\":1,\"maxItems\":3}}}",
     "{\"type\":\"object\",\"maxProperties\":3,\"additionalProperties\":{\"type\":\"string\","
     "\"maxLength\":5}}",
+    "{\"type\":\"string\",\"pattern\":\"^(?:[a-f ]{2}|[\\\\n\\\\t\\\\\\\\])*$\",\"minLength\":60,"
+    "\"maxLength\":130}",
+    "{\"type\":\"string\",\"pattern\":\"^(?!.*  )(?=.*e)\",\"maxLength\":90}",
 };
 enum { SCHEMAS = sizeof schemas / sizeof *schemas };
 

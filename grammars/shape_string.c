@@ -1,0 +1,132 @@
+/*
+ * shape_string.c - strings: what a pattern, a format or a length says alone is an expression; what
+ * several say together is worked out into an automaton (product.h), once for all strings of which
+ * the same is said.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pattern.h"
+#include "shape.h"
+
+static bool is_format(const struct part *text) {
+    return text->place == UINT32_MAX;
+}
+
+static uint32_t place_of(const struct shape *shape, const struct part *text) {
+    return is_format(text) ? shape->done.list[0].place : text->place;
+}
+
+static bool read_text(struct schemas *s, struct bnt_grammar *g, const struct shape *shape,
+                      const struct part *text, struct bnt_pattern *out) {
+    struct bnt_err why = {0};
+    const char *pattern = json_string_value(text->json);
+    size_t len = json_string_length(text->json);
+    if (is_format(text)) {
+        pattern = bnt_format_pattern(pattern);
+        len = strlen(pattern);
+    }
+    int status = bnt_pattern_compile(g, pattern, len, out, &why);
+    if (status != BNT_OK) schema_fail(s, status, place_of(shape, text), NULL, "%.300s", why.text);
+    return status == BNT_OK;
+}
+
+/* ---- several conditions -----------------------------------------------------------------------
+ */
+
+static bool read_conditions(struct schemas *s, struct bnt_grammar *g, const struct shape *shape,
+                            struct bnt_condition list[BNT_CONDITIONS], size_t *n) {
+    for (size_t i = 0; i < shape->texts.count; i++) {
+        struct bnt_pattern p;
+        if (!read_text(s, g, shape, &shape->texts.list[i], &p)) return false;
+        if (*n + 1 + p.n_ahead > BNT_CONDITIONS) {
+            schema_fail(s, BNT_E_LIMIT, place_of(shape, &shape->texts.list[i]), NULL,
+                        "more than %d patterns and formats of one string", BNT_CONDITIONS);
+            return false;
+        }
+        list[(*n)++] = (struct bnt_condition){p.e, false};
+        for (size_t k = 0; k < p.n_ahead; k++) list[(*n)++] = p.ahead[k];
+    }
+    return true;
+}
+
+static bnt_expr together(struct schemas *s, const struct shape *shape) {
+    struct bnt_condition list[BNT_CONDITIONS];
+    struct bnt_lengths lengths = {shape->min_length, shape->max_length};
+    struct bnt_automaton *a = NULL;
+    struct bnt_grammar *g;
+    struct bnt_err why = {0};
+    size_t n = 0;
+    int status = bnt_grammar_open(&g, &why);
+    if (status == BNT_OK && read_conditions(s, g, shape, list, &n)) {
+        bnt_expr any = bnt_repeat(g, bnt_json_any_char(g), 0, BNT_NO_LIMIT);
+        status = bnt_grammar_finish(g, any, &why);
+        if (status == BNT_OK) status = bnt_product(&a, g, list, n, lengths, &s->effort, &why);
+    }
+    if (status != BNT_OK)
+        schema_fail(s, status, place_of(shape, &shape->texts.list[0]), NULL, "%.300s", why.text);
+    bnt_grammar_close(g);
+    return bnt_automaton_of(s->g, a);
+}
+
+/* What is said, to find it again. */
+static json_t *summary_of(const struct shape *shape) {
+    json_t *of = json_pack("[I, I]", (json_int_t)shape->min_length, (json_int_t)shape->max_length);
+    for (size_t i = 0; i < shape->texts.count; i++) {
+        const struct part *text = &shape->texts.list[i];
+        if (json_array_append_new(of, json_boolean(is_format(text))) != 0 ||
+            json_array_append(of, (json_t *)text->json) != 0) {
+            json_decref(of);
+            return NULL;
+        }
+    }
+    return of;
+}
+
+static bnt_expr together_once(struct schemas *s, const struct shape *shape) {
+    json_t *of = summary_of(shape);
+    if (!of) return bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for a string");
+    for (size_t i = 0; i < s->n_strings; i++) {
+        if (!json_equal(s->strings[i].of, of)) continue;
+        json_decref(of);
+        return s->strings[i].e;
+    }
+    bnt_expr e = together(s, shape);
+    if (!schema_grow(s, &s->strings, s->n_strings, &s->string_capacity, sizeof *s->strings))
+        json_decref(of);
+    else
+        s->strings[s->n_strings++] = (struct string){of, e};
+    return e;
+}
+
+void strings_free(struct schemas *s) {
+    for (size_t i = 0; i < s->n_strings; i++) json_decref(s->strings[i].of);
+    free(s->strings);
+}
+
+/* ---- the whole --------------------------------------------------------------------------------
+ */
+
+/* Whether all texts are one. */
+static bool is_one(const struct parts *texts) {
+    for (size_t i = 1; i < texts->count; i++)
+        if (is_format(&texts->list[i]) != is_format(&texts->list[0]) ||
+            !json_equal(texts->list[i].json, texts->list[0].json))
+            return false;
+    return true;
+}
+
+bnt_expr shape_string(struct schemas *s, const struct shape *shape) {
+    bool counted = shape->min_length > 0 || shape->max_length != BNT_NO_LIMIT;
+    bnt_expr body = BNT_EXPR_NEVER, quote = bnt_text(s->g, "\"");
+    struct bnt_pattern p;
+    if (!shape->texts.count) return bnt_json_string(s->g, shape->min_length, shape->max_length);
+    bool alone = !counted && is_one(&shape->texts);
+    if (alone) {
+        if (!read_text(s, s->g, shape, &shape->texts.list[0], &p)) return BNT_EXPR_NEVER;
+        body = p.e;
+        alone = p.n_ahead == 0;
+    }
+    if (!alone) body = together_once(s, shape);
+    return bnt_seq3(s->g, quote, body, quote);
+}
