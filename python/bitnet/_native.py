@@ -1,4 +1,4 @@
-"""libbitnet.so: finding it, and what bitnet/bitnet.h and bitnet/sequences.h declare, for ctypes.
+"""libbitnet.so: finding it, and what bitnet/bitnet.h, sequences.h and constraints.h declare, for ctypes.
 
 Knows structures and functions, and no more. Structures must lie as the headers have them:
 tests/python/layout.c compares every size and offset with a compiler's.
@@ -164,6 +164,9 @@ STRUCTURES = {
 }
 
 WANT_HIDDEN, WANT_TOP, WANT_LOGITS = 1, 2, 4
+CONSTRAINT_SCHEMA, CONSTRAINT_GRAMMAR = 0, 1
+GUIDE_AHEAD = 31
+E_FORMAT, E_UNSUPPORTED = -3, -4
 TEXT_BOS, TEXT_SPECIAL, TEXT_PROMPT = 1, 2, 4
 POOLING = {"none": 0, "mean": 1, "first": 2, "last": 3}
 
@@ -207,7 +210,17 @@ _FUNCTIONS = {
     "bnt_sampling_default": (Sampling, []),
     "bnt_sampling_needs": (c.c_uint32, [c.POINTER(Sampling)]),
     "bnt_sample_top": (c.c_int32, [c.POINTER(Sampling), c.POINTER(Top), c.c_uint32, c.c_uint64, _P]),
-    "bnt_sample": (c.c_int32, [c.POINTER(Sampling), _F, c.c_uint32, _IDS, _S, c.c_uint64, _P]),
+    "bnt_sample_allowed": (
+        c.c_int32, [c.POINTER(Sampling), _F, c.c_uint32, c.POINTER(c.c_uint64), _IDS, _S, c.c_uint64, _P]),
+    "bnt_constraint_open": (c.c_int, [_PP, _P, c.c_uint32, c.c_char_p, _S, _E]),
+    "bnt_constraint_close": (None, [_P]),
+    "bnt_guide_open": (c.c_int, [_PP, _P, _E]),
+    "bnt_guide_close": (None, [_P]),
+    "bnt_guide_accept": (c.c_int, [_P, c.c_int32, _E]),
+    "bnt_guide_look": (None, [_P]),
+    "bnt_guide_expect": (c.c_bool, [_P, c.c_int32]),
+    "bnt_guide_forced": (c.c_int32, [_P]),
+    "bnt_guide_allowed": (c.c_int, [_P, _S, c.POINTER(c.POINTER(c.c_uint64)), _E]),
 }
 
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import ctypes as c
 import time
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from . import _native as n
+from .constraints import JsonSchema, Shape
 from .generation import Generation, Sampling
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Chat:
     >>> answer = chat.say("Who is the king?", max_tokens=6).text()
     >>> [m["role"] for m in chat.messages]
     ['user', 'assistant']
+    >>> chat.say("Is he old?", json_schema={"type": "boolean"}).text() in ("true", "false")
+    True
     """
 
     def __init__(self, model: "Model", system: Optional[str] = None, template: Optional[str] = None, n_ctx: int = 0) -> None:
@@ -54,9 +57,10 @@ class Chat:
         self._sequence = self._context.sequence()
 
     def say(self, message: str, max_tokens: int = 512, *, sampling: Optional[Sampling] = None,
-            stop: Iterable[str] = (), **settings: Any) -> "Answer":
+            stop: Iterable[str] = (), json_schema: Optional[JsonSchema] = None,
+            grammar: Optional[Union[str, bytes]] = None, **settings: Any) -> "Answer":
         """The answer to a message: an iterator over its pieces. The message counts as said once the
-        answer is at its end."""
+        answer is at its end. ``json_schema`` and ``grammar`` as of :meth:`Model.generate`."""
         asked = self.messages + [{"role": "user", "content": message}]
         ids, end = render(self.model, asked, self.template)
         s = self._sequence
@@ -67,7 +71,8 @@ class Chat:
             same += 1
         s.truncate(same)
         stops = ([stop] if isinstance(stop, str) else list(stop)) + ([end] if end else [])
-        g = Generation(self.model, ids[same:], max_tokens, Sampling.of(sampling, settings), stops, None, s)
+        g = Generation(self.model, ids[same:], max_tokens, Sampling.of(sampling, settings), stops, None, s,
+                       Shape.of(json_schema, grammar))
         return Answer(self, asked, g)
 
     def close(self) -> None:

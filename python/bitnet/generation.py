@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Mapping, 
 
 from . import _native as n
 from .arrays import ids_array
+from .constraints import Guide, Guides, Shape, check_shape
 from .context import Context, Sequence
 
 if TYPE_CHECKING:
@@ -49,33 +50,52 @@ class Sampling(NamedTuple):
 class Chooser:
     """Picks token after token of one text."""
 
-    def __init__(self, model: "Model", prompt: Seq[int], most: int, sampling: Sampling) -> None:
+    def __init__(self, model: "Model", prompt: Seq[int], most: int, sampling: Sampling, guide: Optional[Guide]) -> None:
         lib, self.n_vocab = n.lib(), model.info.n_vocab
-        self.sample, self.sample_top = lib.bnt_sample, lib.bnt_sample_top
+        self.sample, self.sample_top, self.guide = lib.bnt_sample_allowed, lib.bnt_sample_top, guide
         self.top, self.logits = lib.bnt_context_top, lib.bnt_context_logits
         self.native = sampling.native()
         self.pointer = c.byref(self.native)
         self.needs = int(lib.bnt_sampling_needs(self.pointer))
         self.history = (c.c_int32 * (len(prompt) + most + 1))(*prompt)
-        self.length, self.draws = len(prompt), 0
+        self.length, self.draws, self.most = len(prompt), 0, most
+        self.engine = model._handle()
         self.scratch = c.create_string_buffer(16 * (self.needs or self.n_vocab))
         want = n.WANT_TOP if self.needs else n.WANT_LOGITS
         self.row = (n.Row * 1)(n.Row(0, want, self.needs))
+        self.allowed = guide.allowed() if guide else None
+        self.row[0].allowed = self.allowed
         self.count = c.c_uint32()
         self.count_pointer = c.byref(self.count)
 
-    def choose(self, context: Any, span: int) -> int:
+    def choose(self, context: Any, span: int) -> List[int]:
+        """The next token, and those that can only be behind it."""
         if self.needs:
             top = self.top(context, span, 0, self.count_pointer)
             token = self.sample_top(self.pointer, top, self.count.value, self.draws, self.scratch)
         else:
             logits = self.logits(context, span, 0)
-            token = self.sample(self.pointer, logits, self.n_vocab, self.history, self.length, self.draws, self.scratch)
+            token = self.sample(self.pointer, logits, self.n_vocab, self.allowed, self.history, self.length, self.draws,
+                                self.scratch)
         self.history[self.length] = token
         self.length += 1
         self.draws += 1
-        out: int = token
+        return [token] + self._forced(token) if self.guide else [token]
+
+    def _forced(self, token: int) -> List[int]:
+        assert self.guide
+        if self.is_end(token):
+            return []
+        out = self.guide.accept(token)[: self.most - self.draws]
+        self.row[0].allowed = self.allowed = self.guide.allowed()
+        for token in out:
+            self.history[self.length] = token
+            self.length += 1
+        self.draws += len(out)
         return out
+
+    def is_end(self, token: int) -> bool:
+        return bool(n.lib().bnt_engine_is_end(self.engine, token))
 
 
 class Text:
@@ -136,12 +156,14 @@ class Generation:
     """
 
     def __init__(self, model: "Model", prompt: List[int], max_tokens: int, sampling: Sampling, stop: Iterable[str],
-                 context: Optional[Context] = None, sequence: Optional[Sequence] = None) -> None:
+                 context: Optional[Context] = None, sequence: Optional[Sequence] = None,
+                 shape: Optional[Shape] = None) -> None:
         if not prompt:
             raise ValueError("a prompt without tokens")
+        check_shape(model, shape)
         self.ids: List[int] = []
         self.stop_reason: Optional[str] = None
-        self._pieces = _run(self, model, prompt, max_tokens, sampling, stop, context, sequence)
+        self._pieces = _run(self, model, prompt, max_tokens, sampling, stop, context, sequence, shape)
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -160,7 +182,7 @@ class Generation:
 
 
 def _run(g: Generation, model: "Model", prompt: List[int], max_tokens: int, sampling: Sampling, stop: Iterable[str],
-         context: Optional[Context], sequence: Optional[Sequence]) -> Any:
+         context: Optional[Context], sequence: Optional[Sequence], shape: Optional[Shape]) -> Any:
     own = context is None and sequence is None
     if sequence is not None:
         context = sequence._context
@@ -168,41 +190,46 @@ def _run(g: Generation, model: "Model", prompt: List[int], max_tokens: int, samp
         context = model.context()
     assert context is not None
     s = sequence if sequence is not None else context.sequence()
-    text = None
+    text = guides = None
     try:
         room = context.positions - len(s)
-        chooser = Chooser(model, prompt, max_tokens, sampling)
+        guides = Guides(model, shape, 1)
+        chooser = Chooser(model, prompt, max_tokens, sampling, guides[0])
         text = Text(model, stop)
         lib, err, is_end = n.lib(), n.Err(), n.lib().bnt_engine_is_end
         feed, ids = lib.bnt_context_feed, ids_array(prompt)
         chooser.row[0].token = len(prompt) - 1
         span = (n.Span * 1)(n.Span(s._handle(), ids, len(prompt), chooser.row, 1, 0, 0))
-        one, e = (c.c_int32 * 1)(), c.byref(err)
+        one, e = (c.c_int32 * (n.GUIDE_AHEAD + 1))(), c.byref(err)
         handle, engine = context._handle(), model._handle()
-        used = len(prompt)
-        for made in range(max_tokens):
+        used, made, fed = len(prompt), 0, len(prompt)
+        while made < max_tokens and not g.stop_reason:
             status = feed(handle, span, 1, e)
             if status:
                 n.check(status, err)
-            token = chooser.choose(handle, 0)
-            g.ids.append(token)
-            if is_end(engine, token):
-                g.stop_reason = "end"
-                break
-            piece = text.push(token)
-            if piece:
-                yield piece
-            if text.stopped:
-                g.stop_reason = "stop"
-                break
-            if used + 1 > room:
-                g.stop_reason = "context"
-                break
-            used += 1
-            one[0] = token
+            tokens = chooser.choose(handle, 0)
+            for i, token in enumerate(tokens):
+                g.ids.append(token)
+                if is_end(engine, token):
+                    g.stop_reason = "end"
+                    break
+                piece = text.push(token)
+                if piece:
+                    yield piece
+                if text.stopped:
+                    g.stop_reason = "stop"
+                    break
+                if used + 1 > room:
+                    g.stop_reason = "context"
+                    break
+                used += 1
+                one[i] = token
             if made == 0:
-                chooser.row[0].token = 0
-                span[0].ids, span[0].count = one, 1
+                span[0].ids = one
+            if fed != len(tokens):
+                fed = span[0].count = len(tokens)
+                chooser.row[0].token = fed - 1
+            made += fed
         g.stop_reason = g.stop_reason or "length"
         piece = text.end() if not text.stopped else ""
         if piece:
@@ -210,6 +237,8 @@ def _run(g: Generation, model: "Model", prompt: List[int], max_tokens: int, samp
     finally:
         if text:
             text.close()
+        if guides:
+            guides.close()
         if sequence is None:
             s.close()
         if own:
@@ -217,7 +246,7 @@ def _run(g: Generation, model: "Model", prompt: List[int], max_tokens: int, samp
 
 
 def generate_batch(model: "Model", prompts: List[List[int]], max_tokens: int, sampling: Sampling, stop: Iterable[str],
-                   context: Optional[Context]) -> List[str]:
+                   context: Optional[Context], shape: Optional[Shape] = None) -> List[str]:
     """One feed a step for all texts that are not at their end."""
     if not all(prompts):
         raise ValueError("a prompt without tokens")
@@ -225,15 +254,17 @@ def generate_batch(model: "Model", prompts: List[List[int]], max_tokens: int, sa
     own = context is None
     if context is None:
         context = model.context(max((len(p) for p in prompts), default=0) + max_tokens)
-    out, alive, made = [""] * len(prompts), list(range(len(prompts))), 0
+    out, alive = [""] * len(prompts), list(range(len(prompts) if max_tokens > 0 else 0))
     sequences, texts, choosers, nexts = [], [], [], [list(p) for p in prompts]
+    guides = None
     try:
-        for p in prompts:
+        guides = Guides(model, shape, len(prompts))
+        for i, p in enumerate(prompts):
             sequences.append(context.sequence())
             texts.append(Text(model, stops))
-            choosers.append(Chooser(model, p, max_tokens, sampling))
+            choosers.append(Chooser(model, p, max_tokens, sampling, guides[i]))
         lib, err, handle = n.lib(), n.Err(), context._handle()
-        while alive and made < max_tokens:
+        while alive:
             buffers = [ids_array(nexts[i]) for i in alive]
             for i in alive:
                 choosers[i].row[0].token = len(nexts[i]) - 1
@@ -242,20 +273,23 @@ def generate_batch(model: "Model", prompts: List[List[int]], max_tokens: int, sa
             n.check(lib.bnt_context_feed(handle, spans, len(alive), c.byref(err)), err)
             still = []
             for at, i in enumerate(alive):
-                token = choosers[i].choose(handle, at)
-                if lib.bnt_engine_is_end(model._handle(), token):
-                    continue
-                out[i] += texts[i].push(token)
-                nexts[i] = [token]
-                if not texts[i].stopped:
-                    still.append(i)
-            alive, made = still, made + 1
+                nexts[i] = choosers[i].choose(handle, at)
+                for token in nexts[i]:
+                    if texts[i].stopped or choosers[i].is_end(token):
+                        break
+                    out[i] += texts[i].push(token)
+                else:
+                    if not texts[i].stopped and choosers[i].draws < max_tokens:
+                        still.append(i)
+            alive = still
         for i, text in enumerate(texts):
             out[i] += text.end() if not text.stopped else ""
         return out
     finally:
         for text in texts:
             text.close()
+        if guides:
+            guides.close()
         for s in sequences:
             s.close()
         if own:

@@ -8,6 +8,7 @@ from typing import Any, Iterable, List, NamedTuple, Optional, Sequence, Union
 from . import _native as n
 from .arrays import ids_array, stack, unit
 from .chat import Chat
+from .constraints import JsonSchema, Shape, Shapes
 from .context import Context
 from .generation import Generation, Sampling, generate_batch
 
@@ -116,8 +117,9 @@ class Model:
         n.check(lib.bnt_engine_open(c.byref(engine), os.fsencode(path), c.byref(options), c.byref(err)), err)
         self._engine = engine
         self._lib = lib
-        self._contexts = 0  # that are open: the engine outlives them
+        self._contexts = 0  # that are open, and what else is at work: the engine outlives them
         self._closing = False
+        self._shapes = Shapes()
         self.tokenizer = Tokenizer(self)
         info = lib.bnt_engine_info(engine).contents
         values = {name: getattr(info, name) for name in ModelInfo._fields}
@@ -127,6 +129,7 @@ class Model:
     def close(self) -> None:
         """Gives the memory back, once the last context is closed too."""
         self._closing = True
+        self._shapes.close()
         if self._engine and not self._contexts:
             self._lib.bnt_engine_close(self._engine)
             self._engine = None
@@ -181,19 +184,32 @@ class Model:
         sampling: Optional[Sampling] = None,
         stop: Iterable[str] = (),
         context: Optional[Context] = None,
+        json_schema: Optional[JsonSchema] = None,
+        grammar: Optional[Union[str, bytes]] = None,
         **settings: Any,
     ) -> Generation:
         """Goes on with a prompt: an iterator over pieces of text, as they are made.
 
         ``settings`` are those of :class:`Sampling` (temperature, top_k, seed, ...); without them
-        each token is the likeliest.
+        each token is the likeliest. ``json_schema``: the text is JSON that is valid by it (a dict,
+        or its text); ``grammar``: it is what this GBNF text describes. What of them is not supported
+        is a :class:`UsageError` that names it (docs/GRAMMARS.md). A text that ``max_tokens`` cuts
+        says so: its ``stop_reason`` is "length", and it is the beginning of such a text.
 
         >>> m = bitnet.Model()
         >>> pieces = list(m.generate("The king said", 8))
         >>> "".join(pieces) == m.generate("The king said", 8).text()
         True
+        >>> import json
+        >>> schema = {"type": "object", "properties": {"who": {"enum": ["king", "queen"]}, "old": {"type": "boolean"}},
+        ...           "required": ["who", "old"], "additionalProperties": False}
+        >>> sorted(json.loads(m.generate("The king said", json_schema=schema).text()))
+        ['old', 'who']
+        >>> m.generate("Is he old?", grammar='root ::= "yes" | "no"').text() in ("yes", "no")
+        True
         """
-        return Generation(self, self.prompt_ids(prompt), max_tokens, Sampling.of(sampling, settings), stop, context)
+        return Generation(self, self.prompt_ids(prompt), max_tokens, Sampling.of(sampling, settings), stop, context,
+                          shape=Shape.of(json_schema, grammar))
 
     def generate_batch(
         self,
@@ -203,6 +219,8 @@ class Model:
         sampling: Optional[Sampling] = None,
         stop: Iterable[str] = (),
         context: Optional[Context] = None,
+        json_schema: Optional[JsonSchema] = None,
+        grammar: Optional[Union[str, bytes]] = None,
         **settings: Any,
     ) -> List[str]:
         """Goes on with all prompts at once; each gets the text that it gets alone.
@@ -212,7 +230,8 @@ class Model:
         True
         """
         ids = [self.prompt_ids(p) for p in prompts]
-        return generate_batch(self, ids, max_tokens, Sampling.of(sampling, settings), stop, context)
+        return generate_batch(self, ids, max_tokens, Sampling.of(sampling, settings), stop, context,
+                              Shape.of(json_schema, grammar))
 
     def chat(self, system: Optional[str] = None, *, template: Optional[str] = None, n_ctx: int = 0) -> Chat:
         """A conversation by the model's chat template, or by one with a name (``"chatml"``) or that is

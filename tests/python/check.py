@@ -178,6 +178,78 @@ def chatting(m):
         check("a template of one's own", chat.say("Hello", 4).text() != "")
 
 
+SCHEMA = {"type": "object", "properties": {"who": {"type": "string", "maxLength": 6, "pattern": "^[a-z ]*$"},
+                                            "kind": {"enum": ["a king of old", "a queen of old"]}, "n": {"type": "integer", "maximum": 99}},
+          "required": ["who", "kind", "n"], "additionalProperties": False}
+GRAMMAR = 'root ::= ("yes, " | "no, ") [a-z]{3,8} " said the king of the old land"'
+DRAWN = (
+    ([], {}),
+    (["--temp", "1.0", "--seed", "3"], dict(temperature=1.0, seed=3)),
+    (["--temp", "1.2", "--seed", "4", "--top-k", "20"], dict(temperature=1.2, seed=4, top_k=20)),
+    (["--temp", "0.9", "--seed", "5", "--repeat-penalty", "1.3"], dict(temperature=0.9, seed=5, repeat_penalty=1.3)),
+)
+
+
+def shaped(m):
+    prompts = ["The king said", "A dog", [5, 6, 7], ""]
+    for shape, pattern in ((dict(json_schema=SCHEMA), None), (dict(grammar=GRAMMAR), "(yes|no), [a-z]{3,8} said the king of the old land")):
+        for words, settings in DRAWN:
+            texts, lengths = [], []
+            for prompt in prompts:
+                g = m.generate(prompt, 80, **shape, **settings)
+                texts.append(g.text())
+                lengths.append(len(g.ids))
+                equal("ended by itself", g.stop_reason, "end")
+                if pattern:
+                    check("is of the grammar", re.fullmatch(pattern, texts[-1]), texts[-1])
+                else:
+                    value = json.loads(texts[-1])
+                    equal("members", list(value), ["who", "kind", "n"])
+                    check("who", re.fullmatch("[a-z ]{0,6}", value["who"]), texts[-1])
+            equal("a batch %s" % settings, m.generate_batch(prompts, 80, **shape, **settings), texts)
+            for most in range(0, lengths[0]):
+                g = m.generate(prompts[0], most, **shape, **settings)
+                check("a beginning", texts[0].startswith(g.text()))
+                equal("of so many", (len(g.ids), g.stop_reason), (most, "length"))
+            if PROGRAM:
+                as_program(m, shape, words, settings)
+    whole = m.generate("The king said", 80, grammar=GRAMMAR)
+    text = whole.text()
+    g = m.generate("The king said", 80, grammar=GRAMMAR, stop="of the")
+    equal("stops within a forced run", (g.text(), g.stop_reason), (text[: text.find("of the")], "stop"))
+    with m.context(len(m.prompt_ids("The king said")) + 6) as context:
+        g = m.generate("The king said", 80, grammar=GRAMMAR, context=context)
+        check("a full context", text.startswith(g.text()))
+        equal("says so", (g.stop_reason, g.ids), ("context", whole.ids[: len(g.ids)]))
+    with m.chat(template="instruct") as chat:
+        equal("in a chat", chat.say("Well?", json_schema='{"const": [1, {"a": null}]}').text(), '[1, {"a": null}]')
+        check("and one without", chat.say("And?", 6).text() != "")
+        check("and one with", chat.say("Well?", grammar=GRAMMAR).text()[:2] in ("ye", "no"))
+    raises("two shapes", ValueError, "one shape", lambda: m.generate("a", json_schema={}, grammar=GRAMMAR))
+    raises("what is not supported", bitnet.UsageError, "keyword 'not'", lambda: m.generate("a", json_schema={"not": {}}))
+    raises("no JSON", bitnet.UsageError, "schema, line 1", lambda: m.generate("a", json_schema="{"))
+    raises("no grammar", bitnet.UsageError, "", lambda: m.chat(template="instruct").say("a", grammar="root ="))
+    raises("too large", bitnet.LimitError, "too many", lambda: m.generate("a", json_schema={"pattern": "(a|b)*a(a|b){20}$", "maxLength": 99}))
+    raises("in a batch", bitnet.UsageError, "keyword", lambda: m.generate_batch(["a"], json_schema={"not": {}}))
+    generations = [m.generate("The", 40, json_schema={"type": "array", "items": {"const": i % 12}}) for i in range(30)]
+    for g in generations:  # more than are kept, all at work at once
+        next(g)
+    for i, g in enumerate(generations):
+        g.text()
+        check("at once", g.stop_reason in ("end", "length"), i)
+
+
+def as_program(m, shape, words, settings):
+    with tempfile.TemporaryDirectory() as folder:
+        option, text = ("json-schema", json.dumps(SCHEMA)) if "json_schema" in shape else ("grammar", GRAMMAR)
+        open(folder + "/shape", "w").write(text)
+        done = subprocess.run([PROGRAM, "-m", m.path, "-p", "The king said", "-n", "80", "--json", "--%s=%s/shape" % (option, folder)] + words,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        g = m.generate("The king said", 80, **shape, **settings)
+        g.text()
+        equal("ids of %s %s" % (option, settings), g.ids, json.loads(done.stdout)["tokens"])
+
+
 def errors():
     raises("no such file", bitnet.ModelError, "nowhere.gguf", lambda: bitnet.Model("/nowhere.gguf"))
     raises("no such backend", bitnet.BitnetError, "", lambda: bitnet.Model(backend="none"))
@@ -203,6 +275,12 @@ def receipts():
         open(path, "w").write(re.sub(r'("seed": ?"?)5\b', r"\g<1>6", whole))
         verdict = bitnet.verify(path)
         check("an altered one is not", not verdict.ok and verdict.status != 0, verdict.text)
+        for shape in (dict(json_schema=SCHEMA), dict(grammar=GRAMMAR)):
+            bitnet.receipt(path, "The king said", 60, **shape)
+            verdict = bitnet.verify(path, **shape)
+            check("a text with a shape", verdict.ok, verdict.text)
+            equal("whose shape is not given", bitnet.verify(path).status, 12)
+        equal("another grammar", bitnet.verify(path, grammar=GRAMMAR + " ").status, 10)
 
 
 def examples():
@@ -227,6 +305,7 @@ if __name__ == "__main__":
         sequences(model)
         tokenizing(model)
         chatting(model)
+        shaped(model)
     errors()
     examples()
     if PROGRAM:
