@@ -329,8 +329,7 @@ static const char *option_of(const char *kind) {
                                        : "--json-schema=FILE";
 }
 
-/* Whether the text can be made again by what gave it its shape; says what is missing. */
-static bool has_constraint(struct bnt_verification *v, const json_t *receipt) {
+bool bnt_verify_constraint(struct bnt_verification *v, const json_t *receipt) {
     const json_t *limits = json_object_get(json_object_get(receipt, "result"), "limits");
     const json_t *wanted = json_object_get(limits, "constraint");
     const char *kind = json_string_value(json_object_get(wanted, "kind"));
@@ -361,7 +360,7 @@ int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct 
     const json_t *list = json_object_get(json_object_get(receipt, "result"), "turns");
     struct bnt_session_options so = *options;
     struct bnt_session *session = NULL;
-    if (!has_constraint(v, receipt)) return BNT_OK;
+    if (!bnt_verify_constraint(v, receipt)) return BNT_OK;
     int status = context_needed(&so.n_ctx, v, receipt, engine, err);
     v->checks[BNT_CHECK_REPLAY].state = BNT_DIFFERS;
     if (status != BNT_OK || so.n_ctx == 0) return status;

@@ -63,6 +63,8 @@ struct bnt_verify_template {
 int bnt_verify_prompt(struct bnt_verification *v, const json_t *receipt,
                       const struct bnt_tokenizer *t, const char *text, size_t len,
                       const struct bnt_verify_template *template, struct bnt_err *err);
+/* Whether v->constraint is what gave the text its shape; else says so of the replay. */
+bool bnt_verify_constraint(struct bnt_verification *v, const json_t *receipt);
 /* Of `options` everything but n_ctx counts, which the receipt gives. BNT_E_INTERRUPTED when
  * *interrupted (may be NULL) became true. */
 int bnt_verify_replay(struct bnt_verification *v, const json_t *receipt, struct bnt_engine *engine,

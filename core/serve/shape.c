@@ -22,6 +22,12 @@ void serve_shapes_close(struct serve_shapes *s) {
     pthread_mutex_destroy(&s->lock);
 }
 
+static struct bnt_constraint *use(struct serve_shapes *s, struct serve_shape *shape) {
+    shape->users++;
+    shape->used = ++s->clock;
+    return shape->constraint;
+}
+
 /* With one user more; or NULL. */
 static struct bnt_constraint *find(struct serve_shapes *s, uint32_t kind, const char *text,
                                    size_t len) {
@@ -32,9 +38,7 @@ static struct bnt_constraint *find(struct serve_shapes *s, uint32_t kind, const 
         if (!shape->constraint || shape->kind != kind || shape->len != len ||
             memcmp(shape->text, text, len) != 0)
             continue;
-        shape->users++;
-        shape->used = ++s->clock;
-        found = shape->constraint;
+        found = use(s, shape);
     }
     pthread_mutex_unlock(&s->lock);
     return found;
@@ -68,6 +72,18 @@ int serve_shape_get(struct serve_shapes *s, struct bnt_engine *engine, uint32_t 
     int status = bnt_constraint_open(out, engine, kind, text, len, err);
     if (status == BNT_OK) keep(s, *out, kind, text, len);
     return status;
+}
+
+struct bnt_constraint *serve_shape_find(struct serve_shapes *s, const char *digest) {
+    struct bnt_constraint *found = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < SERVE_SHAPES && !found; i++) {
+        struct serve_shape *shape = &s->list[i];
+        if (shape->constraint && strcmp(bnt_constraint_digest(shape->constraint), digest) == 0)
+            found = use(s, shape);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return found;
 }
 
 void serve_shape_release(struct serve_shapes *s, struct bnt_constraint *constraint) {

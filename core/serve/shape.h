@@ -30,6 +30,8 @@ void serve_shapes_close(struct serve_shapes *s); /* after the scheduler, before 
  * asked of it, the scheduler's asks. */
 int serve_shape_get(struct serve_shapes *s, struct bnt_engine *engine, uint32_t kind,
                     const char *text, size_t len, struct bnt_constraint **out, struct bnt_err *err);
+/* One that is kept, by its digest as a receipt has it; or NULL. */
+struct bnt_constraint *serve_shape_find(struct serve_shapes *s, const char *digest);
 void serve_shape_release(struct serve_shapes *s, struct bnt_constraint *constraint);
 
 #endif

@@ -25,6 +25,7 @@ struct replay {
 };
 
 static void forget(struct replay *p) {
+    serve_shape_release(&p->server->shapes, p->v.constraint);
     bnt_generation_free(&p->job.made);
     json_decref(p->receipt);
     free(p->stops);
@@ -86,9 +87,8 @@ static void on_done(void *arg) {
 /* ---- asking ---------------------------------------------------------------------------------- */
 
 /* The receipt in the body, or that of the id in it; NULL: the client was told. */
-static json_t *read_receipt(struct serve_server *s, struct serve_request *r) {
-    json_t *body = serve_body_object(s, r), *receipt = NULL;
-    if (!body) return NULL;
+static json_t *read_receipt(struct serve_server *s, struct serve_request *r, const json_t *body) {
+    json_t *receipt = NULL;
     const char *id = json_string_value(json_object_get(body, "receipt_id"));
     const json_t *given = json_object_get(body, "receipt");
     char *text = id      ? serve_receipts_get(&s->receipts, id)
@@ -102,8 +102,51 @@ static json_t *read_receipt(struct serve_server *s, struct serve_request *r) {
     else if (bnt_receipt_parse(&receipt, "given", text, strlen(text), &err) != BNT_OK)
         serve_fail(s, r, 400, "receipt", "%s", err.text);
     free(text);
-    json_decref(body);
     return receipt;
+}
+
+/* A schema or grammar of the body: a string has its bytes, another value is written as the server
+ * writes the schemas of requests. */
+static int given_shape(struct replay *p, const json_t *given, uint32_t kind, struct bnt_err *err) {
+    char *text = json_is_string(given) ? NULL : json_dumps(given, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (!json_is_string(given) && !text) return bnt_fail_nomem(err, "a schema", 0);
+    const char *from = text ? text : json_string_value(given);
+    int status =
+        serve_shape_get(&p->server->shapes, p->server->engine, kind, from,
+                        text ? strlen(text) : json_string_length(given), &p->v.constraint, err);
+    free(text);
+    return status;
+}
+
+/* What gave the answer its shape: what the body has, or what this server remembers. */
+static int find_shape(struct replay *p, const json_t *body, struct bnt_err *err) {
+    const json_t *recorded = json_object_get(part(p, "limits"), "constraint");
+    const json_t *schema = json_object_get(body, "json_schema");
+    const json_t *grammar = json_object_get(body, "grammar");
+    if (schema && grammar)
+        return bnt_fail(err, BNT_E_USAGE, "json_schema or grammar: an answer has one shape");
+    if (grammar && !json_is_string(grammar))
+        return bnt_fail(err, BNT_E_USAGE, "grammar: must be a string");
+    if (!recorded && !schema && !grammar) return BNT_OK;
+    if (!recorded)
+        return bnt_fail(err, BNT_E_USAGE, "the receipt's text was made without a %s",
+                        schema ? "schema" : "grammar");
+    const char *kind = json_string_value(json_object_get(recorded, "kind"));
+    const char *digest = json_string_value(json_object_get(recorded, "sha256"));
+    if (grammar) return given_shape(p, grammar, BNT_CONSTRAINT_GRAMMAR, err);
+    if (schema)
+        return given_shape(
+            p, schema, strcmp(kind, "calls") == 0 ? BNT_CONSTRAINT_CALLS : BNT_CONSTRAINT_SCHEMA,
+            err);
+    if (strcmp(kind, "json") == 0)
+        return serve_shape_get(&p->server->shapes, p->server->engine, BNT_CONSTRAINT_JSON, "", 0,
+                               &p->v.constraint, err);
+    p->v.constraint = serve_shape_find(&p->server->shapes, digest);
+    if (p->v.constraint) return BNT_OK;
+    return bnt_fail(err, BNT_E_USAGE,
+                    "the %s of digest %s is needed, which this server does not remember: %s gives "
+                    "it",
+                    kind, digest, strcmp(kind, "gbnf") == 0 ? "grammar" : "json_schema");
 }
 
 /* Why it cannot be replayed here, or NULL. */
@@ -112,8 +155,6 @@ static const char *misfit(const struct replay *p) {
     const uint64_t context = (uint64_t)json_integer_value(json_object_get(limits, "context"));
     const char *reason = json_string_value(json_object_get(part(p, "output"), "stop_reason"));
     if (bnt_receipt_turns(p->receipt)) return "of a whole conversation; bitnet verify takes those";
-    if (json_object_get(limits, "constraint"))
-        return "of an answer with a shape; bitnet verify takes it with the shape's text";
     if (context != serve_scheduler_context(p->server->scheduler))
         return "made with a context of another size than this server's; bitnet verify takes it";
     if (strcmp(reason, bnt_stop_reason_name(BNT_STOP_INTERRUPTED)) == 0)
@@ -155,15 +196,16 @@ static int fill_job(struct replay *p, struct bnt_err *err) {
         .n_predict = (size_t)json_integer_value(json_object_get(limits, "predict")),
         .ignore_eog = json_is_true(json_object_get(limits, "ignore_eos")),
         .stops = p->stops,
-        .n_stops = n_stops};
+        .n_stops = n_stops,
+        .constraint = p->v.constraint};
     job->options.logprobs = bnt_receipt_wants_logprobs(p->receipt, &job->options.top_logprobs);
     job->on_done = on_done;
     job->arg = p;
     return BNT_OK;
 }
 
-void serve_verify(struct serve_server *s, struct serve_request *r) {
-    json_t *receipt = read_receipt(s, r);
+static void replay(struct serve_server *s, struct serve_request *r, const json_t *body) {
+    json_t *receipt = read_receipt(s, r, body);
     struct bnt_err err = {0};
     if (!receipt) return;
     struct replay *p = calloc(1, sizeof *p);
@@ -177,7 +219,9 @@ void serve_verify(struct serve_server *s, struct serve_request *r) {
     p->receipt = receipt;
     const char *why = misfit(p);
     if (why) bnt_fail(&err, BNT_E_UNSUPPORTED, "a receipt %s", why);
-    if (!err.status && check(p, &err) == BNT_OK) fill_job(p, &err);
+    if (!err.status && find_shape(p, body, &err) == BNT_OK && check(p, &err) == BNT_OK &&
+        bnt_verify_constraint(&p->v, receipt))
+        fill_job(p, &err);
     if (!err.status &&
         bnt_verify_outcome(&p->v, NULL) == BNT_E_MISMATCH) { /* computing it says no more */
         reply(p);
@@ -191,4 +235,11 @@ void serve_verify(struct serve_server *s, struct serve_request *r) {
     serve_fail(s, r, err.status == BNT_E_LIMIT ? 429 : serve_status_of(err.status), "receipt", "%s",
                err.text);
     forget(p);
+}
+
+void serve_verify(struct serve_server *s, struct serve_request *r) {
+    json_t *body = serve_body_object(s, r);
+    if (!body) return;
+    replay(s, r, body);
+    json_decref(body);
 }

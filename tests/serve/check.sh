@@ -135,6 +135,43 @@ proven 'a stream' $chat "{$hello,\"max_tokens\":12,\"stream\":true,\"receipt\":t
 sed -E 's/"ids":\[([0-9]+),/"ids":[7,/2' "$tmp/receipt.json" >"$tmp/forged.json"
 ask /v1/verify "{\"receipt\":$(cat "$tmp/forged.json")}" >/dev/null
 equal 'a forged one' "$(field verified)" false
+
+# ---- receipts of answers with a shape ----
+schema=$(printf %s "$shape" | sed -E 's/.*"schema":(.*)\}\}$/\1/')
+verified() { # NAME BODY [false]
+    ask /v1/verify "$2" >/dev/null
+    equal "$1" "$(field verified)" "${3:-true}"
+}
+receipt_of() { # PATH BODY: $id and its text in $receipt
+    ask "$1" "$2" >/dev/null
+    id=$(sed -nE 's/.*"receipt_id":"([^"]*)".*/\1/p' "$tmp/reply")
+    receipt=$(curl -s "$url/v1/receipts/$id")
+}
+quoted() { printf %s "$1" | sed 's/\\/\\\\/g; s/"/\\"/g'; }
+shaped_receipts() { # the ids of two in $ids
+    receipt_of $chat "{$hello,$shape,\"seed\":3,\"max_tokens\":60,\"receipt\":true}"
+    verified 'by a schema that it remembers' "{\"receipt_id\":\"$id\"}"
+    verified 'by one that is given' "{\"receipt\":$receipt,\"json_schema\":$schema}"
+    verified 'as a text' "{\"receipt\":$receipt,\"json_schema\":\"$(quoted "$schema")\"}"
+    verified 'by one that differs in a space' "{\"receipt_id\":\"$id\",\"json_schema\":\" $(quoted "$schema")\"}" false
+    ok 'says so' grep -q 'made with another json-schema' "$tmp/reply"
+    verified 'by a grammar' "{\"receipt_id\":\"$id\",\"grammar\":\"root ::= [a]\"}" false
+    refused 'by no schema' 400 "keyword 'not'" /v1/verify "{\"receipt_id\":\"$id\",\"json_schema\":{\"not\":{}}}"
+    refused 'by two shapes' 400 'one shape' /v1/verify "{\"receipt_id\":\"$id\",\"json_schema\":{},\"grammar\":\"\"}"
+    printf %s "$receipt" | sed -E 's/"ids":\[([0-9]+),/"ids":[7,/2' >"$tmp/forged.json"
+    verified 'a forged one' "{\"receipt\":$(cat "$tmp/forged.json"),\"json_schema\":$schema}" false
+    ids=$id
+    receipt_of $text '{"prompt":"a","grammar":"root ::= \"yes\" | \"no\"\n","seed":4,"receipt":true}'
+    verified 'by a grammar that it remembers' "{\"receipt_id\":\"$id\"}"
+    verified 'by a grammar that is given' "{\"receipt_id\":\"$id\",\"grammar\":\"root ::= \\\"yes\\\" | \\\"no\\\"\\n\"}"
+    refused 'a grammar that is no text' 400 'must be a string' /v1/verify "{\"receipt_id\":\"$id\",\"grammar\":{}}"
+    ids="$ids $id"
+    receipt_of $text '{"prompt":"a","response_format":{"type":"json_object"},"seed":4,"max_tokens":9,"receipt":true}'
+    verified 'any object' "{\"receipt_id\":\"$id\"}"
+    receipt_of $text '{"prompt":"a","max_tokens":3,"receipt":true}'
+    refused 'a schema for a text without' 400 'made without a schema' /v1/verify "{\"receipt_id\":\"$id\",\"json_schema\":{}}"
+}
+shaped_receipts
 refused 'a receipt that is none' 400 'receipt' /v1/verify '{"receipt":{}}'
 refused 'no receipt' 400 'one of them is needed' /v1/verify '{}'
 refused 'an unknown receipt' 404 'no receipt' /v1/verify '{"receipt_id":"rcpt_00000000000000000000000000000000"}'
@@ -191,10 +228,17 @@ mkdir "$tmp/kept"
 start_server --threads 1 --receipts "$tmp/kept"
 ask $text '{"prompt":"The king said","max_tokens":12,"receipt":true}' >/dev/null
 stop_server KILL 2>/dev/null
-id=$(sed -nE 's/.*"receipt_id":"([^"]*)".*/\1/p' "$tmp/reply")
+killed=$(sed -nE 's/.*"receipt_id":"([^"]*)".*/\1/p' "$tmp/reply")
 start_server --threads 1 --receipts "$tmp/kept"
-equal 'after kill -9' "$(status "$url/v1/receipts/$id")" 200
-exits 'it verifies' 0 '' "$bitnet" verify "$tmp/kept/$id.json"
+shaped_receipts
+stop_server TERM
+start_server --threads 1 --receipts "$tmp/kept"
+for shaped in $ids; do
+    refused 'a new server does not remember' 400 'is needed, which this server does not remember' /v1/verify "{\"receipt_id\":\"$shaped\"}"
+done
+verified 'and is told' "{\"receipt_id\":\"${ids% *}\",\"json_schema\":$schema}"
+equal 'after kill -9' "$(status "$url/v1/receipts/$killed")" 200
+exits 'it verifies' 0 '' "$bitnet" verify "$tmp/kept/$killed.json"
 stop_server TERM
 exits 'a folder that is none' 3 'nothing/here' "$bitnet" serve --receipts nothing/here
 

@@ -70,6 +70,10 @@ id=$(sed -nE 's/.*"receipt_id":"([^"]+)".*/\1/p' "$tmp/strict")
 curl -s "$url/v1/receipts/$id" >"$tmp/calls.json"
 ok 'its receipt names the calls' grep -qE '"constraint": ?\{"kind": ?"calls", ?"sha256": ?"'"$(printf 'calls\n%s' "$calls" | sha256sum | cut -c1-64)"'"\}' "$tmp/calls.json"
 exits 'and is true' 0 '' "$bitnet" verify "$tmp/calls.json" --json-schema="$calls"
+quoted=$(printf %s "$calls" | sed 's/"/\\"/g')
+for given in '' ",\"json_schema\":$calls" ",\"json_schema\":\"$quoted\""; do
+    ok "here, too, given ${given:-nothing}" sh -c "curl -s -d '{\"receipt_id\":\"$id\"$given}' '$url/v1/verify' | grep -q '\"verified\":true'"
+done
 exits 'on ref-scalar' 0 '' "$bitnet" verify "$tmp/calls.json" --json-schema="$calls" --backend=ref-scalar
 "$bitnet" verify "$tmp/calls.json" >"$tmp/stdout" 2>&1
 ok 'and not replayed without them' grep -q 'the calls of digest .* is needed' "$tmp/stdout"

@@ -11,7 +11,7 @@ const make = (tag, attributes = {}, ...children) => {
 
 // ---- what is kept ----
 
-const defaults = { system: "", temperature: "0.7", top_p: "1", top_k: "0", max_tokens: "512", seed: "", key: "", "form-of": "markdown", colours: "system" };
+const defaults = { system: "", temperature: "0.7", top_p: "1", top_k: "0", max_tokens: "512", seed: "", schema: "", key: "", "form-of": "markdown", colours: "system" };
 const load = (name, otherwise) => {
   try {
     return JSON.parse(localStorage.getItem(name)) ?? otherwise;
@@ -20,7 +20,7 @@ const load = (name, otherwise) => {
   }
 };
 const settings = { ...defaults, ...load("settings", {}) };
-let talks = load("talks", []); // [{ id, title, messages: [{ role, content, receipt, rate }] }], newest first
+let talks = load("talks", []); // [{ id, title, messages: [{ role, content, receipt, schema, rate }] }], newest first
 let talk = talks[0] ?? null;
 let asking = null; // AbortController of the answer that is being made
 
@@ -66,12 +66,14 @@ async function* events(response) {
 
 function request(messages) {
   const number = (name) => (settings[name] === "" ? undefined : Number(settings[name]));
+  const schema = settings.schema.trim() && JSON.parse(settings.schema);
   const system = settings.system.trim() ? [{ role: "system", content: settings.system }] : [];
   return {
     messages: [...system, ...messages.map(({ role, content }) => ({ role, content }))],
     stream: true,
     stream_options: { include_usage: true },
     receipt: true,
+    ...(schema && { response_format: { type: "json_schema", json_schema: { name: "answer", schema } } }),
     ...Object.fromEntries(["temperature", "top_p", "top_k", "max_tokens", "seed"].map((name) => [name, number(name)])),
   };
 }
@@ -112,7 +114,7 @@ function show(message, index) {
       say("Copied.");
     });
     if (index === talk.messages.length - 1) button("Regenerate", regenerate);
-    if (message.receipt) button("Verify", () => verify(message.receipt));
+    if (message.receipt) button("Verify", () => verify(message));
     if (message.rate) tools.append(make("span", { textContent: `${message.tokens} tokens, ${message.rate} tokens/s${message.cut ? ", cut" : ""}` }));
     article.append(tools);
   }
@@ -174,7 +176,15 @@ function busy(is) {
 async function answer(t) {
   const controller = (asking = new AbortController());
   const message = { role: "assistant", content: "", tokens: 0 };
-  const asked = request(t.messages);
+  let asked;
+  try {
+    asked = request(t.messages);
+  } catch (e) {
+    asking = null;
+    showTalk();
+    return say(`The schema of Settings is no JSON: ${e.message}`, true);
+  }
+  message.schema = asked.response_format?.json_schema.schema;
   t.messages.push(message);
   showTalk();
   busy(true);
@@ -238,18 +248,19 @@ function regenerate() {
 
 // ---- proving ----
 
-async function verify(id) {
+async function verify({ receipt: id, schema }) {
   $("verdict").textContent = "Computing it again …";
   $("verdict").className = "";
   $("checks").replaceChildren();
   $("receipt").textContent = "";
+  $("with-schema").hidden = !schema;
   $("proof").showModal();
   try {
     const text = await (await ask(`v1/receipts/${id}`)).text();
     $("receipt").textContent = text;
     if ($("download").href.startsWith("blob:")) URL.revokeObjectURL($("download").href);
     $("download").href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-    const result = await (await ask("v1/verify", { receipt_id: id })).json();
+    const result = await (await ask("v1/verify", { receipt_id: id, ...(schema && { json_schema: schema }) })).json();
     $("verdict").textContent = result.verified ? `Yes: computed again, all ${result.steps} steps are the same.` : "No: it differs.";
     $("verdict").className = result.verified ? "" : "differs";
     $("checks").replaceChildren(...result.checks.map((c) => make("tr", { className: c.state === "differs" ? "differs" : "" }, make("th", { scope: "row", textContent: c.check }), make("td", { textContent: c.state }), make("td", { textContent: c.text }))));

@@ -57,6 +57,27 @@ await until(() => !document.getElementById("stop").hidden);
 await idle();
 report("the same seed, the same answer", (await text("article:last-child .content")) === first);
 
+// ---- an answer by a schema ----
+await set("schema", "{");
+await press("Regenerate");
+await until(() => document.getElementById("status").textContent.includes("no JSON"));
+await set("schema", '{"type":"object","properties":{"n":{"type":"integer","minimum":0,"maximum":99.5}},"required":["n"],"additionalProperties":false}');
+await page.type("#input", "A number");
+await page.keyboard.press("Enter");
+await until(() => document.querySelectorAll("article:last-child button").length > 1);
+await idle();
+report("it has its shape", /^\{"n": \d+\}$/.test((await text("article:last-child .content")).trim()), await text("article:last-child .content"));
+await press("Verify");
+await until(() => /^(Yes|No)/.test(document.getElementById("verdict").textContent));
+report("and is proven", (await text("#verdict")).startsWith("Yes"), await text("#verdict"));
+await page.$eval("#proof button", (b) => b.click());
+await set("schema", "");
+await page.click("#list li:first-child button:last-child");
+await page.type("#input", "Hello");
+await page.keyboard.press("Enter");
+await until(() => document.querySelectorAll("article").length === 2);
+await idle();
+
 // ---- stopping ----
 await page.click("#open-settings");
 await set("max_tokens", "400");
