@@ -187,6 +187,23 @@ START_TEST(models_write_one_form) {
 }
 END_TEST
 
+/* Whatever it says, no instance comes to it. */
+START_TEST(what_nothing_reaches_is_not_looked_at) {
+    static const char *const schemas[] = {
+        "{\"type\":\"null\",\"$defs\":{\"a\":{\"not\":{},\"type\":7}}}",
+        "{\"type\":\"null\",\"properties\":{\"a\":{\"not\":{}}}}",
+        "{\"type\":\"null\",\"pattern\":\"(\"}",
+        "{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"array\",\"maxItems\":1,\"minItems\":1,"
+        "\"prefixItems\":"
+        "[true],\"items\":false}],\"definitions\":{\"b\":{\"$ref\":\"#/nowhere\"}}}",
+    };
+    for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
+        ck_assert_msg(accepts(schemas[i], &strict, "null"), "%s", schemas[i]);
+        ck_assert_msg(!accepts(schemas[i], &strict, "{}"), "%s", schemas[i]);
+    }
+}
+END_TEST
+
 /* ---- numbers ----------------------------------------------------------------------------------
  */
 
@@ -350,6 +367,7 @@ int main(void) {
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, refuses_by_name_and_place, 0, sizeof refusals / sizeof *refusals);
     tcase_add_loop_test(tc, models_write_one_form, 0, sizeof written / sizeof *written);
+    tcase_add_test(tc, what_nothing_reaches_is_not_looked_at);
     tcase_add_test(tc, numbers_keep_their_bounds);
     tcase_add_test(tc, numbers_have_their_text);
     tcase_add_test(tc, hostile_sizes_end);
