@@ -6,7 +6,7 @@ const [url, key] = process.argv.slice(2);
 const report = (name, good, got = "not") => console.log(`${good ? "ok" : String(got).replace(/\s+/g, "_").slice(0, 200) || "nothing"} ${name}`);
 const { data } = await (await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).json();
 const provider = createOpenAICompatible({ name: "bitnet", baseURL: `${url}/v1`, apiKey: key });
-const ask = { model: provider(data[0].id), prompt: "Hello", maxOutputTokens: 12, seed: 4, maxRetries: 0 };
+const ask = { model: provider(data[0].id), prompt: "Tell me a story.", maxOutputTokens: 12, seed: 4, maxRetries: 0 };
 const { text, finishReason, usage } = await generateText(ask);
 report("a text", text.length > 0 && finishReason === "length", finishReason);
 report("usage", usage.outputTokens === 12, JSON.stringify(usage));

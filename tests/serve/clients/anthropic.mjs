@@ -6,14 +6,14 @@ const client = new Anthropic({ baseURL: url, apiKey: key, maxRetries: 0 });
 const report = (name, good, got = "not") => console.log(`${good ? "ok" : String(got).replace(/\s+/g, "_").slice(0, 200) || "nothing"} ${name}`);
 const { data } = await (await fetch(`${url}/v1/models`, { headers: { "x-api-key": key } })).json();
 const model = data[0].id;
-const ask = { model, max_tokens: 12, system: "Be brief.", messages: [{ role: "user", content: "Hello" }], temperature: 0 };
+const ask = { model, max_tokens: 12, system: "Be brief.", messages: [{ role: "user", content: "Tell me a story." }], temperature: 0 };
 
 // ---- whole ----
 const reply = await client.messages.create(ask);
 const said = reply.content[0].text;
 report("a message", reply.type === "message" && reply.role === "assistant" && reply.content.length === 1 && said.length > 0, JSON.stringify(reply));
 report("cut at max_tokens", reply.stop_reason === "max_tokens" && reply.stop_sequence === null && reply.usage.output_tokens === 12, JSON.stringify(reply));
-const parts = { ...ask, system: [{ type: "text", text: "Be brief." }], messages: [{ role: "user", content: [{ type: "text", text: "Hello", cache_control: { type: "ephemeral" } }] }] };
+const parts = { ...ask, system: [{ type: "text", text: "Be brief." }], messages: [{ role: "user", content: [{ type: "text", text: "Tell me a story.", cache_control: { type: "ephemeral" } }] }] };
 report("parts of text: the same", (await client.messages.create(parts)).content[0].text === said);
 const word = said.trim().split(/\s+/)[2];
 const stopped = await client.messages.create({ ...ask, stop_sequences: ["nowhere to be found", word] });

@@ -16,7 +16,7 @@ report("a version", /^\d+\.\d+/.test((await client.version()).version));
 
 // ---- conversations ----
 const options = { temperature: 0, num_predict: 12, repeat_penalty: 1 };
-const ask = { model, messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Hello" }], options };
+const ask = { model, messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Tell me a story." }], options };
 const reply = await client.chat(ask);
 report("a reply", reply.message.role === "assistant" && reply.message.content.length > 0 && reply.done && reply.done_reason === "length", JSON.stringify(reply));
 report("counts", reply.eval_count === 12 && reply.prompt_eval_count > 5 && reply.total_duration > 0 && reply.eval_duration > 0, JSON.stringify(reply));
@@ -47,7 +47,7 @@ const shaped = await client.chat({ ...ask, format: schema, options: { ...options
 report("a schema shapes it", shaped.done_reason === "stop" && JSON.parse(shaped.message.content).year >= 1900, JSON.stringify(shaped));
 
 // ---- texts ----
-const text = await client.generate({ model, prompt: "Hello", system: "Be brief.", options });
+const text = await client.generate({ model, prompt: "Tell me a story.", system: "Be brief.", options });
 report("generate: a conversation of one message", text.response === reply.message.content, text.response);
 const raw = await client.generate({ model, prompt: "The king said", raw: true, options });
 const plain = await (await fetch(`${url}/v1/completions`, {
@@ -59,7 +59,7 @@ report("raw: gone on from as it is", raw.response === plain.choices[0].text, raw
 let rawStreamed = "";
 for await (const part of await client.generate({ model, prompt: "The king said", raw: true, options, stream: true })) rawStreamed += part.response;
 report("streamed: the same text", rawStreamed === raw.response, rawStreamed);
-const lines = await fetch(`${url}/api/generate`, { method: "POST", headers: { authorization: `Bearer ${key}` }, body: JSON.stringify({ model, prompt: "Hello", options }) });
+const lines = await fetch(`${url}/api/generate`, { method: "POST", headers: { authorization: `Bearer ${key}` }, body: JSON.stringify({ model, prompt: "Tell me a story.", options }) });
 report("a stream unless told otherwise", lines.headers.get("content-type").startsWith("application/x-ndjson") && (await lines.text()).trim().split("\n").every((l) => JSON.parse(l).model === model));
 report("nothing to answer: it is loaded", (await client.generate({ model, prompt: "" })).done_reason === "load");
 

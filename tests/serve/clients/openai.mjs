@@ -10,14 +10,14 @@ report("one model is listed", models.data.length === 1);
 report("and found", (await client.models.retrieve(model)).id === model);
 
 // ---- conversations ----
-const ask = { model, messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Hello" }], max_tokens: 12, seed: 3 };
+const ask = { model, messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Tell me a story." }], max_tokens: 12, seed: 3 };
 const reply = await client.chat.completions.create(ask);
 const content = reply.choices[0].message.content;
 report("a reply", reply.object === "chat.completion" && content.length > 0 && reply.choices[0].finish_reason === "length");
 report("usage", reply.usage.completion_tokens === 12 && reply.usage.total_tokens === reply.usage.prompt_tokens + 12, JSON.stringify(reply.usage));
 report("a fingerprint", /^bn_[0-9a-f]{20}$/.test(reply.system_fingerprint), reply.system_fingerprint);
 report("again: the same", (await client.chat.completions.create(ask)).choices[0].message.content === content);
-const parts = { ...ask, messages: [ask.messages[0], { role: "user", content: [{ type: "text", text: "Hello" }] }] };
+const parts = { ...ask, messages: [ask.messages[0], { role: "user", content: [{ type: "text", text: "Tell me a story." }] }] };
 report("parts of text: the same", (await client.chat.completions.create(parts)).choices[0].message.content === content);
 let streamed = "", chunks = 0, usage = null, finish = null, role = null;
 for await (const chunk of await client.chat.completions.create({ ...ask, stream: true, stream_options: { include_usage: true } })) {

@@ -37,7 +37,7 @@ await until(() => document.getElementById("model").textContent !== "");
 report("the model is named", (await text("#model")).includes("bitnet"), await text("#model"));
 
 // ---- an answer ----
-await page.type("#input", "Hello");
+await page.type("#input", "Tell me a story.");
 await page.keyboard.press("Enter");
 await until(() => document.querySelectorAll("article").length === 2);
 await idle();
@@ -73,7 +73,7 @@ report("and is proven", (await text("#verdict")).startsWith("Yes"), await text("
 await page.$eval("#proof button", (b) => b.click());
 await set("schema", "");
 await page.click("#list li:first-child button:last-child");
-await page.type("#input", "Hello");
+await page.type("#input", "Tell me a story.");
 await page.keyboard.press("Enter");
 await until(() => document.querySelectorAll("article").length === 2);
 await idle();

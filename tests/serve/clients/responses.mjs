@@ -15,14 +15,14 @@ async function refused(name, status, param, call) {
 }
 
 // ---- responses ----
-const ask = { model, instructions: "Be brief.", input: "Hello", max_output_tokens: 12, temperature: 0 };
+const ask = { model, instructions: "Be brief.", input: "Tell me a story.", max_output_tokens: 12, temperature: 0 };
 const reply = await client.responses.create(ask);
 const said = reply.output_text;
 report("a response", reply.object === "response" && said.length > 0 && reply.output[0].role === "assistant", JSON.stringify(reply));
 report("cut at its limit", reply.status === "incomplete" && reply.incomplete_details.reason === "max_output_tokens" && reply.usage.output_tokens === 12, JSON.stringify(reply));
-const chat = await client.chat.completions.create({ model, messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Hello" }], max_tokens: 12, temperature: 0 });
+const chat = await client.chat.completions.create({ model, messages: [{ role: "system", content: "Be brief." }, { role: "user", content: "Tell me a story." }], max_tokens: 12, temperature: 0 });
 report("as a chat says", chat.choices[0].message.content === said, said);
-const listed = { ...ask, instructions: undefined, input: [{ role: "developer", content: "Be brief." }, { type: "message", role: "user", content: [{ type: "input_text", text: "Hello" }] }] };
+const listed = { ...ask, instructions: undefined, input: [{ role: "developer", content: "Be brief." }, { type: "message", role: "user", content: [{ type: "input_text", text: "Tell me a story." }] }] };
 report("a list of messages: the same", (await client.responses.create(listed)).output_text === said);
 const events = [];
 let streamed = "", last = null;
@@ -39,7 +39,7 @@ report("the last has all of it", last.response.output[0].content[0].text === sai
 const word = said.trim().split(/\s+/)[2]; // the SDK gathers what is completed
 const ended = await client.responses.stream({ ...ask, stop: [word] }).finalResponse();
 report("the SDK's own gathering", ended.status === "completed" && ended.output[0].content[0].text.length > 0 && said.startsWith(ended.output[0].content[0].text), JSON.stringify(ended));
-const turn = await client.responses.create({ ...ask, input: [{ role: "user", content: "Hello" }, ...reply.output, { role: "user", content: "And?" }] });
+const turn = await client.responses.create({ ...ask, input: [{ role: "user", content: "Tell me a story." }, ...reply.output, { role: "user", content: "And?" }] });
 report("an output is put back as input", turn.usage.input_tokens_details.cached_tokens > 8, JSON.stringify(turn.usage));
 await refused("tools, where the template has no place for them", 400, "tools", () => client.responses.create({ ...ask, tools: [{ type: "function", name: "f" }] }));
 await refused("log-probabilities", 400, "include", () => client.responses.create({ ...ask, include: ["message.output_text.logprobs"] }));
