@@ -45,6 +45,11 @@ void ternary_unpack(const bnt_ternary_unpack_args *a);
 void base_ternary_gemm(const bnt_ternary_gemm_args *a);
 void vnni_ternary_gemm(const bnt_ternary_gemm_args *a);
 
+int32_t fives_layout(const bnt_ternary_shape *shape, bnt_layout *out);
+void fives_pack(const bnt_ternary_pack_args *a);
+void fives_unpack(const bnt_ternary_unpack_args *a);
+void fives_ternary_gemm(const bnt_ternary_gemm_args *a);
+
 int32_t act_layout(const bnt_act_shape *shape, bnt_layout *out);
 void act_quantize(const bnt_act_quantize_args *a);
 void act_unpack(const bnt_act_unpack_args *a);
@@ -100,6 +105,20 @@ INLINE spans spans_of(uint64_t cols, uint32_t block) {
 INLINE int spans_supported(uint64_t cols, uint32_t block) {
     if (block) return block % LANES == 0 && block <= 132104 && cols && cols % block == 0;
     return cols && cols <= 132104;
+}
+
+/* Columns of a vector of fives.c; in fours, as an instruction takes them; the most of a matrix, 64
+ * rows of which are opened on the stack. */
+enum { FIVES_COLUMNS = 20, FIVES_QUADS = 5, FIVES_WIDEST = 8320 };
+
+/* Whether a matrix is packed by fives; all others are as in ternary.c. A block of 64 or 128 columns
+ * is no multiple of twenty. */
+INLINE int fives_takes(const bnt_ternary_shape *shape) {
+    return !shape->block && shape->cols <= FIVES_WIDEST;
+}
+
+INLINE uint64_t fives_vectors(uint64_t cols) {
+    return (cols + FIVES_COLUMNS - 1) / FIVES_COLUMNS;
 }
 
 #define TILE 6u /* tokens of an activation tile */

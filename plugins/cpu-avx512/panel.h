@@ -31,16 +31,13 @@ INLINE __m512i dot_end(__m512i sum) {
 }
 
 /*
- * out[group][token] += sums of (w + 1) q over `vectors` x 16 columns: q is [columns / 4][n][4], the
- * groups' codes are group_bytes apart. The accumulators of token t are a<t> .. d<t>, one for each
- * group: variables, since compilers keep an array of them in memory; and without KEEP gcc stores
- * each of them in every round.
+ * The accumulators of token t are a<t> .. d<t>, one for each group: variables, since compilers keep
+ * an array of them in memory; and without KEEP gcc stores each of them in every round. They use n,
+ * q, mask and out of the function they stand in.
  */
-INLINE void dot_panel_part(const uint8_t *codes, uint64_t group_bytes, uint64_t vectors,
-                           const int8_t *q, const unsigned n, __m512i out[GROUPS][TILE]) {
-#define EACH_TOKEN(X) X(0) X(1) X(2) X(3) X(4) X(5)
-#define BEGIN(t) __m512i a##t = _mm512_setzero_si512(), b##t = a##t, c##t = a##t, d##t = a##t;
-#define STEP(t)                                                                                    \
+#define PANEL_TOKENS(X) X(0) X(1) X(2) X(3) X(4) X(5)
+#define PANEL_BEGIN(t) __m512i a##t = _mm512_setzero_si512(), b##t = a##t, c##t = a##t, d##t = a##t;
+#define PANEL_STEP(t)                                                                              \
     if (t < n) {                                                                                   \
         __m512i x = broadcast4(q + t * 4);                                                         \
         a##t = dot_step(a##t, w0, x);                                                              \
@@ -48,7 +45,7 @@ INLINE void dot_panel_part(const uint8_t *codes, uint64_t group_bytes, uint64_t 
         c##t = dot_step(c##t, w2, x);                                                              \
         d##t = dot_step(d##t, w3, x);                                                              \
     }
-#define END(t)                                                                                     \
+#define PANEL_END(t)                                                                               \
     KEEP(a##t);                                                                                    \
     KEEP(b##t);                                                                                    \
     KEEP(c##t);                                                                                    \
@@ -59,44 +56,53 @@ INLINE void dot_panel_part(const uint8_t *codes, uint64_t group_bytes, uint64_t 
         out[2][t] = _mm512_add_epi32(out[2][t], dot_end(c##t));                                    \
         out[3][t] = _mm512_add_epi32(out[3][t], dot_end(d##t));                                    \
     }
-#define CODES(g) _mm512_loadu_si512(codes + (g)*group_bytes)
-#define COLUMNS(shift)                                                                             \
+/* The four columns whose codes are at bit `shift` of each byte; group g's vector is `stride` x g
+ * bytes behind `codes`. */
+#define PANEL_COLUMNS(codes, stride, shift)                                                        \
+    PANEL_COLUMNS_BY(_mm512_srli_epi16, codes, stride, shift)
+#define PANEL_COLUMNS_BY(moved, codes, stride, shift)                                              \
     {                                                                                              \
-        RELOAD(codes);                                                                             \
-        __m512i w0 = _mm512_and_si512(_mm512_srli_epi16(CODES(0), shift), mask);                   \
-        __m512i w1 = _mm512_and_si512(_mm512_srli_epi16(CODES(1), shift), mask);                   \
-        __m512i w2 = _mm512_and_si512(_mm512_srli_epi16(CODES(2), shift), mask);                   \
-        __m512i w3 = _mm512_and_si512(_mm512_srli_epi16(CODES(3), shift), mask);                   \
-        EACH_TOKEN(STEP)                                                                           \
+        const uint8_t *from = (codes);                                                             \
+        RELOAD(from);                                                                              \
+        __m512i w0 = _mm512_and_si512(moved(_mm512_loadu_si512(from), shift), mask);               \
+        __m512i w1 = _mm512_and_si512(moved(_mm512_loadu_si512(from + (stride)), shift), mask);    \
+        __m512i w2 =                                                                               \
+            _mm512_and_si512(moved(_mm512_loadu_si512(from + 2 * (stride)), shift), mask);         \
+        __m512i w3 =                                                                               \
+            _mm512_and_si512(moved(_mm512_loadu_si512(from + 3 * (stride)), shift), mask);         \
+        PANEL_TOKENS(PANEL_STEP)                                                                   \
         q += n * 4;                                                                                \
     }
-    const __m512i mask = _mm512_set1_epi8(3);
-    EACH_TOKEN(BEGIN)
-    for (uint64_t i = 0; i < vectors; i++, codes += 64) {
-        UNROLL for (unsigned g = 0; g < GROUPS; g++)
-            _mm_prefetch((const char *)codes + (GROUPS + g) * group_bytes, _MM_HINT_T1);
-        COLUMNS(0)
-        COLUMNS(2)
-        COLUMNS(4)
-        COLUMNS(6)
-    }
-    EACH_TOKEN(END)
-#undef EACH_TOKEN
-#undef BEGIN
-#undef STEP
-#undef END
-#undef CODES
-#undef COLUMNS
-}
 
-/* out[group][token] = the same for a whole span. */
-INLINE void dot_panel(const uint8_t *codes, uint64_t group_bytes, uint64_t vectors, const int8_t *q,
-                      const unsigned n, __m512i out[GROUPS][TILE]) {
+INLINE void clear_panel(const unsigned n, __m512i out[GROUPS][TILE]) {
     UNROLL for (unsigned g = 0; g < GROUPS; g++) {
         UNROLL for (unsigned t = 0; t < n; t++) {
             out[g][t] = _mm512_setzero_si512();
         }
     }
+}
+
+/* out[group][token] += sums of (w + 1) q over `vectors` x 16 columns: q is [columns / 4][n][4], the
+ * groups' codes are group_bytes apart. */
+INLINE void dot_panel_part(const uint8_t *codes, uint64_t group_bytes, uint64_t vectors,
+                           const int8_t *q, const unsigned n, __m512i out[GROUPS][TILE]) {
+    const __m512i mask = _mm512_set1_epi8(3);
+    PANEL_TOKENS(PANEL_BEGIN)
+    for (uint64_t i = 0; i < vectors; i++, codes += 64) {
+        UNROLL for (unsigned g = 0; g < GROUPS; g++)
+            _mm_prefetch((const char *)codes + (GROUPS + g) * group_bytes, _MM_HINT_T1);
+        PANEL_COLUMNS(codes, group_bytes, 0)
+        PANEL_COLUMNS(codes, group_bytes, 2)
+        PANEL_COLUMNS(codes, group_bytes, 4)
+        PANEL_COLUMNS(codes, group_bytes, 6)
+    }
+    PANEL_TOKENS(PANEL_END)
+}
+
+/* out[group][token] = the same for a whole span. */
+INLINE void dot_panel(const uint8_t *codes, uint64_t group_bytes, uint64_t vectors, const int8_t *q,
+                      const unsigned n, __m512i out[GROUPS][TILE]) {
+    clear_panel(n, out);
 #if defined(AVX512_VNNI)
     dot_panel_part(codes, group_bytes, vectors, q, n, out);
 #else

@@ -21,7 +21,9 @@ typedef struct matrix {
     spans span;
     uint64_t scale_bytes; /* of a group, in front of its codes */
     uint64_t group_bytes;
-    int f16; /* block scales are binary16 */
+    int f16;         /* block scales are binary16 */
+    int fives;       /* packed five a byte */
+    uint8_t *opened; /* a panel of such rows that fives.h has opened, or NULL */
 } matrix;
 
 static matrix matrix_of(const bnt_ternary_shape *shape) {
@@ -29,6 +31,10 @@ static matrix matrix_of(const bnt_ternary_shape *shape) {
     m.f16 = shape->scale_type == BNT_TYPE_F16;
     if (shape->block) m.scale_bytes = (m.span.count * LANES * (m.f16 ? 2 : 4) + 63) & ~(uint64_t)63;
     m.group_bytes = m.scale_bytes + m.span.count * m.span.padded * 4;
+#if defined(AVX512_VBMI)
+    m.fives = fives_takes(shape);
+    if (m.fives) m.group_bytes = fives_vectors(shape->cols) * 64;
+#endif
     return m;
 }
 
@@ -189,6 +195,10 @@ INLINE void dot(const uint8_t *codes, uint64_t group_bytes, const unsigned ng, u
     if (n > STREAM) dot_stream(codes, vectors, q, n, STREAM, n - STREAM, out[0]);
 }
 
+#if defined(AVX512_VBMI)
+#include "fives.h"
+#endif
+
 /* y of ng groups x n tokens, which begins at group g and token `token`, as far as it is in the
  * slice. */
 INLINE void store_tile(const bnt_ternary_gemm_args *a, uint64_t g, const unsigned ng,
@@ -232,7 +242,13 @@ INLINE void product(const bnt_ternary_gemm_args *a, const matrix *m, const act_v
     __m512 y[GROUPS][TILE];
     __m512i d[GROUPS][TILE];
     fetch_tile(a, g, ng, token, n);
-    dot(codes, m->group_bytes, ng, m->span.padded / LANES, tile_values(v, tile), n, d);
+#if defined(AVX512_VBMI)
+    if (m->fives)
+        fives_dot(codes, m->opened, m->group_bytes, ng, m->span.padded / 4, tile_values(v, tile), n,
+                  d);
+    else
+#endif
+        dot(codes, m->group_bytes, ng, m->span.padded / LANES, tile_values(v, tile), n, d);
     UNROLL for (unsigned t = 0; t < n; t++) {
         __m512i sum = _mm512_set1_epi32(v->sum[token + t]);
         __m512 both = _mm512_set1_ps(a->scale * v->a[token + t]);
@@ -307,8 +323,18 @@ void KERNEL(ternary_gemm)(const bnt_ternary_gemm_args *a) {
     tile_fn *panel = a->shape.block ? panel_product_of_blocks : panel_product;
     uint64_t tile_lo = a->tok_lo / TILE, tile_hi = (a->tok_hi + TILE - 1) / TILE;
     uint64_t end = (a->row_hi + LANES - 1) / LANES, g = a->row_lo / LANES;
-    for (; v.tokens > STREAM && g + GROUPS <= end; g += GROUPS)
+#if defined(AVX512_VBMI)
+    _Alignas(64) uint8_t opened[FIVES_OPENED];
+    if (m.fives && tile_hi - tile_lo >= OPENED_TILES) m.opened = opened;
+#endif
+    for (; v.tokens > STREAM && g + GROUPS <= end; g += GROUPS) {
+#if defined(AVX512_VBMI)
+        if (m.opened)
+            fives_open((const uint8_t *)a->packed + g * m.group_bytes, m.group_bytes,
+                       m.span.padded / 4, opened);
+#endif
         for (uint64_t tile = tile_lo; tile < tile_hi; tile++) panel(a, &m, &v, g, tile);
+    }
     for (; g < end; g++)
         for (uint64_t tile = tile_lo; tile < tile_hi; tile++) group(a, &m, &v, g, tile);
 }
