@@ -2,6 +2,7 @@
  * backends.c - `bitnet backends`: the machine, and the decision table of the plugins found.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "cmd/terminal.h"
 #include "file/types.h"
 #include "machine/cpu.h"
+#include "plugin/choice.h"
 #include "run/rows.h"
 
 /* Dense types that a backend does not know, each after a blank; their number. */
@@ -26,6 +28,25 @@ static unsigned expanded_types(const struct bnt_backend *b, char *out, size_t si
     return count;
 }
 
+/* The kernel sets that one was chosen among, and what they were measured to do. */
+static void show_sets(const struct bnt_sets *sets) {
+    for (unsigned i = 0; sets && sets->count > 1 && i < sets->count; i++) {
+        printf("  %-16s     %c   %s", "", i == sets->taken ? '*' : ' ', sets->of[i].variant);
+        if (sets->rate[i] > 0.0)
+            printf(": %.1f G ternary weights a second from memory", sets->rate[i] * 1e-9);
+        printf("\n");
+    }
+}
+
+static json_t *sets_as_json(const struct bnt_sets *sets) {
+    json_t *list = json_array();
+    for (unsigned i = 0; sets && i < sets->count; i++)
+        json_array_append_new(list, json_pack("{s:s, s:f, s:b}", "variant", sets->of[i].variant,
+                                              "weights_per_second", floor(sets->rate[i]), "taken",
+                                              (int)(i == sets->taken)));
+    return list;
+}
+
 static void show_text(const struct bnt_backends *b, const struct bnt_topology_info *top) {
     printf("CPU      %s: %u cores, %u hardware threads\n", bnt_cpu_model(), top->cores, top->pus);
     printf("features %s\n", bnt_cpu_get()->features);
@@ -41,6 +62,7 @@ static void show_text(const struct bnt_backends *b, const struct bnt_topology_in
             printf("  %-16s       kernels %s, version %s%s%s\n", "", usable->variant,
                    usable->version, usable->by_judge[0] ? ", by ref-scalar: " : "",
                    usable->by_judge);
+        show_sets(bnt_backends_sets(b, i));
         if (usable && usable->base[0])
             printf("  %-16s       extends %s, which does: %s\n", "", usable->base, usable->by_base);
         char types[200];
@@ -62,6 +84,7 @@ static json_t *as_json(const struct bnt_backends *b, const struct bnt_topology_i
         char types[200];
         if (o && usable) {
             expanded_types(usable, types, sizeof types);
+            json_object_set_new(o, "sets", sets_as_json(bnt_backends_sets(b, i)));
             json_object_set_new(
                 o, "kernels",
                 json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i}", "variant",
@@ -86,8 +109,11 @@ int cmd_backends(const struct cmd_args *args, struct bnt_err *err) {
     struct bnt_topology *top = NULL;
     int status = bnt_topology_open(&top, err);
     if (status != BNT_OK) return status;
-    status = bnt_backends_open(
-        &b, &(struct bnt_backends_options){.plugin_dir = args->plugin_dir, .try_all = true}, err);
+    status = bnt_backends_open(&b,
+                               &(struct bnt_backends_options){.plugin_dir = args->plugin_dir,
+                                                              .try_all = true,
+                                                              .work = &(struct bnt_work){0}},
+                               err);
     if (status == BNT_OK) {
         if (args->json) {
             status = cmd_write_json(as_json(b, bnt_topology_info(top)), err);

@@ -61,14 +61,14 @@ static void say_ignored(const struct cmd_args *args, const struct bnt_gguf *g) {
 
 int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct bnt_err *err) {
     struct bar bar;
-    struct bnt_engine_options options = {.backend = args->backend,
-                                         .plugin_dir = args->plugin_dir,
-                                         .threads =
-                                             args->threads.count ? args->threads.values[0] : 0,
-                                         .ignore_keys = args->ignore_keys,
-                                         .n_ignore_keys = args->n_ignore_keys,
-
-                                         .i2s_layout = args->i2s_layout};
+    struct bnt_engine_options options = {
+        .backend = args->backend,
+        .plugin_dir = args->plugin_dir,
+        .threads = args->threads.count ? args->threads.values[0] : 0,
+        .ignore_keys = args->ignore_keys,
+        .n_ignore_keys = args->n_ignore_keys,
+        .together = args->command & (CMD_SERVE | CMD_BATCH) ? args->parallel : 1,
+        .i2s_layout = args->i2s_layout};
     bar_begin(&bar, "loading");
     if (bar.terminal) {
         options.progress = bar_show;

@@ -19,6 +19,7 @@
 #include "base/sort.h"
 #include "machine/cpu.h"
 #include "machine/fpenv.h"
+#include "plugin/choice.h"
 #include "plugin/trial.h"
 #include "plugin/vet.h"
 
@@ -28,8 +29,8 @@ struct entry {
     struct bnt_candidate c;
     struct bnt_plugin_file file;
     const struct entry *base;          /* that it extends, once that one is found to be OK */
-    const struct bnt_backend *backend; /* of an OK one */
-    struct bnt_backend *own;           /* the same, unless it is the judge's, which is shared */
+    const struct bnt_backend *backend; /* of an OK one: the set that is taken */
+    struct bnt_sets *sets;             /* of an OK one, unless it is the judge */
     bool judge, pending;               /* pending: passed stage one */
     bool checked;                      /* and a trial */
 };
@@ -37,7 +38,7 @@ struct entry {
 struct bnt_backends {
     struct entry *entries;
     size_t count;
-    const struct bnt_backend *chosen;
+    const struct entry *chosen;
     char dir[PATH_MAX], note[600];
     char warning[800];
     struct bnt_err lacking; /* memory or a descriptor to judge a file: nothing against the file */
@@ -260,21 +261,22 @@ static void try_plugins(struct bnt_backends *b, struct entry *only,
 static void load(struct bnt_backends *b, struct entry *e, const struct bnt_shapes *shapes) {
     struct bnt_err err = {0};
     e->pending = false;
-    struct bnt_backend *backend = malloc(sizeof *backend);
-    if (!backend) {
-        bnt_fail_nomem(&err, "a backend", sizeof *backend);
+    struct bnt_sets *sets = malloc(sizeof *sets);
+    if (!sets) {
+        bnt_fail_nomem(&err, "a backend", sizeof *sets);
         refuse_why(b, e, BNT_VERDICT_UNREADABLE, &err);
         return;
     }
     const struct bnt_vetting how = {
         .shapes = shapes, .base = e->base ? e->base->backend : NULL, .checked = e->checked};
-    enum bnt_verdict v = bnt_vet_load(backend, &e->file, e->c.path, bnt_cpu_get(), &how, &err);
+    enum bnt_verdict v = bnt_vet_load(sets, &e->file, e->c.path, bnt_cpu_get(), &how, &err);
     if (v == BNT_VERDICT_OK) {
-        e->backend = e->own = backend;
+        e->sets = sets;
+        e->backend = &sets->of[0];
         refuse(e, BNT_VERDICT_OK, "%s", "");
     } else {
         refuse_why(b, e, v, &err);
-        free(backend);
+        free(sets);
     }
 }
 
@@ -306,8 +308,9 @@ static void find_base(struct bnt_backends *b, struct entry *e, const struct bnt_
         e->base = base, e->pending = true;
 }
 
-static void decide(struct bnt_backends *b, struct entry *wanted, bool strict, bool try_all,
-                   const struct bnt_shapes *shapes) {
+/* The chosen one, or NULL. */
+static struct entry *decide(struct bnt_backends *b, struct entry *wanted, bool strict, bool try_all,
+                            const struct bnt_shapes *shapes) {
     struct entry *chosen = NULL;
     if (try_all) { /* side by side, and then those that extend them */
         try_plugins(b, NULL, shapes);
@@ -322,13 +325,14 @@ static void decide(struct bnt_backends *b, struct entry *wanted, bool strict, bo
         if (e->pending && (asked || try_all)) load(b, e, shapes);
         if (asked && e->c.verdict == BNT_VERDICT_OK) chosen = e;
     }
-    if (!chosen) return;
+    if (!chosen) return NULL;
     chosen->c.chosen = true;
-    b->chosen = chosen->backend;
+    b->chosen = chosen;
     for (size_t i = 0; i < b->count; i++) {
         struct entry *e = &b->entries[i];
         if (e->pending) refuse(e, BNT_VERDICT_NOT_TRIED, "%s was chosen first", chosen->c.name);
     }
+    return chosen;
 }
 
 /* Whether the refused might have been chosen, had it been right. */
@@ -376,6 +380,34 @@ static void warn(struct bnt_backends *b) {
                  b->dir, chosen->c.name, slower);
 }
 
+/* Which of the chosen plugin's sets computes: the one asked for, or the quickest. */
+static int take_set(struct entry *e, const char *variant, const struct bnt_work *work,
+                    struct bnt_err *err) {
+    char names[300] = "", shown[100];
+    int status = BNT_OK;
+    struct bnt_sets *sets = e->sets;
+    if (!variant && (!sets || !work)) return BNT_OK;
+    if (!variant) {
+        status = bnt_sets_choose(sets, work, err);
+        e->backend = &sets->of[sets->taken];
+        return status;
+    }
+    for (unsigned i = 0; sets && i < sets->count; i++) {
+        size_t used = strlen(names);
+        if (strcmp(sets->of[i].variant, variant) == 0) {
+            sets->taken = i;
+            e->backend = &sets->of[i];
+            return BNT_OK;
+        }
+        snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", sets->of[i].variant);
+    }
+    if (!sets && strcmp(e->backend->variant, variant) == 0) return BNT_OK;
+    bnt_printable(shown, sizeof shown, variant, strlen(variant));
+    return bnt_fail(err, BNT_E_BACKEND,
+                    "backend '%s' has no kernel set '%s' for this CPU; it has: %s", e->c.name,
+                    shown, sets ? names : e->backend->variant);
+}
+
 static int explain(const struct bnt_backends *b, const struct entry *wanted, const char *want,
                    struct bnt_err *err) {
     char names[300] = "", shown[100];
@@ -399,9 +431,13 @@ int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_optio
     size_t files = 0;
     char *names[MAX_FILES];
     char what[128];
-    const char *want = options && options->want ? options->want : "auto";
+    static const struct bnt_backends_options usual;
+    if (!options) options = &usual;
+    const char *want = options->want ? options->want : "auto", *variant = strchr(want, ':');
     bool strict = strcmp(want, "auto") != 0;
-    struct entry *wanted = NULL;
+    struct entry *wanted = NULL, *chosen = NULL;
+    char name[sizeof wanted->c.name];
+    snprintf(name, sizeof name, "%.*s", variant ? (int)(variant - want) : (int)sizeof name, want);
     *out = NULL;
     uint32_t deviation = bnt_fpenv_deviation();
     if (deviation) {
@@ -423,13 +459,15 @@ int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_optio
     for (size_t i = 0; i < files; i++) add_file(b, names[i]);
     add_judge(b);
     bnt_sort(b->entries, b->count, sizeof *b->entries, compare_entries);
-    if (strict) wanted = find(b, want);
-    decide(b, wanted, strict, options && options->try_all, options ? options->shapes : NULL);
+    if (strict) wanted = find(b, variant ? name : want);
+    chosen = decide(b, wanted, strict, options->try_all, options->shapes);
     if (b->lacking.status) {
         status =
             bnt_fail(err, b->lacking.status, "a plugin could not be judged: %s", b->lacking.text);
         goto out;
     }
+    if (chosen) status = take_set(chosen, variant ? variant + 1 : NULL, options->work, err);
+    if (status != BNT_OK && !strict) goto out;
     if (!strict) warn(b);
     *out = b;
     if (strict && !b->chosen) status = explain(b, wanted, want, err);
@@ -443,7 +481,7 @@ void bnt_backends_close(struct bnt_backends *b) {
     if (!b) return;
     for (size_t i = 0; i < b->count; i++) {
         struct entry *e = &b->entries[i];
-        free(e->own);
+        free(e->sets);
         if (e->file.fd >= 0) close(e->file.fd);
     }
     free(b->entries);
@@ -451,7 +489,7 @@ void bnt_backends_close(struct bnt_backends *b) {
 }
 
 const struct bnt_backend *bnt_backends_chosen(const struct bnt_backends *b) {
-    return b->chosen;
+    return b->chosen ? b->chosen->backend : NULL;
 }
 
 size_t bnt_backends_count(const struct bnt_backends *b) {
@@ -464,6 +502,10 @@ const struct bnt_candidate *bnt_backends_at(const struct bnt_backends *b, size_t
 
 const struct bnt_backend *bnt_backends_get(const struct bnt_backends *b, size_t i) {
     return i < b->count ? b->entries[i].backend : NULL;
+}
+
+const struct bnt_sets *bnt_backends_sets(const struct bnt_backends *b, size_t i) {
+    return i < b->count ? b->entries[i].sets : NULL;
 }
 
 const char *bnt_backends_dir(const struct bnt_backends *b) {

@@ -29,15 +29,19 @@ struct bnt_candidate {
 };
 
 struct bnt_shapes; /* selfcheck.h */
+struct bnt_work;   /* choice.h */
 
 struct bnt_backends; /* the decision table; opaque; owns the loaded plugins, which stay loaded */
 
 struct bnt_backends_options {
     const char *plugin_dir; /* --plugin-dir, or NULL: BITNET_PLUGIN_DIR (secure_getenv), or
                                bnt_plugin_dir() */
-    const char *want;       /* "auto" or NULL: the best that passes; a name: that one or an error */
+    const char *want;       /* "auto" or NULL: the best that passes; a name: that one or an error;
+                               NAME:VARIANT one of its kernel sets */
     bool try_all;           /* vet every candidate to the end (`bitnet backends`) */
     const struct bnt_shapes *shapes; /* of the model it is for; NULL: none in particular */
+    const struct bnt_work *work; /* choice.h: what decides between the sets of the chosen plugin;
+                                    NULL: the first one is taken */
 };
 
 /*
@@ -61,6 +65,8 @@ size_t bnt_backends_count(const struct bnt_backends *b);
 const struct bnt_candidate *bnt_backends_at(const struct bnt_backends *b, size_t i);
 /* Usable backend number i, for those with verdict ok; NULL otherwise. */
 const struct bnt_backend *bnt_backends_get(const struct bnt_backends *b, size_t i);
+/* All its kernel sets; NULL for ref-scalar, which has one, and what is not usable. */
+const struct bnt_sets *bnt_backends_sets(const struct bnt_backends *b, size_t i);
 const char *bnt_backends_dir(const struct bnt_backends *b); /* the folder that was searched */
 /* One line on the folder as a whole, for the reader of the table: that it does not exist or holds
  * no plugin; "" when there is nothing to say. */

@@ -12,9 +12,9 @@ static void copy_text(char *dst, size_t size, const char *text) {
 
 enum bnt_verdict bnt_backend_fill(struct bnt_backend *out, const bnt_plugin *plugin,
                                   const struct bnt_backend *base, const bnt_kernels *judge,
-                                  const bnt_cpu *cpu, struct bnt_err *err) {
+                                  const bnt_cpu *cpu, uint32_t set, struct bnt_err *err) {
     struct bnt_table table, bases;
-    const bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, 0, cpu};
+    const bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, set, cpu};
     const bnt_kernels *k = plugin->kernels ? plugin->kernels(&host) : NULL;
     copy_text(out->name, sizeof out->name, plugin->name);
     copy_text(out->version, sizeof out->version, plugin->version);
@@ -45,7 +45,7 @@ static struct bnt_backend judge_backend;
 
 static void make_judge(void) {
     struct bnt_backend b = {0};
-    if (bnt_backend_fill(&b, &bnt_judge_plugin, NULL, NULL, bnt_cpu_get(), NULL) ==
+    if (bnt_backend_fill(&b, &bnt_judge_plugin, NULL, NULL, bnt_cpu_get(), 0, NULL) ==
         BNT_VERDICT_OK) {
         judge_backend = b;
     }

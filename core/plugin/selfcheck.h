@@ -26,6 +26,7 @@ void bnt_shapes_dense(struct bnt_shapes *s, uint64_t rows, uint64_t cols, uint32
 
 struct bnt_selfcheck_options {
     const struct bnt_shapes *shapes; /* may be NULL */
+    const bnt_kernels *known; /* a table that passed: its groups are not tried again; may be NULL */
     /* Called before each case, with words for what is about to be tried; may be NULL. */
     void (*step)(void *arg, const char *what);
     void *arg;

@@ -78,7 +78,7 @@ static void begin_step(void *arg, unsigned thread, const char *what) {
 }
 
 /* The base has had its own trial: here it is only loaded. */
-static enum bnt_verdict vet_base(struct bnt_backend *base, struct shared *s) {
+static enum bnt_verdict vet_base(struct bnt_sets *base, struct shared *s) {
     struct bnt_plugin_file f = {.fd = BASE_FD, .note = s->base_note};
     const struct bnt_vetting how = {.checked = true, .step = begin_step, .arg = s};
     struct bnt_err err = {0};
@@ -92,7 +92,7 @@ static enum bnt_verdict vet_base(struct bnt_backend *base, struct shared *s) {
 
 int bnt_trial_main(void) {
     struct stat st;
-    static struct bnt_backend backend, base; /* this process does nothing else */
+    static struct bnt_sets sets, base; /* this process does nothing else */
     struct shared *s = MAP_FAILED;
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would read what it finds */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
@@ -104,10 +104,10 @@ int bnt_trial_main(void) {
     if (fstat(PLUGIN_FD, &f.st) != 0) return bnt_status_exit(BNT_E_USAGE);
     const bool extends = s->base_path[0];
     const struct bnt_vetting how = {
-        .shapes = &s->shapes, .base = extends ? &base : NULL, .step = begin_step, .arg = s};
+        .shapes = &s->shapes, .base = extends ? &base.of[0] : NULL, .step = begin_step, .arg = s};
     s->verdict = extends ? vet_base(&base, s) : BNT_VERDICT_OK;
     if (s->verdict == BNT_VERDICT_OK)
-        s->verdict = bnt_vet_load(&backend, &f, s->path, bnt_cpu_get(), &how, &s->err);
+        s->verdict = bnt_vet_load(&sets, &f, s->path, bnt_cpu_get(), &how, &s->err);
     atomic_store(&s->done, true);
     _exit(0); /* its destructors are not ours to run */
 }

@@ -46,6 +46,14 @@ struct bnt_backend {
     struct bnt_makers makers;
 };
 
+/* The sets that a plugin has for this CPU, and what each was measured to do; number `taken` is the
+ * one that computes. */
+struct bnt_sets {
+    struct bnt_backend of[BNT_SETS_MOST];
+    double rate[BNT_SETS_MOST]; /* ternary weights a second (choice.h); 0: not measured */
+    unsigned count, taken;
+};
+
 const char *bnt_verdict_name(enum bnt_verdict v); /* "self-check" */
 
 #endif

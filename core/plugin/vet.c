@@ -213,7 +213,7 @@ enum { MEMBERS = 2 };
 
 struct member {
     const struct bnt_vetting *how;
-    const bnt_kernels *k;
+    const bnt_kernels *k, *known;
     unsigned number;
     int status;
     struct bnt_err err;
@@ -230,15 +230,17 @@ static void pass_on(void *arg, const char *what) {
 
 static void check_as_member(void *arg, unsigned i, unsigned n) {
     struct member *m = (struct member *)arg + i;
-    const struct bnt_selfcheck_options o = {m->how->shapes, pass_on, m};
+    const struct bnt_selfcheck_options o = {m->how->shapes, m->known, pass_on, m};
     (void)n;
     m->status = bnt_selfcheck(m->k, &bnt_judge()->kernels, &o, &m->err);
     pass_on(m, "");
 }
 
-static enum bnt_verdict check_kernels(const bnt_kernels *k, const struct bnt_vetting *how,
-                                      struct bnt_err *err) {
-    struct member team[MEMBERS] = {{.how = how, .k = k}, {.how = how, .k = k, .number = 1}};
+/* What `known` has as well was checked with it. */
+static enum bnt_verdict check_kernels(const bnt_kernels *k, const bnt_kernels *known,
+                                      const struct bnt_vetting *how, struct bnt_err *err) {
+    struct member team[MEMBERS] = {{.how = how, .k = k, .known = known},
+                                   {.how = how, .k = k, .known = known, .number = 1}};
     struct bnt_pool *pool;
     unsigned member = 0;
     int status = bnt_pool_open(&pool, MEMBERS, NULL, err);
@@ -259,17 +261,44 @@ static enum bnt_verdict check_kernels(const bnt_kernels *k, const struct bnt_vet
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_file *f,
+static bool is_new(const struct bnt_sets *sets, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (memcmp(&sets->of[i].kernels, &sets->of[n].kernels, sizeof sets->of[n].kernels) == 0)
+            return false;
+    return true;
+}
+
+/* Set number n of the plugin. NO_KERNELS beyond the first: there are no more. */
+static enum bnt_verdict load_set(struct bnt_sets *out, uint32_t n, const bnt_plugin *d,
+                                 const bnt_cpu *cpu, const struct bnt_vetting *how,
+                                 struct bnt_err *err) {
+    uint32_t deviation;
+    struct bnt_backend *set = &out->of[n];
+    if (n > 0) { /* path and hash are the file's */
+        memcpy(set->path, out->of[0].path, sizeof set->path);
+        memcpy(set->sha256, out->of[0].sha256, sizeof set->sha256);
+    }
+    step(how, 0, "its kernels()");
+    enum bnt_verdict v = bnt_backend_fill(set, d, how->base, &bnt_judge()->kernels, cpu, n, err);
+    if (!fp_intact(&deviation)) return fp_refused(deviation, "its kernels()", err);
+    if (v == BNT_VERDICT_OK && !is_new(out, n)) return BNT_VERDICT_NO_KERNELS;
+    if (v != BNT_VERDICT_OK || how->checked) return v;
+    v = check_kernels(&set->kernels, n > 0 ? &out->of[0].kernels : NULL, how, err);
+    if (v == BNT_VERDICT_OK || n == 0) return v;
+    const struct bnt_err why = *err;
+    bnt_fail(err, why.status, "%s: %.500s", set->variant, why.text);
+    return v;
+}
+
+enum bnt_verdict bnt_vet_load(struct bnt_sets *out, const struct bnt_plugin_file *f,
                               const char *path, const bnt_cpu *cpu, const struct bnt_vetting *how,
                               struct bnt_err *err) {
     static const struct bnt_vetting usual;
     struct loaded *l = NULL;
-    const bnt_kernels *judge = &bnt_judge()->kernels;
-    uint32_t deviation;
     if (!how) how = &usual;
     memset(out, 0, sizeof *out);
-    strncpy(out->path, path, sizeof out->path - 1);
-    if (bnt_sha256_fd(f->fd, out->sha256, err) != BNT_OK) return BNT_VERDICT_UNREADABLE;
+    strncpy(out->of[0].path, path, sizeof out->of[0].path - 1);
+    if (bnt_sha256_fd(f->fd, out->of[0].sha256, err) != BNT_OK) return BNT_VERDICT_UNREADABLE;
 
     step(how, 0, "loading it");
     pthread_mutex_lock(&loaded_mutex);
@@ -286,9 +315,15 @@ enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_f
     if (v != BNT_VERDICT_OK) return v;
     if (l->deviation) return fp_refused(l->deviation, "loading it", err);
 
-    step(how, 0, "its kernels()");
-    v = bnt_backend_fill(out, d, how->base, judge, cpu, err);
-    if (!fp_intact(&deviation)) return fp_refused(deviation, "its kernels()", err);
-    if (v != BNT_VERDICT_OK || how->checked) return v;
-    return check_kernels(&out->kernels, how, err);
+    while (out->count < BNT_SETS_MOST) {
+        struct bnt_err why = {0};
+        v = load_set(out, out->count, d, cpu, how, &why);
+        if (v == BNT_VERDICT_NO_KERNELS && out->count > 0) break;
+        if (v != BNT_VERDICT_OK) {
+            if (err) *err = why;
+            return v;
+        }
+        out->count++;
+    }
+    return BNT_VERDICT_OK;
 }

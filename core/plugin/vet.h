@@ -32,10 +32,10 @@ struct bnt_vetting {
     void *arg;
 };
 
-/* dlopen, symbol, descriptor, floating-point environment, kernels; then the self-check, by this
- * thread and by one of a pool at the same time, since a plugin may behave there as it does not
- * here. `how` may be NULL. */
-enum bnt_verdict bnt_vet_load(struct bnt_backend *out, const struct bnt_plugin_file *f,
+/* dlopen, symbol, descriptor, floating-point environment, all kernel sets for this CPU; then the
+ * self-check of each, by this thread and by one of a pool at the same time, since a plugin may
+ * behave there as it does not here. `how` may be NULL. */
+enum bnt_verdict bnt_vet_load(struct bnt_sets *out, const struct bnt_plugin_file *f,
                               const char *path, const bnt_cpu *cpu, const struct bnt_vetting *how,
                               struct bnt_err *err);
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "machine/fpenv.h"
 #include "model/i2s_layout.h"
+#include "plugin/choice.h"
 #include "plugin/selfcheck.h"
 #include "run/options.h"
 
@@ -52,6 +53,23 @@ static struct bnt_shapes shapes_of(const struct bnt_model *m) {
                                type->row_bytes ? (uint32_t)mat->cols : type->block);
     }
     return s;
+}
+
+/* What its decoding will ask of the ternary product. */
+static struct bnt_work work_of(const struct bnt_model *m, const struct bnt_engine_options *o,
+                               const struct bnt_topology *topology) {
+    struct bnt_work w = {.threads = o->threads, .tokens = o->together, .topology = topology};
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < m->n_matrices; i++) {
+        const struct bnt_matrix *mat = &m->matrices[i];
+        if (!mat->ternary) continue;
+        w.weights += mat->rows * mat->cols;
+        if (mat->rows * mat->cols <= most) continue;
+        most = mat->rows * mat->cols;
+        w.rows = mat->rows;
+        w.cols = mat->cols;
+    }
+    return w;
 }
 
 static int load_weights(struct bnt_engine *e, const struct bnt_engine_options *o,
@@ -118,6 +136,7 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
     struct bnt_engine_options all;
     const struct bnt_engine_options *o = &all;
     struct bnt_shapes shapes;
+    struct bnt_work work;
     double start = bnt_now();
     enum bnt_i2s_layout stated;
     bool is_auto;
@@ -126,7 +145,7 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
     status = bnt_read_options(&all, sizeof all, options, options ? options->struct_size : 0, err);
     if (status != BNT_OK) return status;
     const struct bnt_backends_options which = {
-        .plugin_dir = o->plugin_dir, .want = o->backend, .shapes = &shapes};
+        .plugin_dir = o->plugin_dir, .want = o->backend, .shapes = &shapes, .work = &work};
     struct bnt_engine *e = calloc(1, sizeof *e);
     if (!e) return bnt_fail_nomem(err, "the engine", sizeof *e);
     pthread_mutex_init(&e->pieces_lock, NULL);
@@ -143,10 +162,10 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
         (status = bnt_tokenizer_open(&e->tokenizer, e->gguf, err)) != BNT_OK ||
         (status = check_vocabulary(e, err)) != BNT_OK)
         goto fail;
+    if ((status = bnt_topology_open(&e->topology, err)) != BNT_OK) goto fail;
     shapes = shapes_of(e->model);
-    if ((status = bnt_backends_open(&e->backends, &which, err)) != BNT_OK ||
-        (status = bnt_topology_open(&e->topology, err)) != BNT_OK)
-        goto fail;
+    work = work_of(e->model, o, e->topology);
+    if ((status = bnt_backends_open(&e->backends, &which, err)) != BNT_OK) goto fail;
     e->backend = bnt_backends_chosen(e->backends);
     if ((status = load_weights(e, o, err)) != BNT_OK) goto fail;
     fill_info(e, bnt_now() - start);

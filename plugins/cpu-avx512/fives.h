@@ -101,7 +101,8 @@ INLINE void fives_open_set(const fives *f, const uint8_t *codes, uint64_t group_
         __m512i high = _mm512_setzero_si512();
         UNROLL for (unsigned v = 0; v < vectors; v++) {
             digits d = digits_of(f, codes + v * 64);
-            high = _mm512_or_si512(high, _mm512_slli_epi16(_mm512_and_si512(d.high, mask), 2 * v));
+            high = _mm512_or_si512(high,
+                                   _mm512_slli_epi16(_mm512_and_si512(d.high, mask), (int)(2 * v)));
             _mm512_store_si512(to + (v * GROUPS + g) * 64, d.low);
         }
         _mm512_store_si512(to + (SET * GROUPS + g) * 64, high);

@@ -244,8 +244,8 @@ INLINE void product(const bnt_ternary_gemm_args *a, const matrix *m, const act_v
     fetch_tile(a, g, ng, token, n);
 #if defined(AVX512_VBMI)
     if (m->fives)
-        fives_dot(codes, m->opened, m->group_bytes, ng, m->span.padded / 4, tile_values(v, tile), n,
-                  d);
+        fives_dot(codes, m->opened, m->group_bytes, ng, (a->shape.cols + 3) / 4,
+                  tile_values(v, tile), n, d);
     else
 #endif
         dot(codes, m->group_bytes, ng, m->span.padded / LANES, tile_values(v, tile), n, d);
@@ -331,7 +331,7 @@ void KERNEL(ternary_gemm)(const bnt_ternary_gemm_args *a) {
 #if defined(AVX512_VBMI)
         if (m.opened)
             fives_open((const uint8_t *)a->packed + g * m.group_bytes, m.group_bytes,
-                       m.span.padded / 4, opened);
+                       (a->shape.cols + 3) / 4, opened);
 #endif
         for (uint64_t tile = tile_lo; tile < tile_hi; tile++) panel(a, &m, &v, g, tile);
     }

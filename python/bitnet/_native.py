@@ -61,6 +61,7 @@ class EngineOptions(c.Structure):
         ("ignore_keys", c.POINTER(c.c_char_p)),
         ("n_ignore_keys", c.c_uint),
         ("i2s_layout", c.c_char_p),
+        ("together", c.c_uint),
     ]
 
 

@@ -37,7 +37,7 @@ struct probe {                   /* shared with the child */
 };
 
 /* The base as the loader would have it; BASE, and why, when it would refuse that. */
-static enum bnt_verdict probe_base(struct bnt_backend *base, const struct probe *p,
+static enum bnt_verdict probe_base(struct bnt_sets *base, const struct probe *p,
                                    struct bnt_err *err) {
     struct bnt_plugin_file file;
     struct bnt_err why = {0};
@@ -63,9 +63,9 @@ static enum bnt_verdict probe_base(struct bnt_backend *base, const struct probe 
 static void probe_file(void *arg) {
     struct probe *p = arg;
     struct bnt_plugin_file file;
-    static struct bnt_backend backend, base;
+    static struct bnt_sets sets, base;
     struct bnt_err err = {0};
-    const struct bnt_vetting how = {.base = p->base[0] ? &base : NULL};
+    const struct bnt_vetting how = {.base = p->base[0] ? &base.of[0] : NULL};
     p->verdict = bnt_vet_file(&file, p->path, bnt_cpu_get(), &err);
     if (p->verdict == BNT_VERDICT_UNSAFE) { /* worth saying, no reason not to test it */
         p->unsafe = true;
@@ -82,7 +82,7 @@ static void probe_file(void *arg) {
     }
     if (p->verdict == BNT_VERDICT_OK && p->base[0]) p->verdict = probe_base(&base, p, &err);
     if (p->verdict == BNT_VERDICT_OK)
-        p->verdict = bnt_vet_load(&backend, &file, p->path, bnt_cpu_get(), &how, &err);
+        p->verdict = bnt_vet_load(&sets, &file, p->path, bnt_cpu_get(), &how, &err);
     memcpy(p->reason, err.text, sizeof err.text);
 }
 
@@ -163,29 +163,31 @@ struct source {
     unsigned n_seen;
 };
 
-static void ask(struct ck_sets *sets, struct source *from, const char *features,
+/* Set number n; false where there are not so many. */
+static bool ask(struct ck_sets *sets, struct source *from, const char *features, uint32_t n,
                 const struct ck_options *options) {
     bnt_cpu cpu = *bnt_cpu_get();
     cpu.features = features;
-    bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, 0, &cpu};
+    bnt_host host = {sizeof host, BNT_ABI_MAJOR, BNT_ABI_MINOR, n, &cpu};
     const bnt_kernels *k = from->plugin->kernels(&host);
+    host.set = 0;
     const bnt_kernels *under = from->base ? from->base->kernels(&host) : NULL;
     struct bnt_table table, base;
     struct bnt_err err;
-    if (!k || (from->base && !under)) return;
-    if (from->n_seen == CK_COUNT(from->seen) || sets->count == CK_MAX_SETS) return;
+    if (!k || (from->base && !under)) return false;
+    if (from->n_seen == CK_COUNT(from->seen) || sets->count == CK_MAX_SETS) return false;
     for (unsigned i = 0; i < from->n_seen; i++)
-        if (from->seen[i].own == k && from->seen[i].base == under) return;
+        if (from->seen[i].own == k && from->seen[i].base == under) return true;
     from->seen[from->n_seen].own = k;
     from->seen[from->n_seen++].base = under;
     struct ck_set *set = calloc(1, sizeof *set);
-    if (!set) return;
+    if (!set) return false;
     bool is_judge = strcmp(from->plugin->name, bnt_judge_plugin.name) == 0;
     set->judge = judge_with(is_judge || options->long_run ? "" : bnt_cpu_get()->features);
     if ((under && bnt_slots_complete(&base, under, NULL, set->judge, &err) != BNT_OK) ||
         bnt_slots_complete(&table, k, under ? &base : NULL, set->judge, &err) != BNT_OK) {
         free(set);
-        return;
+        return true;
     }
     set->k = table.kernels;
     set->makers = table.makers;
@@ -195,11 +197,18 @@ static void ask(struct ck_sets *sets, struct source *from, const char *features,
     snprintf(set->path, sizeof set->path, "%s", from->path);
     if (options->variant && strcmp(options->variant, set->variant) != 0) {
         free(set);
-        return;
+        return true;
     }
     struct segments s = {(uintptr_t)from->plugin, set};
     if (from->path[0]) dl_iterate_phdr(find_segments, &s);
     sets->at[sets->count++] = set;
+    return true;
+}
+
+static void ask_each(struct ck_sets *sets, struct source *from, const char *features,
+                     const struct ck_options *options) {
+    for (uint32_t n = 0; n < BNT_SETS_MOST && ask(sets, from, features, n, options); n++) {
+    }
 }
 
 /* All features, then without each one that the plugin does not need, then the needs alone. */
@@ -209,17 +218,17 @@ static void ask_all(struct ck_sets *sets, const bnt_plugin *plugin, const bnt_pl
     struct source from = {.plugin = plugin, .base = base, .path = path};
     char *fewer = malloc(strlen(all) + 1);
     if (!fewer) return;
-    ask(sets, &from, all, options);
+    ask_each(sets, &from, all, options);
     for (size_t at = 0; all[at];) {
         size_t n = strcspn(all + at, ",");
         without(all, at, fewer);
         if (bnt_cpu_has(fewer, plugin->needs, NULL, 0) &&
             (!base || bnt_cpu_has(fewer, base->needs, NULL, 0)))
-            ask(sets, &from, fewer, options);
+            ask_each(sets, &from, fewer, options);
         at += n + (all[at + n] == ',');
     }
     if (!base || bnt_cpu_has(plugin->needs, base->needs, NULL, 0))
-        ask(sets, &from, plugin->needs, options);
+        ask_each(sets, &from, plugin->needs, options);
     free(fewer);
 }
 

@@ -25,6 +25,7 @@ int main(void) {
     AT(bnt_engine_options, ignore_keys);
     AT(bnt_engine_options, n_ignore_keys);
     AT(bnt_engine_options, i2s_layout);
+    AT(bnt_engine_options, together);
     SIZE(bnt_engine_info);
     AT(bnt_engine_info, architecture);
     AT(bnt_engine_info, name);

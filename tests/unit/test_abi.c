@@ -29,7 +29,7 @@ SIZE(bnt_host, 24);
 AT(bnt_host, struct_size, 0);
 AT(bnt_host, abi_major, 4);
 AT(bnt_host, abi_minor, 8);
-AT(bnt_host, reserved, 12);
+AT(bnt_host, set, 12);
 AT(bnt_host, cpu, 16);
 
 SIZE(bnt_layout, 16);

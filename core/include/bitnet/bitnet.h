@@ -54,7 +54,8 @@ BNT_API void bnt_free(void *memory);
  * only; a program that sets struct_size goes on working with later libraries. */
 struct bnt_engine_options {
     size_t struct_size;  /* sizeof(struct bnt_engine_options); 0 says the same as this version's */
-    const char *backend; /* "auto" (default), or the name of a plugin: that one or an error */
+    const char *backend; /* "auto" (default), or the name of a plugin: that one or an error;
+                            NAME:VARIANT: one of its kernel sets */
     const char *plugin_dir; /* where plugins lie; default: BITNET_PLUGIN_DIR or compiled in */
     unsigned threads;       /* for loading; 0: one per physical core */
     /* Called now and then while weights are packed, from the opening thread; may be NULL. */
@@ -71,6 +72,9 @@ struct bnt_engine_options {
     /* The layout of I2_S tensors (docs/FORMATS.md): "a", "b", "c", or "auto" (default), as the
      * weights tell it. Says nothing for a model without such tensors. */
     const char *i2s_layout;
+    /* Tokens that will be computed together when texts are continued, one of each sequence, as far
+     * as that is known; 0: 1. A backend with several kernel sets is asked by it. */
+    unsigned together;
 };
 
 struct bnt_engine_info {

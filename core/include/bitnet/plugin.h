@@ -41,12 +41,14 @@ extern "C" {
 #endif
 
 #define BNT_ABI_MAJOR 1 /* another major is refused */
-#define BNT_ABI_MINOR 3 /* a plugin may be older or newer: slots are found by struct_size */
+#define BNT_ABI_MINOR 4 /* a plugin may be older or newer: slots are found by struct_size */
 
 /* True when the struct *p is large enough to have `member` and it is not NULL. */
 #define BNT_HAS(p, member)                                                                         \
     ((p)->struct_size >= offsetof(__typeof__(*(p)), member) + sizeof((p)->member) &&               \
      (p)->member != NULL)
+
+#define BNT_SETS_MOST 4 /* kernel sets of a plugin for one CPU */
 
 #define BNT_SUPPORTED 0      /* what a *_layout slot returns when it can */
 #define BNT_NOT_SUPPORTED -1 /* ... and when it cannot handle this type or shape */
@@ -68,7 +70,7 @@ typedef struct bnt_cpu {
 typedef struct bnt_host {
     uint32_t struct_size;
     uint32_t abi_major, abi_minor;
-    uint32_t reserved;
+    uint32_t set; /* since 1.4: which kernel set is asked for; before, always 0 */
     const bnt_cpu *cpu;
 } bnt_host;
 
@@ -465,7 +467,12 @@ typedef struct bnt_plugin {
     const char *needs;   /* CPU features every path needs: "avx2,fma,f16c"; "" for none */
 
     /* The kernel set for this CPU: one of the plugin's constant tables, or NULL if none fits.
-     * Called once, after `needs` was met; must not keep anything. */
+     * Called after `needs` was met; must not keep anything. Since 1.4 a plugin may have several
+     * sets for one CPU, the same results from other layouts (fewer bytes for more instructions,
+     * say): it is asked for number 0, 1, ... of host->set until it returns NULL or one that
+     * it has returned before (as one does that does not look at the number), at most BNT_SETS_MOST,
+     * each is checked by itself, and the core takes the one that is quickest here. Number 0 is what
+     * programs before 1.4 use. */
     const bnt_kernels *(*kernels)(const bnt_host *host);
 
     /* Since 1.3: the name of the plugin in the same folder that does what this one leaves out,
