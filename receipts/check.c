@@ -187,6 +187,8 @@ static const struct field machine[] = {WORD("target", "x86_64 aarch64 other"),
                                        COUNT("l3_bytes"),
                                        COUNT("memory_bytes"),
                                        FINISH};
+static const struct field set[] = {WORD("variant", NULL), COUNT("weights_per_second"), FINISH};
+static const struct field a_set[] = {{.kind = OBJECT, .members = set}};
 static const struct field backend[] = {
     WORD("name", NULL),
     ANY("version"),
@@ -198,6 +200,7 @@ static const struct field backend[] = {
     {.name = "base", .kind = NAME, .optional = true},
     {.name = "base_sha256", .kind = HEX, .lo = 64, .optional = true},
     {.name = "by_base", .kind = TEXT, .optional = true},
+    {.name = "sets", .kind = LIST, .lo = 2, .members = a_set, .optional = true},
     FINISH};
 static const struct field candidate[] = {WORD("name", NULL),
                                          ANY("path"),

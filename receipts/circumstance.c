@@ -77,16 +77,30 @@ static json_t *machine_facts(const struct bnt_topology_info *t) {
         "l3_bytes", (json_int_t)t->l3, "memory_bytes", (json_int_t)t->memory);
 }
 
-static json_t *backend_facts(const struct bnt_backend *b) {
+/* The kernel sets that the chosen one was taken from; NULL where it was alone. */
+static json_t *sets_of(const struct bnt_backends *table) {
+    const struct bnt_sets *sets = NULL;
+    for (size_t i = 0; i < bnt_backends_count(table); i++)
+        if (bnt_backends_at(table, i)->chosen) sets = bnt_backends_sets(table, i);
+    if (!sets || sets->count < 2) return NULL;
+    json_t *list = json_array();
+    for (unsigned i = 0; i < sets->count; i++)
+        json_array_append_new(list, json_pack("{s:o, s:I}", "variant",
+                                              bnt_receipt_text(sets->of[i].variant),
+                                              "weights_per_second", (json_int_t)sets->rate[i]));
+    return list;
+}
+
+static json_t *backend_facts(const struct bnt_backend *b, const struct bnt_backends *table) {
     char abi[32];
     snprintf(abi, sizeof abi, "%" PRIu32 ".%" PRIu32, b->abi_major, b->abi_minor);
     const bool extends = b->base[0];
-    return json_pack("{s:s, s:o, s:o, s:s, s:o, s:s, s:s, s:s*, s:s*, s:s*}", "name", b->name,
+    return json_pack("{s:s, s:o, s:o, s:s, s:o, s:s, s:s, s:s*, s:s*, s:s*, s:o*}", "name", b->name,
                      "version", bnt_receipt_text(b->version), "variant",
                      bnt_receipt_text(b->variant), "abi", abi, "path", bnt_receipt_text(b->path),
                      "sha256", b->sha256, "by_judge", b->by_judge, "base", extends ? b->base : NULL,
                      "base_sha256", extends ? b->base_sha256 : NULL, "by_base",
-                     extends ? b->by_base : NULL);
+                     extends ? b->by_base : NULL, "sets", sets_of(table));
 }
 
 static json_t *decision_table(const struct bnt_backends *b) {
@@ -194,9 +208,9 @@ json_t *bnt_receipt_circumstance(const struct bnt_engine *e, const struct bnt_re
         "timestamp", timestamp(), "version", BNT_VERSION, "commit", bnt_receipt_text(bnt_commit),
         "llama_cpp_commit", "model_path", bnt_receipt_text(e->model_path), "threads",
         (int)place->threads, "deterministic", (int)run->deterministic, "machine",
-        machine_facts(bnt_topology_info(e->topology)), "backend", backend_facts(e->backend),
-        "decision_table", decision_table(e->backends), "kernel_calls",
-        kernel_calls(e, place->calls), "timings", timing_facts(e, run), "memory",
+        machine_facts(bnt_topology_info(e->topology)), "backend",
+        backend_facts(e->backend, e->backends), "decision_table", decision_table(e->backends),
+        "kernel_calls", kernel_calls(e, place->calls), "timings", timing_facts(e, run), "memory",
         memory_facts(e, place->bytes), "environment", environment(), "i2s", i2s_facts(&e->info),
         "draft", draft_facts(run));
 }

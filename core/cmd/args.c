@@ -113,7 +113,8 @@ static const struct option_row table[] = {
     {"i2s-layout", 0, COMPUTES | CMD_INSPECT | CMD_QUANTIZE, TEXT, F(i2s_layout), 0, 0, "L",
      "how I2_S weights are packed: a, b, c, or auto (default): as the weights tell"},
     {"backend", 0, COMPUTES, TEXT, F(backend), 0, 0, "NAME",
-     "auto (default), or a plugin's name: that one or an error"},
+     "auto (default), or a plugin's name, NAME:VARIANT for one of its kernel sets: that or an "
+     "error"},
     {"plugin-dir", 0, COMPUTES | CMD_BACKENDS, TEXT, F(plugin_dir), 0, 0, "DIR",
      "folder of the plugins"},
     {"draft", 0, CMD_RUN | CMD_CHAT, DRAFT, F(no_draft), 0, 0, "MODE",

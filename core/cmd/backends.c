@@ -2,7 +2,6 @@
  * backends.c - `bitnet backends`: the machine, and the decision table of the plugins found.
  */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,9 +40,9 @@ static void show_sets(const struct bnt_sets *sets) {
 static json_t *sets_as_json(const struct bnt_sets *sets) {
     json_t *list = json_array();
     for (unsigned i = 0; sets && i < sets->count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:f, s:b}", "variant", sets->of[i].variant,
-                                              "weights_per_second", floor(sets->rate[i]), "taken",
-                                              (int)(i == sets->taken)));
+        json_array_append_new(list, json_pack("{s:s, s:I, s:b}", "variant", sets->of[i].variant,
+                                              "weights_per_second", (json_int_t)sets->rate[i],
+                                              "taken", (int)(i == sets->taken)));
     return list;
 }
 

@@ -93,18 +93,22 @@ add() { # MODEL PLACE KIND CELLS COMMAND...
     local cell
     for cell in $4; do echo "$1 $2 $3 $cell ${*:5}" >>"$tmp/list"; done
 }
-# Best first, ref-scalar last.
-names=$("$bitnet" backends --json | tr '{' '\n' | sed -nE 's/.*"name":"([^"]+)".*"verdict":"ok".*/\1/p')
+# Best first, ref-scalar last; a plugin with each of its kernel sets.
+names=$("$bitnet" backends --json | tr '{' '\n' |
+    sed -nE 's/.*"name":"([^"]+)".*"verdict":"ok".*/\1/p; s/.*"variant":"([^"]+)".*"taken".*/:\1/p' |
+    awk '/^:/ { print name $0; name_is_due = 0; next } name_is_due { print name } { name = $0; name_is_due = 1 } END { if (name_is_due) print name }')
 native() { # MODEL CELLS NAME...
-    local name kind set
+    local name kind set plugin last=''
     for name in "${@:3}"; do
+        plugin=${name%%:*}
         for kind in full search; do
             add "$1" "$name" $kind "$2" "$bitnet" run --backend="$name"
             for set in lesser evex; do
-                [ ! -e "$build/$set/$name.so" ] ||
-                    add "$1" "$name,$set" $kind "$2" "$bitnet" run --backend="$name" --plugin-dir="$build/$set"
+                [ "$plugin" = "$last" ] || [ ! -e "$build/$set/$plugin.so" ] ||
+                    add "$1" "$plugin,$set" $kind "$2" "$bitnet" run --backend="$plugin" --plugin-dir="$build/$set"
             done
         done
+        last=$plugin
     done
 }
 emulated() { # MODEL CELLS

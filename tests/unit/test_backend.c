@@ -11,6 +11,7 @@
 
 #include "machine/cpu.h"
 #include "machine/fpenv.h"
+#include "plugin/choice.h"
 
 /* Alone beside `good`: it is refused so, auto goes on to `good`, and asking for it is an error. */
 static void expect_refused(const char *name, enum bnt_verdict verdict, const char *reason) {
@@ -46,6 +47,37 @@ START_TEST(accepted) {
     ck_assert_str_eq(bnt_backends_note(table), "");
     expect("ref-scalar", BNT_VERDICT_OK, NULL);
     ck_assert(!row("ref-scalar")->chosen);
+}
+END_TEST
+
+/* Of several kernel sets each is checked, the one that is asked for is taken, and else the quickest
+ * for the work; without work, the first. */
+START_TEST(kernel_sets) {
+    const struct bnt_work work = {.threads = 1, .rows = 256, .cols = 256, .weights = 1 << 18};
+    drop("two-sets");
+    ck_assert_int_eq(search("auto", false), BNT_OK);
+    ck_assert_str_eq(bnt_backends_chosen(table)->variant, "slow");
+    ck_assert_int_eq(search("two-sets:swift", false), BNT_OK);
+    ck_assert_str_eq(bnt_backends_chosen(table)->variant, "swift");
+    ck_assert_int_eq(search("two-sets:none", false), BNT_E_BACKEND);
+    ck_assert_msg(strstr(err.text, "'none'") && strstr(err.text, "slow, swift"), "%s", err.text);
+    ck_assert_int_eq(search("ref-scalar:none", false), BNT_E_BACKEND);
+    bnt_backends_close(table);
+    struct bnt_backends_options o = {.plugin_dir = dir, .work = &work};
+    ck_assert_int_eq(bnt_backends_open(&table, &o, &err), BNT_OK);
+    ck_assert_str_eq(bnt_backends_chosen(table)->variant, "swift");
+    const struct bnt_sets *sets = bnt_backends_sets(table, 0);
+    ck_assert_uint_eq(sets->count, 2);
+    ck_assert_uint_eq(sets->taken, 1);
+    ck_assert(sets->rate[0] > 0.0 && sets->rate[1] > sets->rate[0]);
+    drop("wrong-set");
+    ck_assert_int_eq(search("wrong-set", false), BNT_E_BACKEND);
+    expect("wrong-set", BNT_VERDICT_SELF_CHECK, "wrong-one");
+    drop("good");
+    ck_assert_int_eq(search("good", false), BNT_OK); /* does not look at the number: one set */
+    for (size_t i = 0; i < bnt_backends_count(table); i++)
+        if (strcmp(bnt_backends_at(table, i)->name, "good") == 0)
+            ck_assert_uint_eq(bnt_backends_sets(table, i)->count, 1);
 }
 END_TEST
 
@@ -392,6 +424,7 @@ int main(void) {
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, accepted);
+    tcase_add_test(tc, kernel_sets);
     tcase_add_test(tc, appears_without_a_rebuild);
     tcase_add_test(tc, empty_folder);
     tcase_add_test(tc, named_folders);
