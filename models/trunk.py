@@ -3,12 +3,11 @@
 
 A checkpoint is 116 MB; what a later run needs of it fits in 10: every row of a matrix as int8 steps
 of its largest value (a step is far below what one update moves), norms as they are, the optimizer's
-averages not at all (they come back within a hundred steps). The digest of the vocabulary is kept
-with it: ids of another one would mean other pieces. `trunk.py OUT/trunk.pt` writes models/trunk.npz;
-train.py begins from that when OUT holds no trunk yet.
+averages not at all (they come back within a hundred steps). The vocabulary is kept with it: ids of
+another one would mean other pieces. `trunk.py OUT/trunk.pt` writes models/trunk.npz; train.py begins
+from that when OUT holds no trunk yet.
 """
 import argparse
-import hashlib
 import json
 import os
 
@@ -18,11 +17,6 @@ import torch
 from model import size, views
 
 KEPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "trunk.npz")
-
-
-def digest(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
 
 
 def save(state, vocabulary, path):
@@ -35,20 +29,26 @@ def save(state, vocabulary, path):
         arrays[name] = (w / step).round().to(torch.int8).numpy()
         arrays[name + ".step"] = step.numpy()
     about = {k: state[k] for k in ("config", "step", "tokens", "seconds")}
-    about["vocabulary"] = digest(vocabulary)
+    with open(vocabulary) as f:
+        about["vocabulary"] = json.load(f)
     with open(path + ".tmp", "wb") as f:
         np.savez_compressed(f, about=json.dumps(about), **arrays)
     os.replace(path + ".tmp", path)
 
 
 def load(vocabulary, path=KEPT):
-    """The state that train.py resumes, or None when no trunk is kept."""
+    """The state that train.py resumes, or None when no trunk is kept. Where there is no vocabulary yet, its own is."""
     if not os.path.exists(path):
         return None
     with np.load(path) as kept:
         state = json.loads(str(kept["about"]))
-        if state.pop("vocabulary") != digest(vocabulary):
-            raise SystemExit("%s was trained with another vocabulary than %s" % (path, vocabulary))
+        own = state.pop("vocabulary")
+        if not os.path.exists(vocabulary):
+            with open(vocabulary, "w") as f:
+                json.dump(own, f)
+        with open(vocabulary) as f:
+            if json.load(f) != own:
+                raise SystemExit("%s was trained with another vocabulary than %s" % (path, vocabulary))
         state["flat"] = torch.zeros(size(state["config"]))
         for name, w in views(state["flat"], state["config"]).items():
             w.copy_(torch.from_numpy(kept[name]))
