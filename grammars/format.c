@@ -3,8 +3,9 @@
  *
  * Days are those that the month has, in the leap years that have a 29th of February; a leap second
  * is one of UTC's day. Addresses of mail are a dot-atom and a domain of at least two labels: quoted
- * names and literal addresses are not made. Those of the second half are zod's, which no draft of
- * JSON Schema knows; zod writes its pattern beside the name, and both hold.
+ * names and literal addresses are not made, nor are names of hosts of more than four labels. Those
+ * of the second half are zod's, which no draft of JSON Schema knows; zod writes its pattern beside
+ * the name, and both hold.
  */
 #include <string.h>
 
@@ -20,6 +21,7 @@
     "|23:59:60(?:\\.[0-9]+)?(?:[Zz]|[+-]00:00))"
 #define ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}"
 #define LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#define LAST_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,59}[A-Za-z0-9])?" /* 253 characters in all */
 #define HEX "[0-9A-Fa-f]"
 #define OCTET "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 #define IPV4 OCTET "(?:\\." OCTET "){3}"
@@ -31,6 +33,23 @@
     ")?::(?:" H16 ":){2}" LS32 "|(?:(?:" H16 ":){0,3}" H16 ")?::" H16 ":" LS32 "|(?:(?:" H16       \
     ":){0,4}" H16 ")?::" LS32 "|(?:(?:" H16 ":){0,5}" H16 ")?::" H16 "|(?:(?:" H16 ":){0,6}" H16   \
     ")?::)"
+
+/* RFC 3986; of a host's names those without escapes and signs that no name has. */
+#define ESCAPED "%" HEX "{2}"
+#define PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|" ESCAPED ")"
+#define USER "(?:[A-Za-z0-9._~!$&'()*+,;=:-]|" ESCAPED ")*@"
+#define PORT                                                                                       \
+    "(?:6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5])))|[1-5][0-9]{4}|[0-9]{1,4})"
+#define AUTHORITY "(?:" USER ")?(?:\\[" IPV6 "\\]|[A-Za-z0-9._~-]+)(?::" PORT ")?"
+#define PATH "(?:/" PCHAR "*)*"
+#define URI                                                                                        \
+    "[A-Za-z][A-Za-z0-9+.-]*:(?://(?:" AUTHORITY ")?" PATH "|/?" PCHAR "+" PATH "|/)"              \
+    "(?:\\?(?:" PCHAR "|[/?])*)?(?:#(?:" PCHAR "|[/?])*)?"
+/* RFC 3339, appendix A. */
+#define LONG(a, b, c)                                                                              \
+    "(?:[0-9]+" a "(?:[0-9]+" b "(?:[0-9]+" c ")?)?|[0-9]+" b "(?:[0-9]+" c ")?|[0-9]+" c ")"
+#define SPAN LONG("H", "M", "S")
+#define DURATION "P(?:[0-9]+W|" LONG("Y", "M", "D") "(?:T" SPAN ")?|T" SPAN ")"
 
 #define BASE64 "[0-9A-Za-z+/]"
 #define WORD "[0-9A-Za-z_-]"
@@ -45,6 +64,9 @@ static const struct {
     {"email", "^" ATOM "(?:\\." ATOM "){0,2}@(?:" LABEL "\\.){1,3}" LABEL "$"},
     {"ipv4", "^" IPV4 "$"},
     {"ipv6", "^" IPV6 "$"},
+    {"hostname", "^" LABEL "(?:\\." LABEL "){0,2}(?:\\." LAST_LABEL ")?$"},
+    {"uri", "^" URI "$"},
+    {"duration", "^" DURATION "$"},
     {"base64", "^(?:" BASE64 "{4})*(?:" BASE64 "{2}==|" BASE64 "{3}=)?$"},
     {"base64url", "^(?:" WORD "{4})*(?:" WORD "{2,3})?$"},
     {"cidrv4", "^" IPV4 "/(?:3[0-2]|[12]?[0-9])$"},

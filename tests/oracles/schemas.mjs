@@ -57,7 +57,7 @@ const layouts = (v) => [JSON.stringify(v), spaced(v), JSON.stringify(v, null, 2)
 const cases = [], files = [];
 for (const draft of ['draft2020-12', 'draft7'].map((name) => path.join(suite, name))) {
     files.push(...fs.readdirSync(draft).filter((f) => f.endsWith('.json')).sort().map((f) => path.join(draft, f)));
-    for (const name of ['date', 'time', 'date-time', 'email', 'ipv4', 'ipv6', 'uuid']) {
+    for (const name of ['date', 'time', 'date-time', 'email', 'ipv4', 'ipv6', 'uuid', 'hostname', 'uri', 'duration']) {
         const file = path.join(draft, 'optional', 'format', `${name}.json`);
         if (fs.existsSync(file)) files.push(file);
     }
@@ -70,17 +70,19 @@ for (const file of files)
 for (const schema of published) cases.push({ file: 'published', name: schema.title ?? JSON.stringify(schema).slice(0, 60), schema, tests: [] });
 
 // Whatever zod makes of type string without being told more, as it is and with lengths.
-const unknown = /format: '(binary|credit_card|currency_code|duration|emoji|hostname|iban|jwt|uri)' is not supported/;
+const unknown = /format: '(binary|credit_card|currency_code|emoji|iban|jwt)' is not supported|look-around is supported/;
 const strings = ['', 'a', 'AbC', '-', '0', 'ff', 'c1234567', 'a@b.co', 'a..b@c.de', '.a@b.de', "o'x+y@sub.domain.org", 'a@b', '1.2.3.4', '01.2.3.4',
     '1.2.3.4/8', '1.2.3.4/33', '::', '::1', '1::2:3', '1:2:3:4:5:6:7:8', '::/0', '1::/128', '::1.2.3.4', '00:1A:2B:3C:4D:5E', '00:1a:2B:3C:4D:5E',
     '123e4567-e89b-42d3-a456-426614174000', '123E4567-E89B-62D3-C456-426614174000', '00000000-0000-0000-0000-000000000000', '2024-02-29', '2023-02-29',
     '12:30:00', '12:30', '2024-02-29T12:30:00Z', '2024-02-29T12:30:00.5+01:00', '+4930123456', '+0930123456', 'aGk=', 'aGk', 'aGkh', 'aG-_', 'aG+/',
-    '01ARZ3NDEKTSV4RRFFQ69G5FAV', '81ARZ3NDEKTSV4RRFFQ69G5FAV', '9m4e2mr0ui3e8a215n4g', 'V1StGXR8_Z5jdHi6B-myT', '0ujtsYcgvSTl8PAuAdqWYSMnLOv'];
+    '01ARZ3NDEKTSV4RRFFQ69G5FAV', '81ARZ3NDEKTSV4RRFFQ69G5FAV', '9m4e2mr0ui3e8a215n4g', 'V1StGXR8_Z5jdHi6B-myT', '0ujtsYcgvSTl8PAuAdqWYSMnLOv',
+    'https://example.org/a?b=c#d', 'mailto:a@b.co', '//x/y', 'http://[::1]:80/', 'http://[::1', 'http://a b/', 'http://u@h:99999/', 'urn:a:b%20c', 'urn:%2', 'www.example.com', 'a-', 'a_b'];
 const zod = [];
 for (const [of, names] of [['', z], ['iso.', z.iso]])
     for (const [name, make] of Object.entries(names)) {
         let type, schema;
         try { type = make(); schema = z.toJSONSchema(type); } catch { continue; }
+        if (name === 'httpUrl') type = z.url(); // what else it asks its schema does not say
         if (schema.type === 'string') zod.push([`${of}${name}`, type], ...(type.min ? [[`${of}${name}, lengths`, type.min(3).max(40)]] : []));
     }
 if (zod.length < 50) throw new Error(`zod has ${zod.length} strings`);
@@ -102,7 +104,7 @@ const fail = (c, what) => { failed++; console.log(`FAILED ${c.file}: ${c.name}: 
 cases.forEach((c, i) => {
     const [exact, strict, loose] = lines.slice(3 * i, 3 * i + 3);
     if (exact.error) {
-        const known = c.file === 'zod' ? unknown.test(exact.error) : c.file !== 'published' && (refusable.has(c.file) || refused.some(([f, r]) => f === c.file && r.test(exact.error)));
+        const known = c.file === 'zod' ? unknown.test(exact.error) || (/^hostname/.test(c.name) && /too many states/.test(exact.error)) : c.file !== 'published' && (refusable.has(c.file) || refused.some(([f, r]) => f === c.file && r.test(exact.error)));
         if (!/^BNT_E_(UNSUPPORTED|FORMAT|LIMIT)$/.test(exact.status) || (!known && !/no text matches/.test(exact.error))) return fail(c, exact.error);
         if (/no text matches/.test(exact.error) && c.tests.some((t) => t.valid)) return fail(c, exact.error);
         reasons.set(exact.error.replace(/schema, [^:]*: /, ''), c.file);
