@@ -124,8 +124,10 @@ static const json_t *value_at(const struct part *p, size_t i) {
     return p->place == UINT32_MAX ? p->json : json_array_get(p->json, i);
 }
 
-static bool values_apart(const struct shape *a, const struct shape *b) {
+static bool values_apart(struct schemas *s, const struct shape *a, const struct shape *b) {
     const struct part *x = a->values.list, *y = b->values.list;
+    uint64_t others = b->values.count ? n_values(y) : 1;
+    if (!schema_spend(s, n_values(x) * others)) return false;
     for (size_t i = 0; i < n_values(x); i++) {
         bool other = !b->values.count;
         for (size_t k = 0; b->values.count && k < n_values(y); k++)
@@ -143,10 +145,11 @@ static bool numbers_apart(const struct shape *a, const struct shape *b) {
     return high < low || (high <= low && (a->high_excluded || b->low_excluded));
 }
 
-static bool requires(const struct shape *shape, const char *name) {
+static bool requires(struct schemas *s, const struct shape *shape, const char *name) {
     for (size_t i = 0; i < shape->required.count; i++) {
         size_t k;
         json_t *v;
+        if (!schema_spend(s, json_array_size(shape->required.list[i].json))) return false;
         json_array_foreach(shape->required.list[i].json, k,
                            v) if (strcmp(json_string_value(v), name) == 0) return true;
     }
@@ -174,7 +177,7 @@ static bool objects_apart(struct schemas *s, const struct shape *a, const struct
             pour_member(s, a, name, &x);
             pour_member(s, b, name, &y);
             bool apart =
-                y.types == 0 || (requires(b, name) && shape_disjoint(s, &x, &y, depth + 1));
+                y.types == 0 || (requires(s, b, name) && shape_disjoint(s, &x, &y, depth + 1));
             shape_free(&x);
             shape_free(&y);
             if (apart) return true;
@@ -188,8 +191,8 @@ bool shape_disjoint(struct schemas *s, const struct shape *a, const struct shape
     unsigned both = a->types & b->types;
     if (s->status != BNT_OK || depth > 4) return false;
     if (!both) return true;
-    if (a->values.count && values_apart(a, b)) return true;
-    if (b->values.count && values_apart(b, a)) return true;
+    if (a->values.count && values_apart(s, a, b)) return true;
+    if (b->values.count && values_apart(s, b, a)) return true;
     if (both & (SHAPE_NULL | SHAPE_BOOLEAN)) return false;
     if (both & SHAPE_NUMBER && !numbers_apart(a, b) && !numbers_apart(b, a)) return false;
     if (both & SHAPE_STRING && a->max_length >= b->min_length && b->max_length >= a->min_length)

@@ -14,8 +14,11 @@ struct shape shape_any(void) {
                           .max_members = BNT_NO_LIMIT};
 }
 
+enum { COPY = 16 }; /* memory is dearer than a comparison */
+
 static void parts_copy(struct schemas *s, struct parts *to, const struct parts *from) {
     *to = (struct parts){0};
+    if (!schema_spend(s, COPY * from->count)) return;
     for (size_t i = 0; i < from->count; i++)
         parts_add(s, to, from->list[i].json, from->list[i].place);
 }
@@ -64,6 +67,13 @@ TAKE(nothing) {
     (void)s, (void)shape, (void)place, (void)row, (void)value;
 }
 
+/* A string that a keyword is about; NULL for another value, or one with U+0000, which ends no name
+ * here though it would for strcmp. */
+static const char *word_of(const json_t *value) {
+    const char *text = json_string_value(value);
+    return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
 static unsigned type_named(const char *name) {
     static const struct {
         const char *name;
@@ -77,11 +87,11 @@ static unsigned type_named(const char *name) {
 }
 
 TAKE(type) {
-    unsigned types = type_named(json_string_value(value)), one = types;
+    unsigned types = type_named(word_of(value)), one = types;
     size_t i;
     json_t *name;
     json_array_foreach(value, i, name) {
-        one = type_named(json_string_value(name));
+        one = type_named(word_of(name));
         types |= one;
         if (!one) break;
     }
@@ -148,7 +158,8 @@ TAKE(maximum) {
 TAKE(text) {
     if (!json_is_string(value))
         wrong(s, place, row, "a string");
-    else if (strcmp(row->name, "format") == 0 && !bnt_format_pattern(json_string_value(value)))
+    else if (strcmp(row->name, "format") == 0 &&
+             (!word_of(value) || !bnt_format_pattern(word_of(value))))
         schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "'%.60s' is not supported",
                     json_string_value(value));
     else
@@ -188,7 +199,10 @@ TAKE(required) {
     json_t *name;
     if (!json_is_array(value)) wrong(s, place, row, "an array of names");
     json_array_foreach(value, i, name) {
-        if (!json_is_string(name)) wrong(s, place, row, "an array of names");
+        if (!json_is_string(name))
+            wrong(s, place, row, "an array of names");
+        else if (!word_of(name))
+            schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "a name with U+0000");
     }
     parts_add(s, &shape->required, value, place);
 }
@@ -216,7 +230,7 @@ static bool schemas_in(struct schemas *s, uint32_t place, const struct row *row,
 
 /* The draft that is named, or the one that counts where none is. */
 static const char *draft_of(const struct schemas *s) {
-    const char *name = json_string_value(json_object_get(s->root, "$schema"));
+    const char *name = word_of(json_object_get(s->root, "$schema"));
     return name ? name : "2020-12";
 }
 
@@ -292,14 +306,14 @@ static const json_t *target_of(const struct schemas *s, const char *pointer) {
 static bool is_alone(const json_t *schema);
 
 TAKE(reference) {
-    const char *to = json_string_value(value);
+    const char *to = word_of(value);
     if (strstr(draft_of(s), "/draft-0") && !is_alone(s->places[place].schema)) {
         schema_fail(s, BNT_E_UNSUPPORTED, place, row->name,
                     "stands beside other keywords, which the draft that is named ignores");
         return;
     }
     if (!to) {
-        wrong(s, place, row, "a string");
+        wrong(s, place, row, "a string, without U+0000");
         return;
     }
     if (to[0] != '#' || (to[1] && to[1] != '/')) {
@@ -320,7 +334,7 @@ TAKE(dialect) {
                                         "https://json-schema.org/draft/2019-09/schema",
                                         "http://json-schema.org/draft-07/schema",
                                         "http://json-schema.org/draft-06/schema"};
-    const char *name = json_string_value(value);
+    const char *name = word_of(value);
     (void)shape;
     for (size_t i = 0; name && i < sizeof known / sizeof *known; i++) {
         size_t n = strlen(known[i]);
@@ -419,6 +433,7 @@ void shape_pour(struct schemas *s, struct shape *shape, uint32_t place) {
                     "it refers to itself without a step inwards");
         return;
     }
+    if (!schema_spend(s, shape->done.count)) return;
     for (size_t i = 0; i < shape->done.count; i++)
         if (shape->done.list[i].json == schema) return;
     parts_add(s, &shape->done, schema, place);

@@ -14,7 +14,7 @@
 #include "base/sort.h"
 #include "shape.h"
 
-enum { PLACES = 1 << 17, TEXT_MAX = 1 << 22, EFFORT = 1 << 22 };
+enum { PLACES = 1 << 17, TEXT_MAX = 1 << 22, EFFORT = 1 << 22, STEPS = 1 << 25 };
 
 /* ---- places -----------------------------------------------------------------------------------
  */
@@ -48,6 +48,14 @@ void schema_fail(struct schemas *s, int status, uint32_t place, const char *keyw
     print_place(s, place, where, sizeof where);
     s->status = bnt_fail(s->err, status, "schema, %s%s%s: %s", where, keyword ? "/" : "",
                          keyword ? keyword : "", what);
+}
+
+bool schema_spend(struct schemas *s, uint64_t steps) {
+    if (s->status == BNT_OK && steps > s->steps)
+        schema_fail(s, BNT_E_LIMIT, 0, NULL,
+                    "so many schemas, choices or values at once take too many steps");
+    s->steps -= steps < s->steps ? steps : s->steps;
+    return s->status == BNT_OK;
 }
 
 bool schema_grow(struct schemas *s, void *array, size_t count, size_t *capacity, size_t size) {
@@ -94,6 +102,7 @@ bnt_expr schema_rule(struct schemas *s, struct parts *of) {
     bnt_sort(of->list, of->count, sizeof *of->list, by_schema);
     for (size_t i = 0; i < of->count; i++)
         hash = (hash ^ (uint64_t)(uintptr_t)of->list[i].json) * 0x9e3779b97f4a7c15u;
+    if (!schema_spend(s, s->n_rules)) return BNT_EXPR_NEVER;
     for (size_t i = 0; i < s->n_rules; i++) {
         const struct wanted *w = &s->rules[i];
         if (w->hash != hash || w->of.count != of->count) continue;
@@ -157,6 +166,7 @@ int bnt_schema_add(struct bnt_grammar *g, const json_t *root,
                         .root = root,
                         .any = BNT_EXPR_NEVER,
                         .effort = EFFORT,
+                        .steps = STEPS,
                         .err = err};
     int status = compile(&s, out);
     for (size_t i = 0; i < s.n_rules; i++) free(s.rules[i].of.list);

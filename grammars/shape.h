@@ -78,6 +78,7 @@ struct schemas {
     } * strings;
     size_t n_strings, string_capacity;
     uint64_t effort; /* left for more of them */
+    uint64_t steps;  /* left for what grows with the square of a schema: schema_spend */
     struct bnt_err *err;
     int status;
 };
@@ -87,6 +88,9 @@ __attribute__((format(printf, 5, 6))) void schema_fail(struct schemas *s, int st
                                                        uint32_t place, const char *keyword,
                                                        const char *fmt, ...);
 uint32_t schema_place(struct schemas *s, struct place place);
+/* So many comparisons or copies are to be made: false, and a failure noted, where they would be too
+ * many for one schema. */
+bool schema_spend(struct schemas *s, uint64_t steps);
 /* Room for one more in an array of elements of this size. */
 bool schema_grow(struct schemas *s, void *array, size_t count, size_t *capacity, size_t size);
 bool parts_add(struct schemas *s, struct parts *p, const json_t *json, uint32_t place);

@@ -31,6 +31,11 @@ static bool among(const struct part *p, const json_t *value) {
 static bnt_expr listed(struct schemas *s, const struct shape *shape, uint32_t place) {
     const struct part *first = shape->values.list;
     size_t n = first->place == UINT32_MAX ? 1 : json_array_size(first->json), count = 0;
+    for (size_t k = 1; k < shape->values.count; k++) {
+        const struct part *other = &shape->values.list[k];
+        uint64_t values = other->place == UINT32_MAX ? 1 : json_array_size(other->json);
+        if (!schema_spend(s, n * values)) return BNT_EXPR_NEVER;
+    }
     bnt_expr *list = malloc(n * sizeof *list), e;
     if (!list) return bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an enum");
     for (size_t i = 0; i < n; i++) {

@@ -229,11 +229,13 @@ static void replay(struct serve_server *s, struct serve_request *r, const json_t
         return;
     }
     serve_watch(r, on_gone, p);
-    if (!err.status) serve_scheduler_submit(s->scheduler, &(struct serve_job *){&p->job}, 1, &err);
-    if (!err.status) return;
+    unsigned refused = err.status ? serve_status_of(err.status) : 0;
+    if (!err.status &&
+        serve_scheduler_submit(s->scheduler, &(struct serve_job *){&p->job}, 1, &err) == BNT_OK)
+        return;
+    if (!refused) refused = err.status == BNT_E_LIMIT ? 429 : serve_status_of(err.status);
     serve_watch(r, NULL, NULL);
-    serve_fail(s, r, err.status == BNT_E_LIMIT ? 429 : serve_status_of(err.status), "receipt", "%s",
-               err.text);
+    serve_fail(s, r, refused, "receipt", "%s", err.text);
     forget(p);
 }
 

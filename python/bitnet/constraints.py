@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import ctypes as c
 import json
-import threading
-from typing import TYPE_CHECKING, Any, List, Mapping, NamedTuple, Optional, Union
+from collections import deque
+from typing import TYPE_CHECKING, Any, Deque, List, Mapping, NamedTuple, Optional, Union
 
 from . import _native as n
 
@@ -29,7 +29,9 @@ class Shape(NamedTuple):
         if json_schema is not None and grammar is not None:
             raise ValueError("a text has one shape: json_schema or grammar")
         if grammar is not None:
-            return cls(n.CONSTRAINT_GRAMMAR, grammar.encode() if isinstance(grammar, str) else bytes(grammar))
+            if not isinstance(grammar, (str, bytes)):
+                raise TypeError("a grammar is str or bytes, not %s" % type(grammar).__name__)
+            return cls(n.CONSTRAINT_GRAMMAR, grammar.encode() if isinstance(grammar, str) else grammar)
         if json_schema is None:
             return None
         if not isinstance(json_schema, (str, bytes)):
@@ -53,34 +55,45 @@ class Constraint:
 
 
 class Shapes:
-    """A model's: those that are not at work wait for the next text."""
+    """A model's: those that are not at work wait for the next text.
+
+    Without a lock: a text that nobody holds any more is closed by the garbage collector, in the middle of whatever
+    this thread does, and would wait for itself. Each step of a deque is whole by itself.
+    """
 
     def __init__(self) -> None:
-        self._idle: List[Constraint] = []
-        self._lock = threading.Lock()
+        self._idle: Deque[Constraint] = deque()
 
     def take(self, model: "Model", shape: Shape) -> Constraint:
-        with self._lock:
-            for i, constraint in enumerate(self._idle):
-                if constraint.shape == shape:
-                    del self._idle[i]
-                    break
-            else:
-                constraint = Constraint(model, shape)
+        constraint = None
+        for _ in range(len(self._idle)):
+            try:
+                idle = self._idle.popleft()
+            except IndexError:  # another thread has taken it
+                break
+            if idle.shape == shape:
+                constraint = idle
+                break
+            self._idle.append(idle)
+        if constraint is None:
+            constraint = Constraint(model, shape)
         model._held(1)
         return constraint
 
     def give(self, model: "Model", constraint: Constraint) -> None:
-        with self._lock:
-            self._idle.append(constraint)
-            while len(self._idle) > (0 if model._closing else IDLE):
-                self._idle.pop(0).close()
+        self._idle.append(constraint)
+        self._keep(0 if model._closing else IDLE)
         model._held(-1)
 
     def close(self) -> None:
-        with self._lock:
-            while self._idle:
-                self._idle.pop().close()
+        self._keep(0)
+
+    def _keep(self, most: int) -> None:
+        while len(self._idle) > most:
+            try:
+                self._idle.popleft().close()
+            except IndexError:
+                break
 
 
 class Guide:

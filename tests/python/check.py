@@ -230,6 +230,12 @@ def shaped(m):
     raises("no JSON", bitnet.UsageError, "schema, line 1", lambda: m.generate("a", json_schema="{"))
     raises("no grammar", bitnet.UsageError, "", lambda: m.chat(template="instruct").say("a", grammar="root ="))
     raises("too large", bitnet.LimitError, "too many", lambda: m.generate("a", json_schema={"pattern": "(a|b)*a(a|b){20}$", "maxLength": 99}))
+    raises("a grammar of another type", TypeError, "str or bytes", lambda: m.generate("a", grammar=5))
+    for i in range(300):  # each drops the one before, which the collector closes in the middle of anything
+        dropped = iter(m.generate("a", 40, json_schema={"type": "array", "items": {"const": i % 12}}))
+        next(dropped)
+    dropped = None
+    equal("texts that are dropped are closed", m.generate("a", json_schema={"const": 1}).text(), "1")
     raises("in a batch", bitnet.UsageError, "keyword", lambda: m.generate_batch(["a"], json_schema={"not": {}}))
     generations = [m.generate("The", 40, json_schema={"type": "array", "items": {"const": i % 12}}) for i in range(30)]
     for g in generations:  # more than are kept, all at work at once

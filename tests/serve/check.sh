@@ -157,6 +157,7 @@ shaped_receipts() { # the ids of two in $ids
     ok 'says so' grep -q 'made with another json-schema' "$tmp/reply"
     verified 'by a grammar' "{\"receipt_id\":\"$id\",\"grammar\":\"root ::= [a]\"}" false
     refused 'by no schema' 400 "keyword 'not'" /v1/verify "{\"receipt_id\":\"$id\",\"json_schema\":{\"not\":{}}}"
+    refused 'by a schema over a limit' 400 'too many' /v1/verify "{\"receipt_id\":\"$id\",\"json_schema\":{\"pattern\":\"(a|b)*a(a|b){20}\$\",\"maxLength\":99}}"
     refused 'by two shapes' 400 'one shape' /v1/verify "{\"receipt_id\":\"$id\",\"json_schema\":{},\"grammar\":\"\"}"
     printf %s "$receipt" | sed -E 's/"ids":\[([0-9]+),/"ids":[7,/2' >"$tmp/forged.json"
     verified 'a forged one' "{\"receipt\":$(cat "$tmp/forged.json"),\"json_schema\":$schema}" false

@@ -90,6 +90,13 @@ static const struct {
     {"{\"pattern\":\"(^a|b)c\"}", BNT_E_UNSUPPORTED, "^ and $"},
     {"{\"pattern\":\"[z-a]\"}", BNT_E_FORMAT, "no range"},
     {"{\"pattern\":\"(a\"}", BNT_E_FORMAT, ") was expected"},
+    {"{\"required\":[\"a\\u0000b\"]}", BNT_E_UNSUPPORTED, "#/required: a name with U+0000"},
+    {"{\"type\":\"string\\u0000x\"}", BNT_E_FORMAT, "the name of a type"},
+    {"{\"type\":[\"string\",\"null\\u0000\"]}", BNT_E_FORMAT, "the name of a type"},
+    {"{\"format\":\"date\\u0000x\"}", BNT_E_UNSUPPORTED, "is not supported"},
+    {"{\"$ref\":\"#/$defs/a\\u0000b\",\"$defs\":{\"a\":true}}", BNT_E_FORMAT, "U+0000"},
+    {"{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\\u0000zz\"}", BNT_E_UNSUPPORTED,
+     "is not a known draft"},
     {"{\"pattern\":\"(a\",\"required\":[\"a\",\"b\"]}", BNT_E_FORMAT, ") was expected"},
     {"{\"pattern\":\"(?!b)a\"}", BNT_E_UNSUPPORTED, "look-around"},
     {"{\"pattern\":\"^a|^(?!b)\"}", BNT_E_UNSUPPORTED, "look-around beside |"},
@@ -335,6 +342,48 @@ static void many_members(const char *begin, const char *each, const char *end) {
     free(text);
 }
 
+/* `count` times `each` with a comma between, whose %d is the number. */
+static char *many(char *at, int count, const char *each) {
+    for (int i = 0; i < count; i++) {
+        if (i) *at++ = ',';
+        at += sprintf(at, each, i); /* NOLINT */
+    }
+    return at;
+}
+
+/* What grows with the square of a schema is counted, and ends before memory or time do. */
+START_TEST(squares_end) {
+    static const struct {
+        const char *begin, *first;
+        int n_first;
+        const char *middle, *second;
+        int n_second;
+        const char *end;
+    } cases[] = {
+        {"{\"allOf\":[", "{}", 60000, "],\"anyOf\":[", "{}", 4000, "]}"},
+        {"{\"allOf\":[", "{}", 100000, "],\"x\":[", "%d", 1, "]}"},
+        {"{\"allOf\":[{\"enum\":[", "%d", 40000, "]},{\"enum\":[", "%d", 40000, "]}]}"},
+        {"{\"oneOf\":[{\"enum\":[", "%d", 40000, "]},{\"enum\":[", "-%d", 40000, "]}]}"},
+        {"{\"oneOf\":[{\"type\":\"object\",\"required\":[", "\"a%d\"", 10000,
+         "]},{\"type\":\"object\",\"required\":[", "\"b%d\"", 10000, "]}]}"},
+    };
+    char *text = malloc(1 << 21);
+    ck_assert_ptr_nonnull(text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bnt_grammar *g = NULL;
+        struct bnt_err err = {0};
+        char *at = text + sprintf(text, "%s", cases[i].begin);
+        at = many(at, cases[i].n_first, cases[i].first);
+        at += sprintf(at, "%s", cases[i].middle);
+        at = many(at, cases[i].n_second, cases[i].second);
+        sprintf(at, "%s", cases[i].end);
+        ck_assert_int_eq(compile(text, &strict, &g, &err), BNT_E_LIMIT);
+        ck_assert_msg(strstr(err.text, "too many steps"), "%zu: %s", i, err.text);
+    }
+    free(text);
+}
+END_TEST
+
 START_TEST(hostile_sizes_end) {
     ck_assert(compile_repeated("{\"items\":", "{}", "}", 100) == BNT_OK);
     ck_assert(compile_repeated("{\"items\":", "{}", "}", 100000) == BNT_E_FORMAT);
@@ -370,6 +419,7 @@ int main(void) {
     tcase_add_test(tc, what_nothing_reaches_is_not_looked_at);
     tcase_add_test(tc, numbers_keep_their_bounds);
     tcase_add_test(tc, numbers_have_their_text);
+    tcase_add_test(tc, squares_end);
     tcase_add_test(tc, hostile_sizes_end);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
