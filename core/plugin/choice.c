@@ -9,7 +9,8 @@
 #include "machine/pool.h"
 
 enum { PASSES = 3, ROWS = 4096, COLS = 2560, TOKENS_MOST = 512 };
-#define MEMORY ((uint64_t)64 << 20)
+#define LEAST ((uint64_t)64 << 20) /* memory for it */
+#define MOST ((uint64_t)256 << 20)
 #define BETTER 1.03 /* than the set before, to be taken in its place */
 
 /* The product of one set over copies of one matrix, which lie behind each other. All their bytes
@@ -88,13 +89,16 @@ static int choose(struct bnt_sets *sets, const struct bnt_work *w,
     const struct bnt_topology_info *info = bnt_topology_info(topology);
     bnt_ternary_shape shape = {w->rows ? w->rows : ROWS, w->rows ? w->cols : COLS, 0, BNT_TYPE_F32};
     uint32_t tokens = w->tokens > TOKENS_MOST ? TOKENS_MOST : w->tokens ? w->tokens : 1;
-    uint64_t most = 4 * info->l3 > MEMORY ? 4 * info->l3 : MEMORY, one = shape.rows * shape.cols;
+    const uint64_t cache = info->l3 ? info->l3 : LEAST / 4; /* unknown */
+    uint64_t most = 4 * cache, one = shape.rows * shape.cols;
     uint64_t copies = w->weights ? (w->weights + one - 1) / one : UINT64_MAX;
     struct run runs[BNT_SETS_MOST];
     void *acts[BNT_SETS_MOST] = {NULL};
     struct bnt_pool *pool = NULL;
     float *y = NULL;
     int status = BNT_OK;
+    if (w->weights && w->weights / 4 <= cache) return BNT_OK; /* two bits each: they stay in it */
+    most = most < LEAST ? LEAST : most > MOST ? MOST : most;
     void *memory = mmap(NULL, most, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return bnt_fail_nomem(err, "a measurement", most);
     (void)madvise(memory, most, MADV_HUGEPAGE);

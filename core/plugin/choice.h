@@ -4,7 +4,8 @@
  * Sets compute the same bytes from other layouts; whether fewer bytes or fewer instructions win
  * depends on the memory, the threads and how many tokens are computed together, and no table of
  * CPUs knows. So each set's own ternary product is run over as much memory as the work takes, for a
- * few milliseconds. Knows nothing of plugin files.
+ * few milliseconds. Where the last cache holds a model's weights the first set is taken, the one
+ * with the fewest instructions. Knows nothing of plugin files.
  */
 #ifndef BNT_PLUGIN_CHOICE_H
 #define BNT_PLUGIN_CHOICE_H
@@ -22,8 +23,8 @@ struct bnt_work {
 };
 
 /* Fills sets->rate and sets->taken: the quickest, or the first where they are within three parts in
- * a hundred. One set alone is not measured. Takes as much memory as the work, at most four
- * times the last cache, and gives it back. */
+ * a hundred. One set alone is not measured, nor weights that the last cache holds. Takes as much
+ * memory as the work, at most four times that cache and 256 MiB, and gives it back. */
 int bnt_sets_choose(struct bnt_sets *sets, const struct bnt_work *work, struct bnt_err *err);
 
 #endif

@@ -53,7 +53,8 @@ END_TEST
 /* Of several kernel sets each is checked, the one that is asked for is taken, and else the quickest
  * for the work; without work, the first. */
 START_TEST(kernel_sets) {
-    const struct bnt_work work = {.threads = 1, .rows = 256, .cols = 256, .weights = 1 << 18};
+    const struct bnt_work work = {.threads = 1, .rows = 256, .cols = 256};
+    const struct bnt_work small = {.threads = 1, .rows = 256, .cols = 256, .weights = 1 << 18};
     drop("two-sets");
     ck_assert_int_eq(search("auto", false), BNT_OK);
     ck_assert_str_eq(bnt_backends_chosen(table)->variant, "slow");
@@ -70,6 +71,10 @@ START_TEST(kernel_sets) {
     ck_assert_uint_eq(sets->count, 2);
     ck_assert_uint_eq(sets->taken, 1);
     ck_assert(sets->rate[0] > 0.0 && sets->rate[1] > sets->rate[0]);
+    bnt_backends_close(table);
+    o.work = &small; /* a cache holds it */
+    ck_assert_int_eq(bnt_backends_open(&table, &o, &err), BNT_OK);
+    ck_assert_str_eq(bnt_backends_chosen(table)->variant, "slow");
     drop("wrong-set");
     ck_assert_int_eq(search("wrong-set", false), BNT_E_BACKEND);
     expect("wrong-set", BNT_VERDICT_SELF_CHECK, "wrong-one");
