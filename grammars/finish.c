@@ -224,7 +224,7 @@ static int check_left(const struct bnt_grammar *g, bnt_expr root, struct bnt_err
 
 /* Bytes that were equal and that `of` gives one number stay equal. */
 static void divide_by(struct bnt_grammar *g, const uint8_t of[256]) {
-    uint16_t seen[256]; /* both numbers of each new class */
+    uint16_t seen[256] = {0}; /* both numbers of each new class */
     uint8_t next[256];
     unsigned n = 0;
     for (unsigned b = 0; b < 256; b++) {
