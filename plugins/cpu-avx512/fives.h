@@ -99,10 +99,9 @@ INLINE void fives_open_set(const fives *f, const uint8_t *codes, uint64_t group_
     const __m512i mask = _mm512_set1_epi8(3);
     UNROLL for (unsigned g = 0; g < GROUPS; g++, codes += group_bytes) {
         __m512i high = _mm512_setzero_si512();
-        UNROLL for (unsigned v = 0; v < vectors; v++) {
+        UNROLL for (unsigned v = vectors; v-- > 0;) {
             digits d = digits_of(f, codes + v * 64);
-            high = _mm512_or_si512(high,
-                                   _mm512_slli_epi16(_mm512_and_si512(d.high, mask), (int)(2 * v)));
+            high = _mm512_or_si512(_mm512_slli_epi16(high, 2), _mm512_and_si512(d.high, mask));
             _mm512_store_si512(to + (v * GROUPS + g) * 64, d.low);
         }
         _mm512_store_si512(to + (SET * GROUPS + g) * 64, high);
