@@ -40,7 +40,8 @@ enum { SLACK_MIB = 4 };
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
-const char *__asan_default_options(void);
+/* The sanitizer is a library of its own, which finds only what is visible. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
     return "quarantine_size_mb=4"; /* else the growth of 100 rounds is its, not ours */
 }
