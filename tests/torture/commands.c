@@ -303,8 +303,10 @@ static bool changes(const char *key) {
 static const char *lacks(const char *key, const json_t *a, const json_t *b) {
     const char *name, *found;
     json_t *value;
-    if (!b || (json_typeof(a) != json_typeof(b) && !(json_is_number(a) && json_is_number(b))))
-        return key;
+    bool alike =
+        b && (json_typeof(a) == json_typeof(b) || (json_is_number(a) && json_is_number(b)) ||
+              (json_is_boolean(a) && json_is_boolean(b)));
+    if (!alike) return key;
     if (json_is_object(a)) {
         if (json_object_size(a) != json_object_size(b)) return key;
         json_object_foreach(
