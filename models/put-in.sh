@@ -17,8 +17,8 @@ rm -f models/least.json
 $python -B models/evaluate.py "$model" --json --show 3 --figures models/least.json
 logs=$(dirname "$checkpoint")
 if [ -e "$logs/trunk-log.csv" ]; then # the trunk, and then what fell from it
-    tail -q -n +2 "$logs"/trunk-log.csv "$logs"/finish-log.csv 2>/dev/null |
-        cat <(head -n 1 "$logs/trunk-log.csv") - >models/training-log.csv
+    cp "$logs/trunk-log.csv" models/training-log.csv
+    [ ! -e "$logs/finish-log.csv" ] || tail -n +2 "$logs/finish-log.csv" >>models/training-log.csv
 fi
 rm -rf docs/baselines/????-??-??
 make -s shown || true # it names what fails: there is no receipt yet
