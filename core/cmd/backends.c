@@ -108,11 +108,12 @@ int cmd_backends(const struct cmd_args *args, struct bnt_err *err) {
     struct bnt_topology *top = NULL;
     int status = bnt_topology_open(&top, err);
     if (status != BNT_OK) return status;
-    status = bnt_backends_open(&b,
-                               &(struct bnt_backends_options){.plugin_dir = args->plugin_dir,
-                                                              .try_all = true,
-                                                              .work = &(struct bnt_work){0}},
-                               err);
+    status = bnt_backends_open(
+        &b,
+        &(struct bnt_backends_options){.plugin_dir = args->plugin_dir,
+                                       .try_all = true,
+                                       .work = &(struct bnt_work){.topology = top}},
+        err);
     if (status == BNT_OK) {
         if (args->json) {
             status = cmd_write_json(as_json(b, bnt_topology_info(top)), err);

@@ -38,7 +38,7 @@ struct entry {
 struct bnt_backends {
     struct entry *entries;
     size_t count;
-    const struct entry *chosen;
+    struct entry *chosen;
     char dir[PATH_MAX], note[600];
     char warning[800];
     struct bnt_err lacking; /* memory or a descriptor to judge a file: nothing against the file */
@@ -308,9 +308,8 @@ static void find_base(struct bnt_backends *b, struct entry *e, const struct bnt_
         e->base = base, e->pending = true;
 }
 
-/* The chosen one, or NULL. */
-static struct entry *decide(struct bnt_backends *b, struct entry *wanted, bool strict, bool try_all,
-                            const struct bnt_shapes *shapes) {
+static void decide(struct bnt_backends *b, struct entry *wanted, bool strict, bool try_all,
+                   const struct bnt_shapes *shapes) {
     struct entry *chosen = NULL;
     if (try_all) { /* side by side, and then those that extend them */
         try_plugins(b, NULL, shapes);
@@ -325,14 +324,13 @@ static struct entry *decide(struct bnt_backends *b, struct entry *wanted, bool s
         if (e->pending && (asked || try_all)) load(b, e, shapes);
         if (asked && e->c.verdict == BNT_VERDICT_OK) chosen = e;
     }
-    if (!chosen) return NULL;
+    if (!chosen) return;
     chosen->c.chosen = true;
     b->chosen = chosen;
     for (size_t i = 0; i < b->count; i++) {
         struct entry *e = &b->entries[i];
         if (e->pending) refuse(e, BNT_VERDICT_NOT_TRIED, "%s was chosen first", chosen->c.name);
     }
-    return chosen;
 }
 
 /* Whether the refused might have been chosen, had it been right. */
@@ -435,7 +433,7 @@ int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_optio
     if (!options) options = &usual;
     const char *want = options->want ? options->want : "auto", *variant = strchr(want, ':');
     bool strict = strcmp(want, "auto") != 0;
-    struct entry *wanted = NULL, *chosen = NULL;
+    struct entry *wanted = NULL;
     char name[sizeof wanted->c.name];
     snprintf(name, sizeof name, "%.*s", variant ? (int)(variant - want) : (int)sizeof name, want);
     *out = NULL;
@@ -460,13 +458,13 @@ int bnt_backends_open(struct bnt_backends **out, const struct bnt_backends_optio
     add_judge(b);
     bnt_sort(b->entries, b->count, sizeof *b->entries, compare_entries);
     if (strict) wanted = find(b, variant ? name : want);
-    chosen = decide(b, wanted, strict, options->try_all, options->shapes);
+    decide(b, wanted, strict, options->try_all, options->shapes);
     if (b->lacking.status) {
         status =
             bnt_fail(err, b->lacking.status, "a plugin could not be judged: %s", b->lacking.text);
         goto out;
     }
-    if (chosen) status = take_set(chosen, variant ? variant + 1 : NULL, options->work, err);
+    if (b->chosen) status = take_set(b->chosen, variant ? variant + 1 : NULL, options->work, err);
     if (status != BNT_OK && !strict) goto out;
     if (!strict) warn(b);
     *out = b;

@@ -84,9 +84,8 @@ static void measure(struct run *runs, unsigned count, struct bnt_pool *pool, dou
     }
 }
 
-static int choose(struct bnt_sets *sets, const struct bnt_work *w,
-                  const struct bnt_topology *topology, struct bnt_err *err) {
-    const struct bnt_topology_info *info = bnt_topology_info(topology);
+static int choose(struct bnt_sets *sets, const struct bnt_work *w, struct bnt_err *err) {
+    const struct bnt_topology_info *info = bnt_topology_info(w->topology);
     bnt_ternary_shape shape = {w->rows ? w->rows : ROWS, w->rows ? w->cols : COLS, 0, BNT_TYPE_F32};
     uint32_t tokens = w->tokens > TOKENS_MOST ? TOKENS_MOST : w->tokens ? w->tokens : 1;
     const uint64_t cache = info->l3 ? info->l3 : LEAST / 4; /* unknown */
@@ -110,9 +109,9 @@ static int choose(struct bnt_sets *sets, const struct bnt_work *w,
         if (status == BNT_OK && runs[s].matrix_bytes > runs[largest].matrix_bytes) largest = s;
     }
     if (status == BNT_OK)
-        status =
-            bnt_pool_open(&pool, w->threads ? w->threads : bnt_topology_default_threads(topology),
-                          bnt_topology_places_memory(topology) ? topology : NULL, err);
+        status = bnt_pool_open(&pool,
+                               w->threads ? w->threads : bnt_topology_default_threads(w->topology),
+                               bnt_topology_places_memory(w->topology) ? w->topology : NULL, err);
     if (status == BNT_OK) {
         uint64_t fit = most / runs[largest].matrix_bytes; /* as many of each */
         for (unsigned s = 0; s < sets->count; s++) {
@@ -132,12 +131,7 @@ static int choose(struct bnt_sets *sets, const struct bnt_work *w,
 }
 
 int bnt_sets_choose(struct bnt_sets *sets, const struct bnt_work *work, struct bnt_err *err) {
-    static const struct bnt_work usual;
-    struct bnt_topology *own = NULL;
-    if (!work) work = &usual;
     if (sets->count < 2) return BNT_OK;
-    int status = work->topology ? BNT_OK : bnt_topology_open(&own, err);
-    if (status == BNT_OK) status = choose(sets, work, own ? own : work->topology, err);
-    bnt_topology_close(own);
+    int status = choose(sets, work, err);
     return status == BNT_E_BACKEND ? BNT_OK : status; /* a shape not all take: the first set */
 }

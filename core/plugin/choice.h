@@ -13,13 +13,13 @@
 #include "machine/topology.h"
 #include "plugin/verdict.h"
 
-/* Zeros where nothing in particular is known. */
+/* Zeros where nothing in particular is known, but for the topology. */
 struct bnt_work {
     unsigned threads;    /* 0: one per physical core */
     unsigned tokens;     /* that are computed together in decoding; 0: 1 */
     uint64_t rows, cols; /* the matrix that holds most of the weights; 0: one of 4096 x 2560 */
     uint64_t weights;    /* ternary weights of the model; 0: more than any cache holds */
-    const struct bnt_topology *topology; /* NULL: looked at here */
+    const struct bnt_topology *topology; /* of this machine */
 };
 
 /* Fills sets->rate and sets->taken: the quickest, or the first where they are within three parts in

@@ -76,11 +76,8 @@ INLINE void fives_stream(const uint8_t *codes, uint64_t quads, const int8_t *q, 
     }
     const __m512i inverse = _mm512_set1_epi32(0x781948b1); /* of 81 modulo 2^32: divides exactly */
     UNROLL for (unsigned t = 0; t < count; t++) {
-        __m512i low = _mm512_add_epi32(acc[0][t], _mm512_srai_epi32(acc[1][t], 2));
-        __m512i high =
-            _mm512_add_epi32(_mm512_srai_epi32(acc[2][t], 4), _mm512_srai_epi32(acc[3][t], 6));
         __m512i top = _mm512_mullo_epi32(acc[4][t], inverse);
-        out[first + t] = _mm512_add_epi32(_mm512_add_epi32(low, high), top);
+        out[first + t] = _mm512_add_epi32(join4(acc[0][t], acc[1][t], acc[2][t], acc[3][t]), top);
     }
 }
 

@@ -148,6 +148,13 @@ INLINE __m512i broadcast4(const int8_t *q) {
     return _mm512_set1_epi32(four);
 }
 
+/* Sums of codes that were left at bits 0, 2, 4 and 6, as one. */
+INLINE __m512i join4(__m512i at0, __m512i at2, __m512i at4, __m512i at6) {
+    __m512i low = _mm512_add_epi32(at0, _mm512_srai_epi32(at2, 2));
+    __m512i high = _mm512_add_epi32(_mm512_srai_epi32(at4, 4), _mm512_srai_epi32(at6, 6));
+    return _mm512_add_epi32(low, high);
+}
+
 #include "panel.h"
 
 /* Sixteen rows x `count` tokens, from number `first` of the n of a tile, over `vectors` x 16
@@ -176,10 +183,7 @@ INLINE void dot_stream(const uint8_t *codes, uint64_t vectors, const int8_t *q, 
         }
     }
     UNROLL for (unsigned t = 0; t < count; t++) {
-        __m512i low = _mm512_add_epi32(acc[0][t], _mm512_srai_epi32(acc[1][t], 2));
-        __m512i high =
-            _mm512_add_epi32(_mm512_srai_epi32(acc[2][t], 4), _mm512_srai_epi32(acc[3][t], 6));
-        out[first + t] = _mm512_add_epi32(low, high);
+        out[first + t] = join4(acc[0][t], acc[1][t], acc[2][t], acc[3][t]);
     }
 }
 

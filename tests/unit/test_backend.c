@@ -53,8 +53,11 @@ END_TEST
 /* Of several kernel sets each is checked, the one that is asked for is taken, and else the quickest
  * for the work; without work, the first. */
 START_TEST(kernel_sets) {
-    const struct bnt_work work = {.threads = 1, .rows = 256, .cols = 256};
-    const struct bnt_work small = {.threads = 1, .rows = 256, .cols = 256, .weights = 1 << 18};
+    struct bnt_topology *topology;
+    ck_assert_int_eq(bnt_topology_open(&topology, &err), BNT_OK);
+    const struct bnt_work work = {.threads = 1, .rows = 256, .cols = 256, .topology = topology};
+    struct bnt_work small = work;
+    small.weights = 1 << 18;
     drop("two-sets");
     ck_assert_int_eq(search("auto", false), BNT_OK);
     ck_assert_str_eq(bnt_backends_chosen(table)->variant, "slow");
@@ -75,6 +78,7 @@ START_TEST(kernel_sets) {
     o.work = &small; /* a cache holds it */
     ck_assert_int_eq(bnt_backends_open(&table, &o, &err), BNT_OK);
     ck_assert_str_eq(bnt_backends_chosen(table)->variant, "slow");
+    bnt_topology_close(topology);
     drop("wrong-set");
     ck_assert_int_eq(search("wrong-set", false), BNT_E_BACKEND);
     expect("wrong-set", BNT_VERDICT_SELF_CHECK, "wrong-one");
