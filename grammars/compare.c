@@ -195,8 +195,7 @@ bool shape_disjoint(struct schemas *s, const struct shape *a, const struct shape
     if (b->values.count && values_apart(s, b, a)) return true;
     if (both & (SHAPE_NULL | SHAPE_BOOLEAN)) return false;
     if (both & SHAPE_NUMBER && !numbers_apart(a, b) && !numbers_apart(b, a)) return false;
-    if (both & SHAPE_STRING && a->max_length >= b->min_length && b->max_length >= a->min_length)
-        return false;
+    if (both & SHAPE_STRING && !shape_strings_apart(s, a, b)) return false;
     if (both & SHAPE_ARRAY && a->max_items >= b->min_items && b->max_items >= a->min_items)
         return false;
     return !(both & SHAPE_OBJECT) || objects_apart(s, a, b, depth) || objects_apart(s, b, a, depth);

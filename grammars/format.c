@@ -56,34 +56,38 @@
 
 static const struct {
     const char *name, *pattern;
+    bool whole; /* no reader takes another text for one of the format */
 } formats[] = {
-    {"date", "^" DATE "$"},
-    {"time", "^" TIME "$"},
-    {"date-time", "^" DATE "[Tt]" TIME "$"},
-    {"uuid", "^" HEX "{8}-" HEX "{4}-" HEX "{4}-" HEX "{4}-" HEX "{12}$"},
-    {"email", "^" ATOM "(?:\\." ATOM "){0,2}@(?:" LABEL "\\.){1,3}" LABEL "$"},
-    {"ipv4", "^" IPV4 "$"},
-    {"ipv6", "^" IPV6 "$"},
-    {"hostname", "^" LABEL "(?:\\." LABEL "){0,2}(?:\\." LAST_LABEL ")?$"},
-    {"uri", "^" URI "$"},
-    {"duration", "^" DURATION "$"},
-    {"base64", "^(?:" BASE64 "{4})*(?:" BASE64 "{2}==|" BASE64 "{3}=)?$"},
-    {"base64url", "^(?:" WORD "{4})*(?:" WORD "{2,3})?$"},
-    {"cidrv4", "^" IPV4 "/(?:3[0-2]|[12]?[0-9])$"},
-    {"cidrv6", "^" IPV6 "/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])$"},
-    {"cuid", "^[Cc][0-9a-z]{6,}$"},
-    {"cuid2", "^[0-9a-z]+$"},
-    {"e164", "^\\+[1-9][0-9]{6,14}$"},
-    {"hex", "^" HEX "*$"},
-    {"ksuid", "^[0-9A-Za-z]{27}$"},
-    {"mac", "^(?:(?:[0-9A-F]{2}:){5}[0-9A-F]{2}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2})$"},
-    {"nanoid", "^" WORD "{21}$"},
-    {"ulid", "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"},
-    {"xid", "^[0-9a-vA-V]{20}$"},
+    {"date", "^" DATE "$", true},
+    {"time", "^" TIME "$", true},
+    {"date-time", "^" DATE "[Tt]" TIME "$", true},
+    {"uuid", "^" HEX "{8}-" HEX "{4}-" HEX "{4}-" HEX "{4}-" HEX "{12}$", false},
+    {"email", "^" ATOM "(?:\\." ATOM "){0,2}@(?:" LABEL "\\.){1,3}" LABEL "$", false},
+    {"ipv4", "^" IPV4 "$", true},
+    {"ipv6", "^" IPV6 "$", true},
+    {"hostname", "^" LABEL "(?:\\." LABEL "){0,2}(?:\\." LAST_LABEL ")?$", false},
+    {"uri", "^" URI "$", false},
+    {"duration", "^" DURATION "$", false},
+    {"base64", "^(?:" BASE64 "{4})*(?:" BASE64 "{2}==|" BASE64 "{3}=)?$", false},
+    {"base64url", "^(?:" WORD "{4})*(?:" WORD "{2,3})?$", false},
+    {"cidrv4", "^" IPV4 "/(?:3[0-2]|[12]?[0-9])$", false},
+    {"cidrv6", "^" IPV6 "/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])$", false},
+    {"cuid", "^[Cc][0-9a-z]{6,}$", false},
+    {"cuid2", "^[0-9a-z]+$", false},
+    {"e164", "^\\+[1-9][0-9]{6,14}$", false},
+    {"hex", "^" HEX "*$", false},
+    {"ksuid", "^[0-9A-Za-z]{27}$", false},
+    {"mac", "^(?:(?:[0-9A-F]{2}:){5}[0-9A-F]{2}|(?:[0-9a-f]{2}:){5}[0-9a-f]{2})$", false},
+    {"nanoid", "^" WORD "{21}$", false},
+    {"ulid", "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$", false},
+    {"xid", "^[0-9a-vA-V]{20}$", false},
 };
 
-const char *bnt_format_pattern(const char *name) {
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (strcmp(formats[i].name, name) == 0) return formats[i].pattern;
+const char *bnt_format_pattern(const char *name, bool *whole) {
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        if (strcmp(formats[i].name, name) != 0) continue;
+        if (whole) *whole = formats[i].whole;
+        return formats[i].pattern;
+    }
     return NULL;
 }

@@ -79,12 +79,16 @@ static bnt_expr *spelled(struct bnt_grammar *g, const char *text, size_t len, si
     return parts;
 }
 
-bnt_expr bnt_json_quoted(struct bnt_grammar *g, const char *text, size_t len) {
+bnt_expr bnt_json_unquoted(struct bnt_grammar *g, const char *text, size_t len) {
     size_t n;
     bnt_expr *parts = spelled(g, text, len, &n);
-    bnt_expr e = parts ? quotes(g, bnt_seq(g, parts, n)) : BNT_EXPR_NEVER;
+    bnt_expr e = parts ? bnt_seq(g, parts, n) : BNT_EXPR_NEVER;
     free(parts);
     return e;
+}
+
+bnt_expr bnt_json_quoted(struct bnt_grammar *g, const char *text, size_t len) {
+    return quotes(g, bnt_json_unquoted(g, text, len));
 }
 
 static int by_text(const void *a, const void *b) {

@@ -27,7 +27,8 @@ bnt_expr bnt_json_any_char(struct bnt_grammar *g);
 /* A string of min to max characters. */
 bnt_expr bnt_json_string(struct bnt_grammar *g, uint32_t min, uint32_t max);
 bnt_expr bnt_json_quoted(struct bnt_grammar *g, const char *text, size_t len); /* this string */
-enum { BNT_NAMES_MAX = 4096 };                                                 /* of one object */
+bnt_expr bnt_json_unquoted(struct bnt_grammar *g, const char *text, size_t len);
+enum { BNT_NAMES_MAX = 4096 }; /* of one object */
 /* Any string but these (UTF-8). */
 bnt_expr bnt_json_other_string(struct bnt_grammar *g, const char *const *texts, size_t n);
 

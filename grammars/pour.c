@@ -159,7 +159,7 @@ TAKE(text) {
     if (!json_is_string(value))
         wrong(s, place, row, "a string");
     else if (strcmp(row->name, "format") == 0 &&
-             (!word_of(value) || !bnt_format_pattern(word_of(value))))
+             (!word_of(value) || !bnt_format_pattern(word_of(value), NULL)))
         schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "'%.60s' is not supported",
                     json_string_value(value));
     else

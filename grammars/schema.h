@@ -34,7 +34,8 @@ int bnt_schema_read(struct json_t **out, const char *text, size_t len, struct bn
 int bnt_schema_any_object(struct bnt_grammar **out, const struct bnt_schema_options *options,
                           struct bnt_err *err);
 
-/* format.c: the pattern of a format, or NULL. */
-const char *bnt_format_pattern(const char *name);
+/* format.c: the pattern of a format, or NULL. *whole, unless NULL: no reader takes another text for
+ * one of the format. */
+const char *bnt_format_pattern(const char *name, bool *whole);
 
 #endif

@@ -112,8 +112,12 @@ enum fits { FITS_NOT, FITS, FITS_UNKNOWN };
 enum fits shape_fits(const struct shape *shape, const json_t *value);
 bool json_same(const json_t *a, const json_t *b); /* 1 and 1.0 are */
 
-/* shape_string.c */
+/* shape_string.c: the strings of a shape; those of a list that are of it; whether none is of both
+ * (false also where that takes too much). */
 bnt_expr shape_string(struct schemas *s, const struct shape *shape);
+bnt_expr shape_strings(struct schemas *s, const struct shape *shape, const json_t *const *list,
+                       size_t n);
+bool shape_strings_apart(struct schemas *s, const struct shape *a, const struct shape *b);
 void strings_free(struct schemas *s);
 
 /* shape_expr.c */

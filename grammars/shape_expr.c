@@ -36,21 +36,31 @@ static bnt_expr listed(struct schemas *s, const struct shape *shape, uint32_t pl
         uint64_t values = other->place == UINT32_MAX ? 1 : json_array_size(other->json);
         if (!schema_spend(s, n * values)) return BNT_EXPR_NEVER;
     }
-    bnt_expr *list = malloc(n * sizeof *list), e;
-    if (!list) return bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an enum");
+    bnt_expr *list = malloc((n + 1) * sizeof *list), e = BNT_EXPR_NEVER;
+    const json_t **strings = malloc(n * sizeof *strings);
+    size_t n_strings = 0;
+    if (!list || !strings) {
+        bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an enum");
+        goto out;
+    }
     for (size_t i = 0; i < n; i++) {
         const json_t *v = first->place == UINT32_MAX ? first->json : json_array_get(first->json, i);
         bool in_all = true;
         for (size_t k = 1; k < shape->values.count; k++)
             in_all = in_all && among(&shape->values.list[k], v);
         enum fits fits = in_all ? shape_fits(shape, v) : FITS_NOT;
-        if (fits == FITS_UNKNOWN)
+        if (fits == FITS_UNKNOWN && json_is_string(v))
+            strings[n_strings++] = v;
+        else if (fits == FITS_UNKNOWN)
             schema_fail(s, BNT_E_UNSUPPORTED, place, NULL,
-                        "enum or const beside a pattern, format or schema of the value's parts");
+                        "enum or const beside a schema of the value's parts");
         if (fits == FITS) list[count++] = bnt_json_value(s->g, &s->style, s->options.any_order, v);
     }
+    if (n_strings) list[count++] = shape_strings(s, shape, strings, n_strings);
     e = bnt_alt(s->g, list, count);
+out:
     free(list);
+    free(strings);
     return e;
 }
 

@@ -1,7 +1,7 @@
 /*
  * shape_string.c - strings: what a pattern, a format or a length says alone is an expression; what
  * several say together is worked out into an automaton (product.h), once for all strings of which
- * the same is said.
+ * the same is said. So is which strings of a list it leaves, and whether two leave each other none.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static bool read_text(struct schemas *s, struct bnt_grammar *g, const struct sha
     const char *pattern = json_string_value(text->json);
     size_t len = json_string_length(text->json);
     if (is_format(text)) {
-        pattern = bnt_format_pattern(pattern);
+        pattern = bnt_format_pattern(pattern, NULL);
         len = strlen(pattern);
     }
     int status = bnt_pattern_compile(g, pattern, len, out, &why);
@@ -50,22 +50,42 @@ static bool read_conditions(struct schemas *s, struct bnt_grammar *g, const stru
     return true;
 }
 
-static bnt_expr together(struct schemas *s, const struct shape *shape) {
+/* Any string, or those of a list. */
+static bnt_expr strings_of(struct bnt_grammar *g, const json_t *const *list, size_t n) {
+    if (!list) return bnt_repeat(g, bnt_json_any_char(g), 0, BNT_NO_LIMIT);
+    bnt_expr *texts = malloc((n + 1) * sizeof *texts);
+    if (!texts) return bnt_grammar_fail(g, BNT_E_NOMEM, "no memory for an enum");
+    for (size_t i = 0; i < n; i++)
+        texts[i] = bnt_json_unquoted(g, json_string_value(list[i]), json_string_length(list[i]));
+    bnt_expr e = bnt_alt(g, texts, n);
+    free(texts);
+    return e;
+}
+
+/* Of a list, or of all strings, those of the shape; *a is NULL where there is none. */
+static int work_out(struct schemas *s, const struct shape *shape, const json_t *const *of,
+                    size_t n_of, struct bnt_automaton **a, struct bnt_err *why) {
     struct bnt_condition list[BNT_CONDITIONS];
     struct bnt_lengths lengths = {shape->min_length, shape->max_length};
-    struct bnt_automaton *a = NULL;
     struct bnt_grammar *g;
-    struct bnt_err why = {0};
     size_t n = 0;
-    int status = bnt_grammar_open(&g, &why);
+    int status = bnt_grammar_open(&g, why);
+    *a = NULL;
     if (status == BNT_OK && read_conditions(s, g, shape, list, &n)) {
-        bnt_expr any = bnt_repeat(g, bnt_json_any_char(g), 0, BNT_NO_LIMIT);
-        status = bnt_grammar_finish(g, any, &why);
-        if (status == BNT_OK) status = bnt_product(&a, g, list, n, lengths, &s->effort, &why);
+        status = bnt_grammar_finish(g, strings_of(g, of, n_of), why);
+        if (status == BNT_OK) status = bnt_product(a, g, list, n, lengths, &s->effort, why);
     }
+    bnt_grammar_close(g);
+    return status;
+}
+
+static bnt_expr together(struct schemas *s, const struct shape *shape, const json_t *const *of,
+                         size_t n_of) {
+    struct bnt_automaton *a;
+    struct bnt_err why = {0};
+    int status = work_out(s, shape, of, n_of, &a, &why);
     if (status != BNT_OK)
         schema_fail(s, status, place_of(shape, &shape->texts.list[0]), NULL, "%.300s", why.text);
-    bnt_grammar_close(g);
     return bnt_automaton_of(s->g, a);
 }
 
@@ -91,7 +111,7 @@ static bnt_expr together_once(struct schemas *s, const struct shape *shape) {
         json_decref(of);
         return s->strings[i].e;
     }
-    bnt_expr e = together(s, shape);
+    bnt_expr e = together(s, shape, NULL, 0);
     if (!schema_grow(s, &s->strings, s->n_strings, &s->string_capacity, sizeof *s->strings))
         json_decref(of);
     else
@@ -129,4 +149,38 @@ bnt_expr shape_string(struct schemas *s, const struct shape *shape) {
     }
     if (!alone) body = together_once(s, shape);
     return bnt_seq3(s->g, quote, body, quote);
+}
+
+bnt_expr shape_strings(struct schemas *s, const struct shape *shape, const json_t *const *list,
+                       size_t n) {
+    bnt_expr quote = bnt_text(s->g, "\"");
+    return bnt_seq3(s->g, quote, together(s, shape, list, n), quote);
+}
+
+/* Texts of which no string is left out: some formats are made in a narrower form than they have. */
+static void take_whole(struct schemas *s, struct parts *to, const struct parts *from) {
+    for (size_t i = 0; i < from->count; i++) {
+        const struct part *text = &from->list[i];
+        bool whole = true;
+        if (is_format(text)) bnt_format_pattern(json_string_value(text->json), &whole);
+        if (whole) parts_add(s, to, text->json, text->place);
+    }
+}
+
+bool shape_strings_apart(struct schemas *s, const struct shape *a, const struct shape *b) {
+    struct bnt_automaton *common = NULL;
+    struct bnt_err why = {0};
+    struct shape both;
+    shape_copy(s, &both, a);
+    both.texts.count = 0;
+    take_whole(s, &both.texts, &a->texts);
+    take_whole(s, &both.texts, &b->texts);
+    if (b->min_length > both.min_length) both.min_length = b->min_length;
+    if (b->max_length < both.max_length) both.max_length = b->max_length;
+    bool apart = both.min_length > both.max_length;
+    if (!apart && both.texts.count)
+        apart = work_out(s, &both, NULL, 0, &common, &why) == BNT_OK && !common;
+    bnt_automaton_close(common);
+    shape_free(&both);
+    return apart && s->status == BNT_OK;
 }

@@ -83,6 +83,16 @@ static const struct {
     {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\"}", BNT_E_UNSUPPORTED, "known draft"},
     {"{\"oneOf\":[{\"type\":\"number\"},{\"type\":\"integer\"}]}", BNT_E_UNSUPPORTED,
      "#/oneOf: it cannot be seen that schemas 0 and 1"},
+    {"{\"oneOf\":[{\"type\":\"string\",\"pattern\":\"^a\"},{\"type\":\"string\",\"pattern\":\"b$\"}"
+     "]}",
+     BNT_E_UNSUPPORTED, "#/oneOf: it cannot be seen that schemas 0 and 1"},
+    /* ours are narrower than what a reader takes for one: a text could be of both */
+    {"{\"oneOf\":[{\"type\":\"string\",\"format\":\"email\"},{\"type\":\"string\",\"pattern\":\"^"
+     "\\\"\"}]}",
+     BNT_E_UNSUPPORTED, "#/oneOf: it cannot be seen that schemas 0 and 1"},
+    {"{\"enum\":[[1]],\"items\":{\"minimum\":0}}", BNT_E_UNSUPPORTED,
+     "beside a schema of the value's parts"},
+    {"{\"enum\":[\"a\",\"b\"],\"pattern\":\"c\"}", BNT_E_FORMAT, "no text matches"},
     {"{\"uniqueItems\":true}", BNT_E_UNSUPPORTED, "#/uniqueItems"},
     {"{\"pattern\":\"a(?=b)\"}", BNT_E_UNSUPPORTED, "look-around"},
     {"{\"pattern\":\"(a)\\\\1\"}", BNT_E_UNSUPPORTED, "backreferences"},
@@ -175,6 +185,19 @@ static const struct {
     {"{\"type\":\"string\",\"pattern\":\"^.*$\",\"minLength\":2,\"maxLength\":2}",
      {"\"\\\"\\\\\"", "\"\xC3\xA9\xF0\x9F\x99\x82\"", "\"a\\u0001\""},
      {"\"a\"", "\"\xC3\xA9\"", "\"\\\"\"", "\"abc\"", "\"a\\n\"", "\"\\u0001\""}},
+    {"{\"enum\":[\"a\",\"bc\",\"\",\"b\\n\\\"\",7],\"pattern\":\"^b\",\"maxLength\":3}",
+     {"\"bc\"", "\"b\\n\\\"\"", "7"},
+     {"\"a\"", "\"\"", "\"b\"", "\"bcd\""}},
+    {"{\"const\":\"2024-02-29\",\"format\":\"date\"}", {"\"2024-02-29\""}, {"\"2024-02-28\""}},
+    {"{\"oneOf\":[{\"type\":\"string\",\"format\":\"date\"},{\"type\":\"string\",\"format\":\"date-"
+     "time\"},"
+     "{\"type\":\"string\",\"pattern\":\"^[a-c]+$\",\"maxLength\":3}]}",
+     {"\"2024-02-29\"", "\"2024-02-29T00:00:00Z\"", "\"abc\""},
+     {"\"abca\"", "\"\"", "\"2024-02-30\""}},
+    {"{\"oneOf\":[{\"type\":\"string\",\"pattern\":\"^a\",\"maxLength\":2},"
+     "{\"type\":\"string\",\"pattern\":\"^a\",\"minLength\":3}]}",
+     {"\"a\"", "\"ab\"", "\"abc\""},
+     {"\"b\"", "\"\""}},
     {"{\"type\":\"string\",\"format\":\"date\"}",
      {"\"2024-02-29\"", "\"2000-02-29\"", "\"1999-12-31\"", "\"0000-02-29\""},
      {"\"2023-02-29\"", "\"1900-02-29\"", "\"2024-13-01\"", "\"2024-04-31\"", "\"24-01-01\""}},
