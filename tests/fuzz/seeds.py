@@ -136,6 +136,8 @@ schemas = [{"type": "object", "properties": {"a": {"type": "integer", "minimum":
            {"type": "string", "pattern": "^(?!a)(?=.*c)[a-c\"\\n]+$", "minLength": 3, "maxLength": 7},
            {"type": "string", "format": "email", "pattern": "^(?!\\.)(?!.*\\.\\.)[a-z.]*@", "maxLength": 20},
            {"allOf": [{"pattern": "(ab)*$"}, {"pattern": "^(..)+$", "minLength": 5}, {"type": ["string", "null"], "maxLength": 9}]},
+           {"enum": ["a", "ab", "b\"", 7, [1]], "pattern": "^(a|b)", "maxLength": 2},
+           {"oneOf": [{"type": "string", "format": "date"}, {"type": "string", "pattern": "^[a-f]+$", "maxLength": 3}, {"pattern": "^[a-f]+$", "type": "string", "minLength": 4}]},
            {"type": "string", "minLength": 2, "maxLength": 5}, {"oneOf": [{"type": "null"}, {"type": "boolean"}]}, True]
 for i, schema in enumerate(schemas):
     put("fuzz_schema", str(i), json.dumps(schema).encode() + b"\xfe" + bytes(range(40)))
