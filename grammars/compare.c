@@ -105,15 +105,12 @@ enum fits shape_fits(const struct shape *shape, const json_t *value) {
         n = json_object_size(value);
         if (n < shape->min_members || n > shape->max_members || !has_required(shape, value))
             return FITS_NOT;
-        if (shape->objects.count) return FITS_UNKNOWN;
+        if (shape->objects.count || shape->names.count) return FITS_UNKNOWN;
         break;
     default: break;
     }
     return shape->choices.count ? FITS_UNKNOWN : FITS;
 }
-
-/* ---- two shapes -------------------------------------------------------------------------------
- */
 
 /* The values of a part are those of an array, or one. */
 static size_t n_values(const struct part *p) {
@@ -123,6 +120,20 @@ static size_t n_values(const struct part *p) {
 static const json_t *value_at(const struct part *p, size_t i) {
     return p->place == UINT32_MAX ? p->json : json_array_get(p->json, i);
 }
+
+bool shape_lists(struct schemas *s, const struct shape *shape, size_t from, const json_t *value) {
+    for (size_t i = from; i < shape->values.count; i++) {
+        const struct part *p = &shape->values.list[i];
+        bool found = false;
+        if (!schema_spend(s, n_values(p))) return false;
+        for (size_t k = 0; k < n_values(p) && !found; k++) found = json_same(value_at(p, k), value);
+        if (!found) return false;
+    }
+    return true;
+}
+
+/* ---- two shapes -------------------------------------------------------------------------------
+ */
 
 static bool values_apart(struct schemas *s, const struct shape *a, const struct shape *b) {
     const struct part *x = a->values.list, *y = b->values.list;

@@ -31,6 +31,7 @@ void shape_copy(struct schemas *s, struct shape *to, const struct shape *from) {
     parts_copy(s, &to->objects, &from->objects);
     parts_copy(s, &to->arrays, &from->arrays);
     parts_copy(s, &to->required, &from->required);
+    parts_copy(s, &to->names, &from->names);
     parts_copy(s, &to->choices, &from->choices);
 }
 
@@ -41,6 +42,7 @@ void shape_free(struct shape *shape) {
     free(shape->objects.list);
     free(shape->arrays.list);
     free(shape->required.list);
+    free(shape->names.list);
     free(shape->choices.list);
     *shape = (struct shape){0};
 }
@@ -130,40 +132,64 @@ TAKE(most) {
     take_count(s, shape, place, row, value, false);
 }
 
-TAKE(minimum) {
-    bool excluded = row->field;
-    if (!json_is_number(value)) {
-        wrong(s, place, row, "a number");
-        return;
-    }
-    double v = json_number_value(value), old = json_number_value(shape->low);
+static void from(struct shape *shape, const json_t *low, bool excluded) {
+    double v = json_number_value(low), old = json_number_value(shape->low);
     if (shape->low && (v < old || (v <= old && !excluded))) return;
-    shape->low = value;
+    shape->low = low;
     shape->low_excluded = excluded;
 }
 
-TAKE(maximum) {
-    bool excluded = row->field;
-    if (!json_is_number(value)) {
-        wrong(s, place, row, "a number");
-        return;
-    }
-    double v = json_number_value(value), old = json_number_value(shape->high);
+static void up_to(struct shape *shape, const json_t *high, bool excluded) {
+    double v = json_number_value(high), old = json_number_value(shape->high);
     if (shape->high && (v > old || (v >= old && !excluded))) return;
-    shape->high = value;
+    shape->high = high;
     shape->high_excluded = excluded;
 }
 
-/* A format is its pattern; `place` says whose it is. */
-TAKE(text) {
-    if (!json_is_string(value))
+TAKE(minimum) {
+    if (json_is_number(value))
+        from(shape, value, row->field);
+    else
+        wrong(s, place, row, "a number");
+}
+
+TAKE(maximum) {
+    if (json_is_number(value))
+        up_to(shape, value, row->field);
+    else
+        wrong(s, place, row, "a number");
+}
+
+TAKE(pattern) {
+    if (json_is_string(value))
+        parts_add(s, &shape->texts, value, place);
+    else
         wrong(s, place, row, "a string");
-    else if (strcmp(row->name, "format") == 0 &&
-             (!word_of(value) || !bnt_format_pattern(word_of(value), NULL)))
+}
+
+/* A number that lives as long as the schemas do. */
+static const json_t *bound(struct schemas *s, const char *text) {
+    json_t *number = json_loads(text, JSON_DECODE_ANY, NULL);
+    if (!s->bounds) s->bounds = json_array();
+    if (json_array_append_new(s->bounds, number) == 0) return number;
+    return bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for a format"), NULL;
+}
+
+/* Of strings a format is its pattern, without a place of its own. */
+TAKE(format) {
+    const struct bnt_format *format = word_of(value) ? bnt_format(word_of(value)) : NULL;
+    if (!json_is_string(value)) {
+        wrong(s, place, row, "a string");
+    } else if (!format) {
         schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "'%.60s' is not supported",
                     json_string_value(value));
-    else
-        parts_add(s, &shape->texts, value, strcmp(row->name, "format") == 0 ? UINT32_MAX : place);
+    } else {
+        const json_t *low = format->low ? bound(s, format->low) : NULL;
+        const json_t *high = format->high ? bound(s, format->high) : NULL;
+        if (low) from(shape, low, false);
+        if (high) up_to(shape, high, false);
+        parts_add(s, &shape->texts, value, UINT32_MAX);
+    }
 }
 
 static bool is_schema(const json_t *v) {
@@ -205,6 +231,14 @@ TAKE(required) {
             schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "a name with U+0000");
     }
     parts_add(s, &shape->required, value, place);
+}
+
+TAKE(names) {
+    if (is_schema(value))
+        parts_add(s, &shape->names, value,
+                  schema_place(s, (struct place){value, place, row->name, NULL, SIZE_MAX, false}));
+    else
+        wrong(s, place, row, "a schema");
 }
 
 TAKE(items) {
@@ -356,6 +390,13 @@ TAKE(unique) {
         schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "is not supported");
 }
 
+TAKE(nullable) {
+    (void)shape;
+    if (!json_is_false(value))
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name,
+                    "is no word of JSON Schema: \"type\": [..., \"null\"] says it");
+}
+
 #define F(member) offsetof(struct shape, member)
 static const struct row rows[] = {
     {"$schema", take_dialect, 0},
@@ -366,8 +407,8 @@ static const struct row rows[] = {
     {"const", take_values, 0},
     {"minLength", take_least, F(min_length)},
     {"maxLength", take_most, F(max_length)},
-    {"pattern", take_text, 0},
-    {"format", take_text, 0},
+    {"pattern", take_pattern, 0},
+    {"format", take_format, 0},
     {"minimum", take_minimum, 0},
     {"exclusiveMinimum", take_minimum, 1},
     {"maximum", take_maximum, 0},
@@ -375,6 +416,7 @@ static const struct row rows[] = {
     {"properties", take_properties, 0},
     {"additionalProperties", take_additional, 0},
     {"required", take_required, 0},
+    {"propertyNames", take_names, 0},
     {"minProperties", take_least, F(min_members)},
     {"maxProperties", take_most, F(max_members)},
     {"items", take_items, 0},
@@ -382,6 +424,7 @@ static const struct row rows[] = {
     {"minItems", take_least, F(min_items)},
     {"maxItems", take_most, F(max_items)},
     {"uniqueItems", take_unique, 0},
+    {"nullable", take_nullable, 0},
     {"allOf", take_all, 0},
     {"anyOf", take_choices, 0},
     {"oneOf", take_choices, 0},
@@ -401,6 +444,10 @@ static const struct row rows[] = {
     {"contentEncoding", take_nothing, 0},
     {"contentMediaType", take_nothing, 0},
     {"contentSchema", take_nothing, 0},
+    {"discriminator", take_nothing, 0}, /* a hint which of oneOf it will be (OpenAPI) */
+    {"externalDocs", take_nothing, 0},
+    {"xml", take_nothing, 0},
+    {"errorMessage", take_nothing, 0},
 };
 
 /* No keyword beside its $ref says anything of instances. */
@@ -441,6 +488,7 @@ void shape_pour(struct schemas *s, struct shape *shape, uint32_t place) {
     json_object_foreach((json_t *)schema, keyword, value) {
         size_t i = 0;
         while (i < sizeof rows / sizeof *rows && strcmp(rows[i].name, keyword) != 0) i++;
+        if (i == sizeof rows / sizeof *rows && strncmp(keyword, "x-", 2) == 0) continue;
         if (i == sizeof rows / sizeof *rows)
             schema_fail(s, BNT_E_UNSUPPORTED, place, NULL, "keyword '%.60s' is not supported",
                         keyword);

@@ -173,6 +173,7 @@ int bnt_schema_add(struct bnt_grammar *g, const json_t *root,
     free(s.rules);
     free(s.places);
     strings_free(&s);
+    json_decref(s.bounds);
     return status;
 }
 

@@ -34,8 +34,12 @@ int bnt_schema_read(struct json_t **out, const char *text, size_t len, struct bn
 int bnt_schema_any_object(struct bnt_grammar **out, const struct bnt_schema_options *options,
                           struct bnt_err *err);
 
-/* format.c: the pattern of a format, or NULL. *whole, unless NULL: no reader takes another text for
- * one of the format. */
-const char *bnt_format_pattern(const char *name, bool *whole);
+/* format.c */
+struct bnt_format {
+    const char *name, *pattern; /* of strings: pattern.h */
+    bool whole;                 /* no reader takes another text for one of the format */
+    const char *low, *high;     /* of numbers: JSON's text, or NULL */
+};
+const struct bnt_format *bnt_format(const char *name); /* NULL: not known */
 
 #endif

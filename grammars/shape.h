@@ -51,6 +51,7 @@ struct shape {
     struct parts objects;  /* schemas that say something of members */
     struct parts arrays;   /* ... of elements */
     struct parts required; /* arrays of names */
+    struct parts names;    /* schemas of them */
     struct parts choices;  /* arrays of schemas; those of oneOf have one_of set */
     uint32_t min_length, max_length, min_items, max_items, min_members, max_members;
     const json_t *low, *high; /* numbers */
@@ -78,6 +79,7 @@ struct schemas {
     } * strings;
     size_t n_strings, string_capacity;
     uint64_t effort; /* left for more of them */
+    json_t *bounds;  /* array of numbers that formats brought */
     uint64_t steps;  /* left for what grows with the square of a schema: schema_spend */
     struct bnt_err *err;
     int status;
@@ -111,6 +113,8 @@ bool shape_disjoint(struct schemas *s, const struct shape *a, const struct shape
 enum fits { FITS_NOT, FITS, FITS_UNKNOWN };
 enum fits shape_fits(const struct shape *shape, const json_t *value);
 bool json_same(const json_t *a, const json_t *b); /* 1 and 1.0 are */
+/* Whether each of its lists of values, from this one on, has the value. */
+bool shape_lists(struct schemas *s, const struct shape *shape, size_t from, const json_t *value);
 
 /* shape_string.c: the strings of a shape; those of a list that are of it; whether none is of both
  * (false also where that takes too much). */
@@ -120,7 +124,12 @@ bnt_expr shape_strings(struct schemas *s, const struct shape *shape, const json_
 bool shape_strings_apart(struct schemas *s, const struct shape *a, const struct shape *b);
 void strings_free(struct schemas *s);
 
+/* shape_object.c */
+bnt_expr shape_object(struct schemas *s, const struct shape *shape, uint32_t place);
+
 /* shape_expr.c */
+bnt_expr shape_rule(struct schemas *s, struct parts *of); /* any value where there is no schema */
+bnt_expr shape_enclosed(struct schemas *s, const char *open, bnt_expr inside, const char *close);
 bnt_expr shape_expand(struct schemas *s, struct shape *shape, uint32_t place);
 /* The rule of a value that falls under all of these. */
 bnt_expr schema_rule(struct schemas *s, struct parts *of);

@@ -13,29 +13,17 @@ static bnt_expr any_value(struct schemas *s) {
     return s->any;
 }
 
-static bnt_expr rule_or_any(struct schemas *s, struct parts *of) {
+bnt_expr shape_rule(struct schemas *s, struct parts *of) {
     return of->count ? schema_rule(s, of) : any_value(s);
 }
 
 /* ---- values -----------------------------------------------------------------------------------
  */
 
-static bool among(const struct part *p, const json_t *value) {
-    if (p->place == UINT32_MAX) return json_same(p->json, value);
-    for (size_t i = 0; i < json_array_size(p->json); i++)
-        if (json_same(json_array_get(p->json, i), value)) return true;
-    return false;
-}
-
 /* Those of the first list that are in the others and of the rest of the shape. */
 static bnt_expr listed(struct schemas *s, const struct shape *shape, uint32_t place) {
     const struct part *first = shape->values.list;
     size_t n = first->place == UINT32_MAX ? 1 : json_array_size(first->json), count = 0;
-    for (size_t k = 1; k < shape->values.count; k++) {
-        const struct part *other = &shape->values.list[k];
-        uint64_t values = other->place == UINT32_MAX ? 1 : json_array_size(other->json);
-        if (!schema_spend(s, n * values)) return BNT_EXPR_NEVER;
-    }
     bnt_expr *list = malloc((n + 1) * sizeof *list), e = BNT_EXPR_NEVER;
     const json_t **strings = malloc(n * sizeof *strings);
     size_t n_strings = 0;
@@ -45,10 +33,7 @@ static bnt_expr listed(struct schemas *s, const struct shape *shape, uint32_t pl
     }
     for (size_t i = 0; i < n; i++) {
         const json_t *v = first->place == UINT32_MAX ? first->json : json_array_get(first->json, i);
-        bool in_all = true;
-        for (size_t k = 1; k < shape->values.count; k++)
-            in_all = in_all && among(&shape->values.list[k], v);
-        enum fits fits = in_all ? shape_fits(shape, v) : FITS_NOT;
+        enum fits fits = shape_lists(s, shape, 1, v) ? shape_fits(shape, v) : FITS_NOT;
         if (fits == FITS_UNKNOWN && json_is_string(v))
             strings[n_strings++] = v;
         else if (fits == FITS_UNKNOWN)
@@ -73,7 +58,7 @@ static bnt_expr number_of(struct schemas *s, const struct shape *shape) {
                            !(shape->types & SHAPE_FRACTION));
 }
 
-static bnt_expr enclosed(struct schemas *s, const char *open, bnt_expr inside, const char *close) {
+bnt_expr shape_enclosed(struct schemas *s, const char *open, bnt_expr inside, const char *close) {
     bnt_expr parts[] = {bnt_text(s->g, open), s->style.open, inside, s->style.close,
                         bnt_text(s->g, close)};
     return bnt_seq(s->g, parts, 5);
@@ -100,134 +85,13 @@ static bnt_expr array_of(struct schemas *s, const struct shape *shape) {
                     json_object_get(p->json, "items"), p->place, "items", NULL, SIZE_MAX, false};
             if (place.schema) parts_add(s, &of, place.schema, schema_place(s, place));
         }
-        elements[at] = rule_or_any(s, &of);
+        elements[at] = shape_rule(s, &of);
         free(of.list);
     }
     e = bnt_list(s->g, s->style.comma, elements, n, elements[n], shape->min_items,
                  shape->max_items);
     free(elements);
-    return enclosed(s, "[", e, "]");
-}
-
-/* ---- objects ----------------------------------------------------------------------------------
- */
-
-struct names {
-    const char **list;
-    bool *required;
-    size_t count, capacity;
-};
-
-static void add_name(struct schemas *s, struct names *n, const char *name, bool required) {
-    if (s->g->status != BNT_OK) return; /* of a schema that is refused no more is looked at */
-    for (size_t i = 0; i < n->count; i++) {
-        if (strcmp(n->list[i], name) != 0) continue;
-        n->required[i] |= required;
-        return;
-    }
-    if (n->count == BNT_NAMES_MAX) {
-        bnt_grammar_fail(s->g, BNT_E_LIMIT, "an object of more than %d members", BNT_NAMES_MAX);
-        return;
-    }
-    if (n->count == n->capacity) {
-        size_t capacity = 2 * n->capacity + 16;
-        const char **list = reallocarray(n->list, capacity, sizeof *list);
-        if (list) n->list = list;
-        bool *flags = reallocarray(n->required, capacity, sizeof *flags);
-        if (flags) n->required = flags;
-        if (!list || !flags) {
-            bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an object");
-            return;
-        }
-        n->capacity = capacity;
-    }
-    n->list[n->count] = name;
-    n->required[n->count++] = required;
-}
-
-static void collect_names(struct schemas *s, const struct shape *shape, struct names *n) {
-    for (size_t i = 0; i < shape->objects.count; i++) {
-        const char *name;
-        json_t *v;
-        json_object_foreach(json_object_get(shape->objects.list[i].json, "properties"), name, v) {
-            add_name(s, n, name, false);
-        }
-    }
-    for (size_t i = 0; i < shape->required.count; i++) {
-        size_t k;
-        json_t *v;
-        json_array_foreach(shape->required.list[i].json, k, v) {
-            add_name(s, n, json_string_value(v), true);
-        }
-    }
-}
-
-/* A member with none of the names, or NEVER. */
-static bnt_expr other_member(struct schemas *s, const struct shape *shape, const struct names *n) {
-    struct parts of = {0};
-    bool said = false, named = false;
-    for (size_t i = 0; i < shape->objects.count; i++) {
-        const struct part *p = &shape->objects.list[i];
-        const json_t *v = json_object_get(p->json, "additionalProperties");
-        named |= json_object_get(p->json, "properties") != NULL;
-        if (!v) continue;
-        said = true;
-        parts_add(s, &of, v,
-                  schema_place(s, (struct place){v, p->place, "additionalProperties", NULL,
-                                                 SIZE_MAX, false}));
-    }
-    bnt_expr e = BNT_EXPR_NEVER;
-    if (said || !named || s->options.open)
-        e = bnt_seq3(s->g, bnt_json_other_string(s->g, n->list, n->count), s->style.colon,
-                     rule_or_any(s, &of));
-    free(of.list);
-    return e;
-}
-
-static bool is_never(const struct schemas *s, const struct shape *shape) {
-    (void)s;
-    for (size_t i = 0; i < shape->objects.count; i++)
-        if (json_is_false(json_object_get(shape->objects.list[i].json, "additionalProperties")))
-            return true;
-    return false;
-}
-
-static bnt_expr object_of(struct schemas *s, const struct shape *shape, uint32_t place) {
-    struct names n = {0};
-    uint32_t min = shape->min_members, must = 0;
-    collect_names(s, shape, &n);
-    struct bnt_member *members = malloc((n.count + 1) * sizeof *members);
-    bnt_expr e = BNT_EXPR_NEVER;
-    if (!members) {
-        bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an object");
-        goto out;
-    }
-    for (size_t i = 0; i < n.count && s->status == BNT_OK; i++) {
-        struct parts of = {0};
-        shape_member(s, shape, n.list[i], &of);
-        members[i] =
-            (struct bnt_member){bnt_seq3(s->g, bnt_json_quoted(s->g, n.list[i], strlen(n.list[i])),
-                                         s->style.colon, rule_or_any(s, &of)),
-                                n.required[i]};
-        must += n.required[i];
-        free(of.list);
-    }
-    if (s->status != BNT_OK) goto out; /* the loop ended early: not every member is set */
-    bnt_expr other = is_never(s, shape) ? BNT_EXPR_NEVER : other_member(s, shape, &n);
-    if (other != BNT_EXPR_NEVER) { /* whose names may repeat: their number is not that of members */
-        if (min <= must) min = 0;
-        if (min > 1)
-            schema_fail(s, BNT_E_UNSUPPORTED, place, "minProperties",
-                        "above 1 needs additionalProperties false");
-    }
-    e = bnt_set(s->g, s->style.comma, members, n.count, other, min, shape->max_members,
-                !s->options.any_order || n.count > BNT_SET_MEMBERS);
-    e = enclosed(s, "{", e, "}");
-out:
-    free(members);
-    free(n.list);
-    free(n.required);
-    return e;
+    return shape_enclosed(s, "[", e, "]");
 }
 
 static bnt_expr plain(struct schemas *s, const struct shape *shape, uint32_t place) {
@@ -240,7 +104,7 @@ static bnt_expr plain(struct schemas *s, const struct shape *shape, uint32_t pla
     if (shape->types & SHAPE_STRING) list[n++] = shape_string(s, shape);
     if (shape->types & SHAPE_NUMBER) list[n++] = number_of(s, shape);
     if (shape->types & SHAPE_ARRAY) list[n++] = array_of(s, shape);
-    if (shape->types & SHAPE_OBJECT) list[n++] = object_of(s, shape, place);
+    if (shape->types & SHAPE_OBJECT) list[n++] = shape_object(s, shape, place);
     return bnt_alt(s->g, list, n);
 }
 

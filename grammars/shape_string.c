@@ -23,7 +23,7 @@ static bool read_text(struct schemas *s, struct bnt_grammar *g, const struct sha
     const char *pattern = json_string_value(text->json);
     size_t len = json_string_length(text->json);
     if (is_format(text)) {
-        pattern = bnt_format_pattern(pattern, NULL);
+        pattern = bnt_format(pattern)->pattern;
         len = strlen(pattern);
     }
     int status = bnt_pattern_compile(g, pattern, len, out, &why);
@@ -161,9 +161,8 @@ bnt_expr shape_strings(struct schemas *s, const struct shape *shape, const json_
 static void take_whole(struct schemas *s, struct parts *to, const struct parts *from) {
     for (size_t i = 0; i < from->count; i++) {
         const struct part *text = &from->list[i];
-        bool whole = true;
-        if (is_format(text)) bnt_format_pattern(json_string_value(text->json), &whole);
-        if (whole) parts_add(s, to, text->json, text->place);
+        if (!is_format(text) || bnt_format(json_string_value(text->json))->whole)
+            parts_add(s, to, text->json, text->place);
     }
 }
 

@@ -138,6 +138,8 @@ schemas = [{"type": "object", "properties": {"a": {"type": "integer", "minimum":
            {"allOf": [{"pattern": "(ab)*$"}, {"pattern": "^(..)+$", "minLength": 5}, {"type": ["string", "null"], "maxLength": 9}]},
            {"enum": ["a", "ab", "b\"", 7, [1]], "pattern": "^(a|b)", "maxLength": 2},
            {"oneOf": [{"type": "string", "format": "date"}, {"type": "string", "pattern": "^[a-f]+$", "maxLength": 3}, {"pattern": "^[a-f]+$", "type": "string", "minLength": 4}]},
+           {"type": "object", "propertyNames": {"enum": ["a", "b", 3]}, "additionalProperties": {"format": "int32"}, "required": ["b"]},
+           {"type": "object", "propertyNames": {"pattern": "^[a-z]$"}, "x-y": 1, "properties": {}},
            {"type": "string", "minLength": 2, "maxLength": 5}, {"oneOf": [{"type": "null"}, {"type": "boolean"}]}, True]
 for i, schema in enumerate(schemas):
     put("fuzz_schema", str(i), json.dumps(schema).encode() + b"\xfe" + bytes(range(40)))

@@ -147,6 +147,8 @@ const whole = [
     { title: 'escapes', type: 'string', pattern: '^[\\u0000-\\u001f"\\\\/]{1,6}$' },
     { title: 'constr', type: 'string', pattern: '^[a-z_]+$', minLength: 1, maxLength: 10 },
     { title: 'format and length', type: 'string', format: 'email', maxLength: 30 },
+    { title: 'records', type: 'object', properties: { any: { type: 'object', propertyNames: { type: 'string' }, additionalProperties: types.n }, colours: { type: 'object', propertyNames: { $ref: '#/$defs/colour' }, additionalProperties: { type: 'integer', minimum: 0, maximum: 9 } },
+        short: { type: 'object', propertyNames: { pattern: '^[a-z]+$', maxLength: 3 }, additionalProperties: types.b } }, required: ['any', 'colours', 'short'], $defs: { colour: { enum: ['red', 'green', 'blue'] } } },
     { title: 'enum and pattern', type: 'object', properties: { unit: { enum: ['kg', 'g', 'lb', 7, 'k"'], pattern: '^k' }, day: { type: 'string', format: 'date', enum: ['2024-02-29', 'never'] } }, required: ['unit', 'day'] },
     { title: 'one of strings', oneOf: [{ type: 'string', format: 'date' }, { type: 'string', format: 'date-time' }, { type: 'string', format: 'ipv4' }, { type: 'string', pattern: '^[A-Z]{2,5}$' }, { type: 'string', pattern: '^[A-Z]+$', minLength: 6, maxLength: 9 }] },
     { title: 'format and pattern', type: 'string', format: 'date-time', pattern: '(Z|\\+00:00)$' },

@@ -90,6 +90,15 @@ static const struct {
     {"{\"oneOf\":[{\"type\":\"string\",\"format\":\"email\"},{\"type\":\"string\",\"pattern\":\"^"
      "\\\"\"}]}",
      BNT_E_UNSUPPORTED, "#/oneOf: it cannot be seen that schemas 0 and 1"},
+    {"{\"properties\":{\"a\":{}},\"propertyNames\":{\"pattern\":\"a\"}}", BNT_E_UNSUPPORTED,
+     "#/propertyNames: with a pattern"},
+    {"{\"type\":\"object\",\"propertyNames\":{\"anyOf\":[{\"const\":\"a\"},{\"minLength\":3}]}}",
+     BNT_E_UNSUPPORTED, "#/propertyNames: with anyOf"},
+    {"{\"type\":\"object\",\"propertyNames\":{\"not\":{}}}", BNT_E_UNSUPPORTED, "keyword 'not'"},
+    {"{\"properties\":{\"d\":{}},\"additionalProperties\":true,\"propertyNames\":{\"maxLength\":2}"
+     "}",
+     BNT_E_UNSUPPORTED, "lengths beside names"},
+    {"{\"propertyNames\":7}", BNT_E_FORMAT, "#/propertyNames: must be a schema"},
     {"{\"enum\":[[1]],\"items\":{\"minimum\":0}}", BNT_E_UNSUPPORTED,
      "beside a schema of the value's parts"},
     {"{\"enum\":[\"a\",\"b\"],\"pattern\":\"c\"}", BNT_E_FORMAT, "no text matches"},
@@ -122,7 +131,10 @@ static const struct {
     {"{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}",
      BNT_E_FORMAT, "no text matches"},
     {"{\"minimum\":3,\"maximum\":2,\"type\":\"number\"}", BNT_E_FORMAT, "no text matches"},
-    {"{\"x-order\":1}", BNT_E_UNSUPPORTED, "keyword 'x-order'"},
+    {"{\"y-order\":1}", BNT_E_UNSUPPORTED, "keyword 'y-order'"},
+    {"{\"type\":\"string\",\"nullable\":true}", BNT_E_UNSUPPORTED, "#/nullable: is no word of"},
+    {"{\"type\":\"integer\",\"format\":\"int32\",\"minimum\":2147483648}", BNT_E_FORMAT,
+     "no text matches"},
 };
 
 START_TEST(refuses_by_name_and_place) {
@@ -188,6 +200,48 @@ static const struct {
     {"{\"enum\":[\"a\",\"bc\",\"\",\"b\\n\\\"\",7],\"pattern\":\"^b\",\"maxLength\":3}",
      {"\"bc\"", "\"b\\n\\\"\"", "7"},
      {"\"a\"", "\"\"", "\"b\"", "\"bcd\""}},
+    {"{\"type\":\"integer\",\"format\":\"int32\",\"minimum\":0,\"nullable\":false,\"x-go-name\":"
+     "\"N\",\"xml\":{}}",
+     {"0", "2147483647"},
+     {"-1", "2147483648", "null", "1.5"}},
+    {"{\"type\":[\"string\",\"integer\"],\"format\":\"uint64\"}",
+     {"0", "\"12\"", "18446744073709549568"},
+     {"-1", "\"x\"", "\"01\"", "\"\"", "18446744073709551616"}},
+    {"{\"type\":[\"string\",\"number\"],\"format\":\"double\"}",
+     {"\"-1.5\"", "1e30", "-0.25"},
+     {"\"x\"", "\"1.\""}},
+    {"{\"type\":\"object\",\"propertyNames\":{\"type\":\"string\"},\"additionalProperties\":{"
+     "\"type\":\"null\"}}",
+     {"{}", "{\"a\": null, \"\": null}"},
+     {"{\"a\": 1}", "{1: null}"}},
+    {"{\"type\":\"object\",\"propertyNames\":{\"$ref\":\"#/$defs/"
+     "c\"},\"additionalProperties\":{\"type\":\"null\"},"
+     "\"required\":[\"b\"],\"$defs\":{\"c\":{\"enum\":[\"a\",\"b\",3]}}}",
+     {"{\"b\": null}", "{\"b\": null, \"a\": null}"},
+     {"{}", "{\"a\": null}", "{\"b\": null, \"c\": null}", "{\"b\": null, \"b\": null}"}},
+    {"{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[a-z]$\"},\"additionalProperties\":{"
+     "\"type\":\"null\"}}",
+     {"{}", "{\"a\": null, \"z\": null}"},
+     {"{\"ab\": null}", "{\"\": null}"}},
+    {"{\"additionalProperties\":false,\"type\":\"object\",\"properties\":{\"abc\":{},\"d\":{"
+     "\"const\":1}},\"propertyNames\":{"
+     "\"maxLength\":2}}",
+     {"{}", "{\"d\": 1}"},
+     {"{\"abc\": 1}", "{\"e\": 1}", "{\"d\": 2}"}},
+    {"{\"type\":\"object\",\"propertyNames\":false}", {"{}"}, {"{\"a\": 1}"}},
+    {"{\"anyOf\":[{\"type\":\"null\"},{\"type\":\"object\",\"propertyNames\":{\"const\":\"a\"},"
+     "\"required\":[\"b\"]}]}",
+     {"null"},
+     {"{}", "{\"a\": 1}", "{\"b\": 1}"}},
+    {"{\"type\":\"string\",\"format\":\"password\"}", {"\"\"", "\"a\\\\b\""}, {"7"}},
+    {"{\"type\":\"string\",\"format\":\"byte\"}", {"\"\"", "\"aGk=\""}, {"\"aGk\"", "\"-\""}},
+    {"{\"discriminator\":{\"propertyName\":\"k\",\"mapping\":{\"a\":\"#/$defs/"
+     "a\"}},\"oneOf\":[{\"$ref\":"
+     "\"#/$defs/"
+     "a\"},{\"type\":\"null\"}],\"$defs\":{\"a\":{\"properties\":{\"k\":{\"const\":\"a\"}},"
+     "\"required\":[\"k\"],\"type\":\"object\"}}}",
+     {"{\"k\": \"a\"}", "null"},
+     {"{}", "{\"k\": \"b\"}"}},
     {"{\"const\":\"2024-02-29\",\"format\":\"date\"}", {"\"2024-02-29\""}, {"\"2024-02-28\""}},
     {"{\"oneOf\":[{\"type\":\"string\",\"format\":\"date\"},{\"type\":\"string\",\"format\":\"date-"
      "time\"},"
