@@ -151,7 +151,10 @@ for command in $("$bitnet" --complete | cut -f1); do
     # shellcheck disable=SC2086
     case $command in
     batch) kept 'batch: the requests' "$tmp/requests" "$bitnet" batch $words ;;
-    verify) kept 'verify: the receipt' "$tmp/r.json" "$bitnet" verify $words ;;
+    verify)
+        kept 'verify: the receipt' "$tmp/r.json" "$bitnet" verify $words
+        kept 'verify: the model that the receipt names' "$model" "$bitnet" verify "$tmp/r.json"
+        ;;
     esac
     # Each option whose value --help calls a file, or a text that may be one.
     for option in $("$bitnet" --complete "$command" | awk -F'\t' '$3 ~ /^(FILE|KEY|PUB|S|T)$/ { print $1 }'); do

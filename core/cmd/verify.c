@@ -97,11 +97,11 @@ static int check_files(struct bnt_verification *v, const json_t *receipt, const 
     return status;
 }
 
-static int check_fast(struct bnt_verification *v, const json_t *receipt, const char *model,
+static int check_fast(struct bnt_verification *v, const json_t *receipt,
                       const struct cmd_args *args, const struct texts *given, struct bnt_err *err) {
     struct bnt_gguf *g = NULL;
     struct bnt_tokenizer *t = NULL;
-    int status = cmd_open_gguf(&g, model, args, err);
+    int status = cmd_open_gguf(&g, args->model, args, err);
     if (status == BNT_OK) status = bnt_tokenizer_open(&t, g, err);
     if (status == BNT_OK) status = check_files(v, receipt, g, t, given, err);
     if (status == BNT_OK) bnt_verify_say(v, BNT_CHECK_REPLAY, BNT_NOT_CHECKED, "--fast");
@@ -151,13 +151,11 @@ static int open_constraint(struct bnt_constraint **out, const json_t *receipt,
 }
 
 static int check_all(struct bnt_verification *v, struct place *place, const json_t *receipt,
-                     const char *model, const struct cmd_args *args, const struct texts *given,
-                     struct bnt_err *err) {
-    struct cmd_args with_model = *args;
+                     const struct cmd_args *args, const struct texts *given, struct bnt_err *err) {
+    struct cmd_args with_layout = *args;
     struct bnt_engine *e = NULL;
-    with_model.model = model;
-    if (!with_model.i2s_layout) with_model.i2s_layout = bnt_receipt_i2s_layout(receipt);
-    int status = cmd_open_engine(&e, &with_model, err);
+    if (!with_layout.i2s_layout) with_layout.i2s_layout = bnt_receipt_i2s_layout(receipt);
+    int status = cmd_open_engine(&e, &with_layout, err);
     if (status == BNT_OK) status = open_constraint(&v->constraint, receipt, args, e, err);
     if (status == BNT_OK) status = check_files(v, receipt, e->gguf, e->tokenizer, given, err);
     if (status == BNT_OK && v->checks[BNT_CHECK_MODEL].state == BNT_DIFFERS)
@@ -173,7 +171,7 @@ static int check_all(struct bnt_verification *v, struct place *place, const json
     place->asked = args->locate && v->checks[BNT_CHECK_REPLAY].state == BNT_DIFFERS;
     if (status == BNT_OK && place->asked) {
         place->n_layer = e->info.n_layer;
-        status = locate(place, receipt, v, e, &with_model, err);
+        status = locate(place, receipt, v, e, &with_layout, err);
     }
     bnt_constraint_close(v->constraint);
     v->constraint = NULL;
@@ -280,10 +278,13 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
     if (status == BNT_OK) status = bnt_verify_signature(&v, receipt, args->signer, err);
     if (status == BNT_OK) status = find_model(args, receipt, &model, err);
     struct cmd_args used = *args;
+    used.model = model;
+    if (status == BNT_OK && !args->model)
+        status = cmd_check_standard(&used, err); /* it names one */
     if (status == BNT_OK) ignore_recorded(&used, receipt);
     if (status == BNT_OK)
-        status = args->fast ? check_fast(&v, receipt, model, &used, &given, err)
-                            : check_all(&v, &place, receipt, model, &used, &given, err);
+        status = args->fast ? check_fast(&v, receipt, &used, &given, err)
+                            : check_all(&v, &place, receipt, &used, &given, err);
     /* Not damage of the receipt, nor a difference. */
     if (bnt_json_lost()) status = bnt_fail_nomem(err, "the checks", 0);
     if (status != BNT_OK) goto out;
