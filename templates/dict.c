@@ -11,25 +11,32 @@
 
 enum { FEW = 8 };
 
-bool jv_is_key(const struct jv *k) {
-    if (k->kind == JV_LIST && (k->as.list->kind == LIST_TUPLE || k->as.list->kind == LIST_GROUP)) {
-        for (size_t i = 0; i < k->as.list->n; i++)
-            if (!jv_is_key(&k->as.list->at[i])) return false;
+bool jv_is_key(struct bnt_jinja_run *r, const struct jv *k, bool *is) {
+    *is = k->kind <= JV_TEXT;
+    if (k->kind != JV_LIST || (k->as.list->kind != LIST_TUPLE && k->as.list->kind != LIST_GROUP))
         return true;
-    }
-    return k->kind <= JV_TEXT;
+    if (!run_enter(r) || !run_step(r, 1 + k->as.list->n)) return false;
+    *is = true;
+    for (size_t i = 0; i < k->as.list->n && *is; i++)
+        if (!jv_is_key(r, &k->as.list->at[i], is)) return false;
+    run_leave(r);
+    return true;
 }
 
 static inline bool need_key(struct bnt_jinja_run *r, const struct jv *k) {
-    if (k->kind <= JV_TEXT || jv_is_key(k)) return true;
+    bool is = k->kind <= JV_TEXT;
+    if (is) return true;
+    if (!jv_is_key(r, k, &is)) return false;
+    if (is) return true;
     if (k->kind == JV_NAMESPACE || k->kind == JV_LOOP || k->kind == JV_CALLABLE ||
         (k->kind == JV_LIST && k->as.list->kind == LIST_RANGE))
         return run_error(r, "a %s as the key of a dict is not done here", jv_type_name(k));
     return run_error(r, "a %s cannot be the key of a dict", jv_type_name(k));
 }
 
-/* Equal for what jv_equal calls equal: 1, 1.0 and true. */
-static uint64_t hash_of(const struct jv *k) {
+/* Equal for what jv_equal calls equal: 1, 1.0 and true. Of a key, which is nested no deeper than
+ * need_key went. */
+static bool hash_of(struct bnt_jinja_run *r, const struct jv *k, uint64_t *out) {
     const uint64_t prime = 0x100000001b3, seed = 0xcbf29ce484222325;
     uint64_t h = seed ^ (uint64_t)k->kind;
     if (jv_is_number(k)) {
@@ -41,9 +48,15 @@ static uint64_t hash_of(const struct jv *k) {
             h = (h ^ (unsigned char)k->as.text.text[i]) * prime;
     } else if (k->kind == JV_LIST) {
         h = seed;
-        for (size_t i = 0; i < k->as.list->n; i++) h = (h ^ hash_of(&k->as.list->at[i])) * prime;
+        if (!run_step(r, 1 + k->as.list->n)) return false;
+        for (size_t i = 0; i < k->as.list->n; i++) {
+            uint64_t part;
+            if (!hash_of(r, &k->as.list->at[i], &part)) return false;
+            h = (h ^ part) * prime;
+        }
     }
-    return h ^ h >> 29;
+    *out = h ^ h >> 29;
+    return true;
 }
 
 static bool equal_keys(struct bnt_jinja_run *r, const struct jv *a, const struct jv *b,
@@ -53,10 +66,13 @@ static bool equal_keys(struct bnt_jinja_run *r, const struct jv *a, const struct
     return true;
 }
 
-static void index_put(struct jv_dict *d, size_t place) {
-    size_t i = (size_t)hash_of(&d->at[place].key) & (d->slots - 1);
+static bool index_put(struct bnt_jinja_run *r, struct jv_dict *d, size_t place) {
+    uint64_t hash;
+    if (!hash_of(r, &d->at[place].key, &hash)) return false;
+    size_t i = (size_t)hash & (d->slots - 1);
     while (d->index[i]) i = (i + 1) & (d->slots - 1);
     d->index[i] = place + 1;
+    return true;
 }
 
 /* An index of twice as many slots as there may be pairs. */
@@ -70,7 +86,8 @@ static bool index_make(struct bnt_jinja_run *r, struct jv_dict *d) {
         d->slots = slots;
     }
     memset(d->index, 0, d->slots * sizeof *d->index);
-    for (size_t i = 0; i < d->n; i++) index_put(d, i);
+    for (size_t i = 0; i < d->n; i++)
+        if (!index_put(r, d, i)) return false;
     d->indexed = true;
     return run_step(r, d->n / 4);
 }
@@ -99,8 +116,10 @@ static bool place_of(struct bnt_jinja_run *r, struct jv_dict *d, const struct jv
         return true;
     }
     if (!d->indexed && !index_make(r, d)) return false;
+    uint64_t hash;
     if (key->kind == JV_TEXT && !run_step(r, key->as.text.len / 64)) return false;
-    for (size_t i = (size_t)hash_of(key) & (d->slots - 1);; i = (i + 1) & (d->slots - 1)) {
+    if (!hash_of(r, key, &hash)) return false;
+    for (size_t i = (size_t)hash & (d->slots - 1);; i = (i + 1) & (d->slots - 1)) {
         if (!run_step(r, 1)) return false;
         *at = d->index[i] ? d->index[i] - 1 : d->n;
         if (*at == d->n) return true;
@@ -141,8 +160,7 @@ bool jv_dict_set(struct bnt_jinja_run *r, struct jv_dict *d, const struct jv *ke
     d->indexed = d->indexed && d->capacity == before; /* else it is too small */
     d->at[d->n++] = pair;
     d->changes++;
-    if (d->indexed) index_put(d, d->n - 1);
-    return true;
+    return !d->indexed || index_put(r, d, d->n - 1);
 }
 
 bool jv_dict_put(struct bnt_jinja_run *r, struct jv_dict *d, const char *key, const struct jv *v) {

@@ -69,14 +69,14 @@ static bool eval_dict(struct bnt_jinja_run *r, struct scope *s, const struct nod
 
 /* `before`: so many may have the same name. */
 static bool add_named(struct bnt_jinja_run *r, struct jv_args *a, size_t before, const char *name,
-                      const struct jv *v) {
+                      const struct jv *key, const struct jv *v) {
     for (size_t i = 0; i < before; i++)
         if (strcmp(a->named[i].name, name) == 0)
             return run_error(r, "the argument '%s' is given twice", name);
     struct jv_named *named = run_grow(r, a->named, a->n_named, &a->room, sizeof *named);
     if (!named) return false;
     a->named = named;
-    a->named[a->n_named++] = (struct jv_named){name, *v};
+    a->named[a->n_named++] = (struct jv_named){name, *key, *v};
     return run_step(r, before);
 }
 
@@ -91,7 +91,9 @@ static bool add_dict(struct bnt_jinja_run *r, struct jv_args *a, const struct jv
         if (!name) return false;
         memcpy(name, key->as.text.text, key->as.text.len);
         name[key->as.text.len] = '\0';
-        if (!add_named(r, a, before, name, &dict->as.dict->at[i].value)) return false;
+        if (strlen(name) != key->as.text.len)
+            return run_error(r, "** of a dict with U+0000 in a key");
+        if (!add_named(r, a, before, name, key, &dict->as.dict->at[i].value)) return false;
     }
     return true;
 }
@@ -114,7 +116,8 @@ bool eval_args(struct bnt_jinja_run *r, struct scope *s, const struct node *call
             for (size_t k = 0; ok && k < many->n; k++)
                 ok = jv_list_add(r, list.as.list, &many->at[k]);
         } else if (ok && arg->name) {
-            ok = add_named(r, out, 0, arg->name, &v); /* the parser has looked */
+            const struct jv key = jv_text(arg->name);
+            ok = add_named(r, out, 0, arg->name, &key, &v); /* the parser has looked */
         } else if (ok) {
             ok = jv_list_add(r, list.as.list, &v);
         }

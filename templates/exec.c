@@ -141,7 +141,7 @@ static bool rest_of_args(struct bnt_jinja_run *r, struct scope *s, const struct 
         bool known = macro->caller && strcmp(args->named[i].name, "caller") == 0;
         for (size_t k = args->n; k < macro->n && !known; k++) /* those before have their value */
             known = strcmp(args->named[i].name, macro->list[k]->name) == 0;
-        if (!known && !jv_dict_put(r, named.as.dict, args->named[i].name, &args->named[i].value))
+        if (!known && !jv_dict_set(r, named.as.dict, &args->named[i].key, &args->named[i].value))
             return false;
     }
     if (!macro->varargs && more.as.list->n)
@@ -210,7 +210,7 @@ static bool exec_call_block(struct bnt_jinja_run *r, struct scope *s, const stru
     struct jv_named *named = run_take(r, (args.n_named + 1) * sizeof *named);
     if (!named) return false;
     if (args.n_named) memcpy(named, args.named, args.n_named * sizeof *named);
-    named[args.n_named++] = (struct jv_named){"caller", caller};
+    named[args.n_named++] = (struct jv_named){"caller", jv_text("caller"), caller};
     args.named = named;
     args.room = args.n_named;
     return value_call(r, &callee, &args, &made) && jv_str(r, &made, &t) && pen_put(r, out, t);

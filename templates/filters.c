@@ -28,7 +28,7 @@ ROUTINE(f_trim) {
     if (!jv_str(r, self, &t) ||
         (given(&slot[0]) && slot[0].kind != JV_NONE && !arg_text(r, &slot[0], "trim", &set)))
         return false;
-    if (!run_step(r, t.len / 64 * (1 + set.len / 16))) return false;
+    if (!run_step(r, t.len / 8 * (1 + set.len))) return false;
     give(out, text_strip(t, set, true, true));
     out->safe = self->kind == JV_TEXT && self->safe;
     return true;
@@ -276,6 +276,7 @@ ROUTINE(f_int) {
     bool fits = true, based = !given(&slot[1]) || jv_as_int(&slot[1], &base);
     double f;
     (void)args;
+    if (self->kind == JV_TEXT && !run_step(r, self->as.text.len / 8)) return false;
     if (self->kind == JV_UNDEFINED) return no_number(r, self);
     if (self->kind == JV_FLOAT && isinf(self->as.real)) return whole_of(r, self->as.real, out);
     if (jv_as_int(self, &i))
@@ -296,6 +297,7 @@ ROUTINE(f_int) {
 ROUTINE(f_float) {
     double f;
     (void)args;
+    if (self->kind == JV_TEXT && !run_step(r, self->as.text.len / 8)) return false;
     if (self->kind == JV_UNDEFINED) return no_number(r, self);
     if (jv_is_number(self))
         *out = jv_real(jv_as_real(self));

@@ -22,8 +22,7 @@ static bool strip(struct bnt_jinja_run *r, const struct jv *self, const struct j
     struct bnt_marked set = spaces, t = self->as.text;
     if (slot->kind != JV_ABSENT && slot->kind != JV_NONE && !arg_text(r, slot, "strip", &set))
         return false;
-    return run_step(r, t.len / 64 * (1 + set.len / 16)) &&
-           give(out, text_strip(t, set, left, right));
+    return run_step(r, t.len / 8 * (1 + set.len)) && give(out, text_strip(t, set, left, right));
 }
 
 ROUTINE(m_strip) {
@@ -136,6 +135,7 @@ static bool edge(struct bnt_jinja_run *r, const struct jv *self, const struct jv
         if (!arg_text(r, many ? &what->as.list->at[i] : what, start ? "startswith" : "endswith",
                       &t))
             return false;
+        if (!run_step(r, 1 + t.len / 64)) return false;
         hit = start ? text_starts(self->as.text, t) : text_ends(self->as.text, t);
     }
     *out = jv_bool(hit);
@@ -252,7 +252,7 @@ static bool all_of(struct bnt_jinja_run *r, const struct jv *self, enum char_cla
                    struct jv *out) {
     struct bnt_marked t = self->as.text;
     bool all = t.len > 0;
-    if (!run_step(r, t.len / 16)) return false;
+    if (!run_step(r, t.len / 4)) return false;
     for (size_t at = 0; at < t.len && all;) {
         int32_t c;
         at += text_next(t, at, &c);

@@ -254,7 +254,9 @@ bool value_item(struct bnt_jinja_run *r, const struct jv *of, const struct jv *k
                 struct jv *out) {
     const char *missing = "an item";
     int64_t i;
-    if (of->kind == JV_DICT && jv_is_key(key)) {
+    bool is_key = false;
+    if (of->kind == JV_DICT && !jv_is_key(r, key, &is_key)) return false;
+    if (is_key) {
         bool ok;
         const struct jv *found = jv_dict_get(r, of->as.dict, key, &ok);
         if (!ok) return false;

@@ -123,7 +123,7 @@ static bool make_dict(struct bnt_jinja_run *r, const struct jv_args *args, enum 
         }
     }
     for (size_t i = 0; i < args->n_named; i++)
-        if (!jv_dict_put(r, d, args->named[i].name, &args->named[i].value)) return false;
+        if (!jv_dict_set(r, d, &args->named[i].key, &args->named[i].value)) return false;
     return true;
 }
 
@@ -171,6 +171,7 @@ ROUTINE(g_strftime) {
         char piece[32];
         char c = form.text[i], key = c == '%' && i + 1 < form.len ? form.text[i + 1] : '\0';
         unsigned hour = (unsigned)t.tm_hour, year = (unsigned)(t.tm_year + 1900);
+        if (!run_step(r, 1)) return false;
         if (c != '%') {
             if (!pen_put(r, &p, text_part(form, i, i + 1))) return false;
             continue;

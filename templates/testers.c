@@ -37,7 +37,7 @@ TEST(t_callable, v->kind == JV_CALLABLE || v->kind == JV_LOOP || v->kind == JV_U
 static bool is_case(struct bnt_jinja_run *r, const struct jv *v, bool upper, struct jv *out) {
     struct bnt_marked t;
     bool some = false, other = false;
-    if (!jv_str(r, v, &t) || !run_step(r, t.len / 16)) return false;
+    if (!jv_str(r, v, &t) || !run_step(r, t.len / 4)) return false;
     for (size_t at = 0; at < t.len && !other;) {
         int32_t c;
         at += text_next(t, at, &c);
@@ -162,7 +162,9 @@ ROUTINE(t_filter) {
     char name[40];
     (void)args;
     (void)slot;
-    if (self->kind != JV_TEXT && jv_is_key(self)) {
+    bool is_key;
+    if (!jv_is_key(r, self, &is_key)) return false;
+    if (self->kind != JV_TEXT && is_key) {
         *out = jv_bool(false);
         return true;
     }

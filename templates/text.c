@@ -159,7 +159,7 @@ bool text_slice(struct bnt_jinja_run *r, struct bnt_marked t, const int64_t rang
         *out = text_of("", 0);
         return true;
     }
-    if (!run_step(r, t.len / 64)) return false;
+    if (!run_step(r, t.len / 16)) return false;
     for (int64_t i = 0; i < range[0]; i++) at += text_next(t, at, &cp);
     from = at;
     if (range[2] == 1) {
@@ -247,7 +247,7 @@ static bool split_from_right(struct bnt_jinja_run *r, struct bnt_marked t, struc
 
 bool text_split(struct bnt_jinja_run *r, struct bnt_marked t, struct bnt_marked sep, size_t most,
                 bool from_right, struct jv_list *out) {
-    if (!run_step(r, t.len / 16)) return false;
+    if (!run_step(r, t.len / 8)) return false;
     if (!sep.text) {
         if (from_right && most != SIZE_MAX)
             return run_error(r, "rsplit at white space with a limit is not done here");

@@ -349,7 +349,7 @@ bool jv_length(struct bnt_jinja_run *r, const struct jv *v, size_t *n) {
     if (v->kind == JV_UNDEFINED) return true;
     if (v->kind == JV_TEXT) {
         *n = text_length(v->as.text);
-        return run_step(r, v->as.text.len / 64);
+        return run_step(r, v->as.text.len / 16);
     }
     if (v->kind == JV_DICT)
         *n = v->as.dict->n;

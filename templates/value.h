@@ -116,6 +116,7 @@ struct jv_loop { /* the variable `loop` */
 
 struct jv_named {
     const char *name;
+    struct jv key; /* the name as a text, with its marks: those of ** may be somebody else's */
     struct jv value;
 };
 
@@ -203,8 +204,9 @@ bool jv_text_copy(struct bnt_jinja_run *r, const char *s, size_t len, bool forei
 bool jv_list_new(struct bnt_jinja_run *r, enum jv_list_kind kind, size_t room, struct jv *out);
 bool jv_list_add(struct bnt_jinja_run *r, struct jv_list *l, const struct jv *v);
 bool jv_pair_new(struct bnt_jinja_run *r, const struct jv *a, const struct jv *b,
-                 struct jv *out);   /* a tuple */
-bool jv_is_key(const struct jv *v); /* of a dict: Python can hash it */
+                 struct jv *out); /* a tuple */
+/* Of a dict: Python can hash it. */
+bool jv_is_key(struct bnt_jinja_run *r, const struct jv *v, bool *is);
 bool jv_dict_new(struct bnt_jinja_run *r, enum jv_kind kind, struct jv *out);
 /* Replaces, or adds at the end; a key that cannot be one is refused. */
 bool jv_dict_set(struct bnt_jinja_run *r, struct jv_dict *d, const struct jv *key,

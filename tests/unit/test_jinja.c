@@ -78,6 +78,11 @@ static const struct {
     {"{{ user.partition(' ')[2] ~ user.rsplit(' ', 1)[0] }}", "caB", "^^^"},
     {"{{ user if user else own }}{{ x | default(user) }}", "aB caB c", "^^^^^^^^"},
     {"{{ user | list | sort | join }}", " aBc", "^^^^"},
+    {"{{ dict(**{user: 1}) }}", "{'aB c': 1}", "..^^^^....."},
+    {"{% macro m() %}{{ kwargs | list | first }}{% endmacro %}{{ m(own=1, **{}) }}{{ m(**{user: "
+     "1}) }}",
+     "ownaB c", "...^^^^"},
+    {"{% set d = {} %}{% set _ = d.update(x=1, **{user: 1}) %}{{ d | join }}", "xaB c", ".^^^^"},
     {"{{ strftime_now('%Y') ~ user }}", "1970aB c", "....^^^^"},
 };
 
@@ -156,6 +161,34 @@ static const struct {
     {"{{ 1 | tojson(indent=1000000000) }}", "the template "},
     {"{{ '1'.zfill(1000000000) }}", "the template "},
     {"{{ [1] | batch(1000000000, 'x') | list }}", "the template "},
+    /* a key that is nested too deep, or of which every part is there twice */
+    {"{% set ns = namespace(x=(1,)) %}{% for i in range(9999) %}{% set ns.x = (ns.x,) %}{% endfor "
+     "%}"
+     "{% set d = {ns.x: 1} %}",
+     "nested deeper"},
+    {"{% set ns = namespace(x=(1,)) %}{% for i in range(60) %}{% set ns.x = (ns.x, ns.x) %}{% "
+     "endfor %}"
+     "{{ {}[ns.x] }}",
+     "the template takes more than"},
+    {"{% set ns = namespace(x=(1,)) %}{% for i in range(60) %}{% set ns.x = (ns.x, ns.x) %}{% "
+     "endfor %}"
+     "{{ [ns.x, 1] | unique | list }}",
+     "the template takes more than"},
+#define OFTEN(head, what)                                                                          \
+    head "{% for i in range(99) %}{% for j in range(9999) %}{% if " what                           \
+         " %}{% endif %}{% endfor %}{% endfor %}"
+    {OFTEN("{% set a = 'a' * 1000000 %}{% set b = 'a' * 1000000 %}", "a.startswith(b)"),
+     "the template takes more than"},
+    {OFTEN("{% set a = 'a' * 1000000 %}{% set b = 'a' * 1000000 %}", "a.removesuffix(b)"),
+     "the template takes more than"},
+    {OFTEN("{% set a = '\xC3\xA9' * 500000 %}", "a[-1]"), "the template takes more than"},
+    {OFTEN("{% set a = ' ' * 1000000 %}", "a.lstrip()"), "the template takes more than"},
+    {OFTEN("{% set a = 'b' * 1000000 %}{% set b = 'a' * 1000 ~ 'b' %}", "a.strip(b)"),
+     "the template takes more than"},
+    {OFTEN("{% set a = 'a' * 1000000 %}", "a is lower"), "the template takes more than"},
+    {OFTEN("{% set a = ' ' * 1000000 %}", "a.isspace()"), "the template takes more than"},
+    {OFTEN("{% set a = ' ' * 1000000 %}", "a | int"), "the template takes more than"},
+    {OFTEN("{% set a = 'a' * 1000000 %}", "strftime_now(a)"), "the template takes more than"},
 };
 
 START_TEST(nothing_runs_without_end) {
