@@ -109,5 +109,11 @@ forge 'r["result"]["template"] = "llama3"'
 exits 'a forged template' 10 'template' "$bitnet" verify "$tmp/forged.json"
 forge 'p = r["result"]["prompt"]; p["recoverable"] = False; p["sha256"] = "0" * 64'
 exits 'a forged prompt' 10 'prompt' "$bitnet" verify "$tmp/forged.json"
+make_model tq2 --arch llama --type TQ2_0
+"$bitnet" -m "$tmp/tq2.gguf" -p x -n 4 --receipt "$tmp/r.json" --force >/dev/null 2>&1
+for member in '"i2s_layout": "c"' '"parts": 7' '"ignored_keys": ["a.b"]'; do
+    forge "r['result']['model'].update({$member})"
+    exits "a model's $member" 10 "$(expr "$member" : '"\([a-z0-9_]*\)"')" "$bitnet" verify "$tmp/forged.json"
+done
 
 summary

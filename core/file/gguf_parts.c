@@ -27,12 +27,17 @@ struct place {
 
 static int read_place(struct place *p, const struct bnt_gguf *g, struct bnt_err *err) {
     static const char *const keys[] = {"split.no", "split.count"};
+    static const char *const others[] = {"split.no", "split.tensors.count"};
     uint64_t *const values[] = {&p->no, &p->count};
     *p = (struct place){0, 1};
     for (size_t i = 0; i < 2; i++) {
         if (bnt_gguf_find(g, keys[i]) && !bnt_gguf_u64(g, keys[i], values[i]))
             return bnt_fail(err, BNT_E_FORMAT, "%s is not an unsigned integer", keys[i]);
     }
+    for (size_t i = 0; i < 2 && !bnt_gguf_find(g, "split.count"); i++)
+        if (bnt_gguf_find(g, others[i]))
+            return bnt_fail(err, BNT_E_FORMAT,
+                            "%s without split.count: of how many parts is it one?", others[i]);
     if (p->count == 0) p->count = 1; /* as the field reads it: not split */
     if (p->count > MAX_PARTS)
         return bnt_fail(err, BNT_E_LIMIT, "split.count is %" PRIu64 "; at most %d parts are read",

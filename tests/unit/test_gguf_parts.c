@@ -207,6 +207,11 @@ START_TEST(parts_that_disagree) {
     p = split_place(whole, 0, 3), p.count = 60000;
     save_part(&p, first);
     expect_fault(first, BNT_E_LIMIT, first, "split.count is 60000; at most 1000");
+    struct gw *w = gw_new(3, 32);
+    gw_key_i32(w, "split.tensors.count", 2);
+    ck_assert_int_eq(gw_save(w, first), 0);
+    gw_free(w);
+    expect_fault(first, BNT_E_FORMAT, first, "split.tensors.count without split.count");
 }
 END_TEST
 
