@@ -85,9 +85,9 @@ class Data:
         if source == "chat":
             return turns(self.tok, self.questions.chat(self.rng))
         if source == "story":
-            text = story(self.rng)
+            text = story(self.rng, otherwise=0.6)
             while is_held_out(text):
-                text = story(self.rng)
+                text = story(self.rng, otherwise=0.6)
             ids = [self.tok.bos] + self.tok.encode(text) + [self.tok.eos]
         else:
             if not self.prose:

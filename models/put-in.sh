@@ -16,10 +16,9 @@ $python -B models/perplexity.py "$model" --file models/heldout.txt --json models
 rm -f models/least.json
 $python -B models/evaluate.py "$model" --json --show 3 --figures models/least.json
 logs=$(dirname "$checkpoint")
-if [ -e "$logs/trunk-log.csv" ]; then # the trunk, and then what fell from it
-    cp "$logs/trunk-log.csv" models/training-log.csv
-    [ ! -e "$logs/finish-log.csv" ] || tail -n +2 "$logs/finish-log.csv" >>models/training-log.csv
-fi
+for log in "$logs"/{trunk,finish}-log.csv; do # the trunk, and then what fell from it
+    [ ! -e "$log" ] || cat "$log"
+done | awk 'NR == 1 || !/^step/' >models/training-log.csv
 rm -rf docs/baselines/????-??-??
 make -s shown || true # it names what fails: there is no receipt yet
 cat <<END

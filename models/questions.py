@@ -221,7 +221,10 @@ def held_out(*what):
 
 def worked(a, sign, b):
     """The working before the answer: ones and tens by themselves, so that no step needs a carry of another."""
-    if sign == "-" or max(a, b) < 10 or min(a, b) == 0:
+    if sign == "-":
+        tens = b - b % 10
+        return "%d - %d = %d, %d - %d = %d, so " % (a, tens, a - tens, a - tens, b % 10, a - b) if tens and b % 10 else ""
+    if max(a, b) < 10 or min(a, b) == 0:
         return ""
     ones, tens = a % 10 + b % 10, 10 * (a // 10 + b // 10)
     return "%d + %d = %d, %d + %d = %d, so " % (a % 10, b % 10, ones, a - a % 10, b - b % 10, tens)
@@ -234,14 +237,14 @@ class Questions:
     MIX = {
         "gloss": 36,
         "capital": 13,
-        "country": 3,
+        "country": 5,
         "continent": 3,
         "symbol": 8,
         "element": 2,
         "opposite": 6,
         "sum": 24,
-        "difference": 3,
-        "who": 3,
+        "difference": 12,
+        "who": 6,
         "unknown": 8,
         "story": 3,
     }

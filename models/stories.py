@@ -81,6 +81,23 @@ OPENINGS = [
     "[One day|One morning|One fine day|One {season} morning], {a_hero} named {h} [went out of|left] {his} {home}.",
     "Not far from the {place} stood a {home}, and in it lived {a_hero} [named|called] {h}.",
 ]
+# Other ways into a story, which the held-out ones do not have.
+BEGINNINGS = [
+    'The [king|queen|old man|grandmother|miller|teacher] said[| to the children| one evening], "[Once|Long ago] there lived {a_hero} [named|called] {h}."',
+    "{h} and {his} [brother|sister|mother|father] went to the [market|{place}|mill|well|river|town]. {h} was {a_hero}.",
+    "A [hungry|tired|lonely|lost|proud|very small] {hero} [named {h} came to the {place}|named {h} lived near the {place}|was looking for {food}, and {his} name was {h}].",
+    "A [hungry|tired|lonely|lost|proud] {friend} [came to the {place}|lived near the {place}], and there {f_he} met {a_hero} [named|called] {h}.",
+    "The [old man|old woman|miller|king|queen|farmer] looked at [the {hero}|{h}|the door]. There stood {a_hero} [named|called] {h}.",
+    "My dear [friend|child|children], [let me tell you|I will tell you|here is] a story. There was once {a_hero} [named|called] {h}.",
+    "The [ship|boat] sailed [over the sea|down the river|away|along the shore], and on it was {a_hero} [named|called] {h}.",
+    "When [{h}|the {hero}] woke up, [the sun was shining|it was still dark|the birds were singing|there was snow on the ground]. {h} was {a_hero}.",
+    "In the middle of the [{place}|night|wood|town] [stood|there was] [an old|a little] {home}, and in it lived {a_hero} [named|called] {h}.",
+    "It was a [cold|warm|rainy|fine] {season} [morning|evening|day], and {a_hero} [named|called] {h} [sat|stood] {hide1}.",
+    "On a [dark|stormy|cold|clear] night {a_hero} [named|called] {h} [left|came home to] {his} {home}.",
+    "[Every|That] [morning|evening] the {hero} {went} to the {place}. {His} name was {h}.",
+    "The [wind blew|sun rose|snow fell|rain fell] [over|on] the {place}, and {a_hero} [named|called] {h} {went} home.",
+    "[Nobody|Everybody] in the {place} knew {h}, {a_hero}.",
+]
 ABOUT = [
     "?{He} lived [in a {home} near the {place}|with {his} [mother|grandmother|family] in a {home}|"
     "all alone in a [little|tiny|warm] {home}].",
@@ -331,11 +348,11 @@ def cast(rng, kind=None):
     }
 
 
-def story(rng, kind=None):
-    """One story as text: paragraphs with an empty line between them."""
+def story(rng, kind=None, otherwise=0.0):
+    """One story as text: paragraphs with an empty line between them. `otherwise`: the share that begins like that."""
     slots = cast(rng, kind)
     plot = PLOTS[rng.choice(sorted(PLOTS))]
-    opening = rng.choice(OPENINGS)
+    opening = rng.choice(BEGINNINGS if otherwise and rng.random() < otherwise else OPENINGS)
     about = [line for line in ABOUT if "{home}" not in line or "{home}" not in opening]
     lines = [opening] + rng.sample(about, len(about)) + ["\n"] + plot + [rng.choice(ENDINGS)]
     out, since = "", 0

@@ -29,7 +29,6 @@ from data import SHARES, Ahead, Data, windows
 from device import Device
 from model import CONFIG, TASK_TOKENS, Step, build, initial, shared, size, views
 from optimizer import Optimizer
-from trunk import load as kept
 
 DECAY = 0.1
 WARM_UP = 40
@@ -124,9 +123,6 @@ def main():
     ap.add_argument(
         "--finish", type=float, default=0, help="minutes of falling rate from the trunk"
     )
-    ap.add_argument(
-        "--fresh", action="store_true", help="do not begin from the trunk that the tree keeps"
-    )
     ap.add_argument("--lr", type=float, default=3e-3)
     for name in ("dim", "blocks", "ff"):
         ap.add_argument("--" + name, type=int, default=CONFIG[name], help="of a new trunk")
@@ -142,10 +138,7 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     trunk, final = (os.path.join(args.out, n) for n in ("trunk.pt", "final.pt"))
     vocabulary = os.path.join(args.corpus, "vocabulary.json")
-    if os.path.exists(trunk):
-        state = torch.load(trunk, map_location="cpu")
-    else:
-        state = None if args.fresh else kept(vocabulary)
+    state = torch.load(trunk, map_location="cpu") if os.path.exists(trunk) else None
     tok = Tokenizer.load(vocabulary)
     shape = {"dim": args.dim, "blocks": args.blocks, "ff": args.ff}
     shape["heads"] = args.dim // CONFIG["head_dim"]

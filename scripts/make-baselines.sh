@@ -38,7 +38,7 @@ make -j"$(nproc)" all arm64 >/dev/null
 date=$(date -u +%F)
 out=$place/build/baselines/$date
 mkdir -p "$out"
-prompt='The king said'
+prompt='Once upon a time'
 run() { # BACKEND THREADS PROGRAM...: four receipts
     backend=$1 threads=$2
     shift 2
@@ -47,7 +47,7 @@ run() { # BACKEND THREADS PROGRAM...: four receipts
     "$@" run "${using[@]}" -p "$prompt" -n 64 --receipt="$out/greedy-$backend.json" >/dev/null
     "$@" run "${using[@]}" -p "$prompt" -n 160 --temp 0.7 --top-k 40 --repeat-penalty 1.1 --seed 7 \
         --receipt="$out/sampled-$backend.json" >/dev/null
-    printf 'Who is the king?\nWhat did he say?\n' |
+    printf 'What is a whale?\nWhat is the capital of France?\n' |
         "$@" chat "${using[@]}" -n 24 --receipt="$out/chat-$backend.json" >/dev/null 2>&1
     "$@" parity "${using[@]}" --prompt-set=all -o "$out/parity-$backend.json" >/dev/null
 }
