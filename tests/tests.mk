@@ -20,6 +20,7 @@ include tests/oracles/oracles.mk
 include tests/oracles/schemas.mk
 include tests/serve/serve.mk
 include tests/oracles/crossval/crossval.mk
+include tests/oracles/bench_llama.mk
 include tests/fuzz/fuzz.mk
 include tests/checkkern/checkkern.mk
 include tests/arm64.mk

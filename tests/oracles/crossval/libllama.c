@@ -10,13 +10,14 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <jansson.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/sha256.h"
 
-enum { CONTEXT = 256, TYPE_F16 = 1 };
+enum { TYPE_F16 = 1 };
 enum { TYPES = 43 }; /* of the pinned version, whose calls read past their table for others */
 
 struct model_params {
@@ -78,6 +79,7 @@ _Static_assert(sizeof(struct context_params) == 160, "layout");
     X(size_t, ggml_type_size, (int))                                                               \
     X(const struct type_traits *, ggml_get_type_traits, (int))                                     \
     X(void *, ggml_backend_load, (const char *))                                                   \
+    X(void, ggml_backend_load_all_from_path, (const char *))                                       \
     X(size_t, ggml_backend_reg_count, (void))                                                      \
     X(struct model_params, llama_model_default_params, (void))                                     \
     X(struct context_params, llama_context_default_params, (void))                                 \
@@ -91,6 +93,7 @@ _Static_assert(sizeof(struct context_params) == 160, "layout");
     X(void *, llama_init_from_model, (void *, struct context_params))                              \
     X(void, llama_free, (void *))                                                                  \
     X(uint32_t, llama_n_ctx, (const void *))                                                       \
+    X(uint32_t, llama_n_seq_max, (const void *))                                                   \
     X(int32_t, llama_n_threads, (void *))                                                          \
     X(int32_t, llama_n_threads_batch, (void *))                                                    \
     X(void *, llama_get_memory, (const void *))                                                    \
@@ -103,6 +106,7 @@ struct ll {
     FUNCTIONS(X)
 #undef X
     struct ll_facts facts;
+    bool quickest;   /* as the library chooses */
     char log[65536]; /* what the library said in the call at hand */
     size_t log_len;
 };
@@ -190,8 +194,8 @@ static bool read_facts(struct ll *l, const char *dir, char why[600]) {
     struct ll_facts *f = &l->facts;
     struct bnt_err err;
     char path[4200];
-    if (bnt_sha256_file(f->path, f->sha256, &err) ||
-        bnt_sha256_file(f->cpu_path, f->cpu_sha256, &err)) {
+    if (!l->quickest && (bnt_sha256_file(f->path, f->sha256, &err) ||
+                         bnt_sha256_file(f->cpu_path, f->cpu_sha256, &err))) {
         snprintf(why, 600, "%s", err.text);
         return false;
     }
@@ -205,6 +209,30 @@ static bool read_facts(struct ll *l, const char *dir, char why[600]) {
     snprintf(path, sizeof path, "%s/_nlcBuildMetadata.json", dir);
     read_json(path, "buildOptions", "release", f->release, sizeof f->release);
     return true;
+}
+
+/* Which variant the library chose: the only one that has stayed mapped. */
+static int find_cpu(struct dl_phdr_info *info, size_t size, void *arg) {
+    struct ll_facts *f = arg;
+    (void)size;
+    if (!strstr(info->dlpi_name, "/libggml-cpu-")) return 0;
+    snprintf(f->cpu_path, sizeof f->cpu_path, "%s", info->dlpi_name);
+    return 1;
+}
+
+static bool load_cpu(struct ll *l, const char *dir, const char *variant, char why[600]) {
+    struct ll_facts *f = &l->facts;
+    if (variant) {
+        snprintf(f->cpu_path, sizeof f->cpu_path, "%s/libggml-cpu-%s.so", dir, variant);
+        l->ggml_backend_load(f->cpu_path);
+    } else {
+        l->ggml_backend_load_all_from_path(dir);
+        dl_iterate_phdr(find_cpu, f);
+    }
+    if (l->ggml_backend_reg_count() == 1) return true;
+    snprintf(why, 600, "'%.300s' did not become the only backend",
+             f->cpu_path[0] ? f->cpu_path : dir);
+    return false;
 }
 
 enum ll_status ll_open(struct ll **out, const char *dir, const char *variant, char why[600]) {
@@ -236,11 +264,8 @@ enum ll_status ll_open(struct ll **out, const char *dir, const char *variant, ch
 #undef X
     l->llama_log_set(keep_log, l);
     if (!check_layout(l, why)) goto out;
-    snprintf(l->facts.cpu_path, sizeof l->facts.cpu_path, "%s/libggml-cpu-%s.so", dir, variant);
-    if (!l->ggml_backend_load(l->facts.cpu_path) || l->ggml_backend_reg_count() != 1) {
-        snprintf(why, 600, "'%.300s' did not become the only backend", l->facts.cpu_path);
-        goto out;
-    }
+    l->quickest = variant == NULL;
+    if (!load_cpu(l, dir, variant, why)) goto out;
     l->llama_backend_init();
     if (!read_facts(l, dir, why)) goto out;
     *out = l;
@@ -290,7 +315,7 @@ struct ll_model *ll_model_open(struct ll *l, const char *path, bool vocab_only, 
     if (!m) return NULL;
     p.gpu_layers = 0;
     p.vocab_only = vocab_only;
-    p.extra_buffers = false; /* weights stay in the file's layout */
+    p.extra_buffers = l->quickest; /* without, weights stay in the file's layout */
     clear_log(l);
     m->l = l;
     m->model = l->llama_model_load_from_file(path, p);
@@ -326,62 +351,108 @@ int32_t ll_tokenize(const struct ll_model *m, const char *text, size_t len, bool
     return n < 0 ? -1 : n; /* no token is shorter than a byte, but for those added */
 }
 
-/* ---- logits ---------------------------------------------------------------------------------- */
+/* ---- contexts -------------------------------------------------------------------------------- */
 
-static void *new_context(struct ll_model *m, char why[600]) {
+struct ll_context {
+    struct ll *l;
+    void *context;
+    int32_t id[LL_FEED_MOST], position[LL_FEED_MOST], one[LL_FEED_MOST], sequence[LL_FEED_MOST];
+    int32_t *sequences[LL_FEED_MOST];
+    int8_t wanted[LL_FEED_MOST];
+};
+
+static bool took(const struct ll_context *c, const struct ll_settings *s) {
+    const struct ll *l = c->l;
+    return l->llama_n_ctx(c->context) == s->context &&
+           l->llama_n_threads(c->context) == s->threads &&
+           l->llama_n_threads_batch(c->context) == s->threads &&
+           l->llama_n_seq_max(c->context) == s->sequences &&
+           logged(l, "flash_attn", s->flash_attention ? "enabled" : "disabled") &&
+           logged(l, "K (f16):", "") && logged(l, "V (f16):", "");
+}
+
+struct ll_context *ll_context_open(struct ll_model *m, const struct ll_settings *s, char why[600]) {
     struct ll *l = m->l;
     struct context_params p = l->llama_context_default_params();
-    void *c;
-    p.context = CONTEXT;
-    p.threads = p.threads_batch = 1;
-    p.flash_attention = 0;
+    struct ll_context *c = calloc(1, sizeof *c);
+    snprintf(why, 600, "out of memory");
+    if (!c) return NULL;
+    p.context = s->context;
+    p.batch = p.ubatch = LL_FEED_MOST;
+    p.sequences = s->sequences;
+    p.threads = p.threads_batch = s->threads;
+    p.flash_attention = s->flash_attention;
     p.type_k = p.type_v = TYPE_F16;
     clear_log(l);
-    c = l->llama_init_from_model(m->model, p);
-    if (!c) {
+    c->l = l;
+    c->context = l->llama_init_from_model(m->model, p);
+    if (c->context && took(c, s)) return c;
+    if (c->context)
+        snprintf(why, 600, "llama.cpp did not take the settings (threads, context, attention, KV)");
+    else
         last_words(l, "llama.cpp makes no context", why);
-        return NULL;
-    }
-    if (l->llama_n_ctx(c) == CONTEXT && l->llama_n_threads(c) == 1 &&
-        l->llama_n_threads_batch(c) == 1 && logged(l, "flash_attn", "disabled") &&
-        logged(l, "K (f16):", "") && logged(l, "V (f16):", ""))
-        return c;
-    snprintf(why, 600, "llama.cpp did not take the settings (threads, context, attention, KV)");
-    l->llama_free(c);
+    ll_context_close(c);
     return NULL;
 }
 
-bool ll_logits(struct ll_model *m, const int32_t *tokens, size_t n, enum ll_feed feed,
-               float *logits, char why[600]) {
-    const size_t vocab = ll_model_vocab(m), step = feed == LL_BATCH ? n : 1;
-    int32_t id[CONTEXT], position[CONTEXT], sequences[CONTEXT], zero = 0, *sequence[CONTEXT];
-    int8_t wanted[CONTEXT];
-    void *c;
-    bool ok = true;
-    if (n > CONTEXT) {
-        snprintf(why, 600, "more than %d tokens", CONTEXT);
+void ll_context_close(struct ll_context *c) {
+    if (!c) return;
+    if (c->context) c->l->llama_free(c->context);
+    free(c);
+}
+
+bool ll_feed(struct ll_context *c, const struct ll_token *tokens, size_t n, char why[600]) {
+    const struct batch b = {(int32_t)n, c->id, NULL, c->position, c->one, c->sequences, c->wanted};
+    if (n > LL_FEED_MOST) {
+        snprintf(why, 600, "more than %d tokens at once", LL_FEED_MOST);
         return false;
     }
-    c = new_context(m, why);
-    if (!c) return false;
     for (size_t i = 0; i < n; i++) {
-        id[i] = tokens[i];
-        position[i] = feed == LL_LONE ? 0 : (int32_t)i;
-        sequences[i] = wanted[i] = 1;
-        sequence[i] = &zero;
+        c->id[i] = tokens[i].id;
+        c->position[i] = tokens[i].position;
+        c->sequence[i] = tokens[i].sequence;
+        c->sequences[i] = &c->sequence[i];
+        c->wanted[i] = tokens[i].wanted;
+        c->one[i] = 1;
     }
+    if (c->l->llama_decode(c->context, b) == 0) return true;
+    last_words(c->l, "llama_decode failed", why);
+    return false;
+}
+
+const float *ll_row(struct ll_context *c, size_t i) {
+    return c->l->llama_get_logits_ith(c->context, (int32_t)i);
+}
+
+void ll_forget(struct ll_context *c) {
+    c->l->llama_memory_clear(c->l->llama_get_memory(c->context), true);
+}
+
+/* ---- logits ---------------------------------------------------------------------------------- */
+
+bool ll_logits(struct ll_model *m, const int32_t *tokens, size_t n, enum ll_feed feed,
+               float *logits, char why[600]) {
+    const struct ll_settings settings = {.context = LL_LOGITS_MOST, .sequences = 1, .threads = 1};
+    const size_t vocab = ll_model_vocab(m), step = feed == LL_BATCH ? n : 1;
+    struct ll_token fed[LL_LOGITS_MOST];
+    if (n > LL_LOGITS_MOST) {
+        snprintf(why, 600, "more than %d tokens", LL_LOGITS_MOST);
+        return false;
+    }
+    struct ll_context *c = ll_context_open(m, &settings, why);
+    bool ok = c != NULL;
+    for (size_t i = 0; i < n; i++)
+        fed[i] = (struct ll_token){
+            .id = tokens[i], .position = feed == LL_LONE ? 0 : (int32_t)i, .wanted = true};
     for (size_t at = 0; ok && at < n; at += step) {
-        struct batch b = {(int32_t)step,  id + at,       NULL,       position + at,
-                          sequences + at, sequence + at, wanted + at};
-        if (feed == LL_LONE) m->l->llama_memory_clear(m->l->llama_get_memory(c), true);
-        ok = m->l->llama_decode(c, b) == 0;
+        if (feed == LL_LONE) ll_forget(c);
+        ok = ll_feed(c, fed + at, step, why);
         for (size_t i = 0; ok && i < step; i++) {
-            const float *x = m->l->llama_get_logits_ith(c, (int32_t)i);
-            ok = x != NULL;
+            const float *x = ll_row(c, i);
+            if (!(ok = x != NULL)) last_words(m->l, "no logits", why);
             if (ok) memcpy(logits + (at + i) * vocab, x, vocab * sizeof *x);
         }
     }
-    if (!ok) last_words(m->l, "llama_decode failed", why);
-    m->l->llama_free(c);
+    ll_context_close(c);
     return ok;
 }

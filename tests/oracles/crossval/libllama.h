@@ -39,7 +39,9 @@ enum ll_feed {
 struct ll;
 struct ll_model;
 
-/* dir: where libllama*.so lies. variant: which libggml-cpu-VARIANT.so, and no other, computes. */
+/* dir: where libllama*.so lies. variant: which libggml-cpu-VARIANT.so, and no other, computes, with
+ * weights as they lie in the file. NULL: the library chooses both, as is quickest on this CPU, and
+ * nothing is hashed. */
 enum ll_status ll_open(struct ll **out, const char *dir, const char *variant, char why[600]);
 const struct ll_facts *ll_facts(const struct ll *l);
 /* The library stays mapped: it is not made for being unloaded. */
@@ -64,8 +66,32 @@ int ll_model_rope_type(const struct ll_model *m); /* 0 interleaved pairs, 2 halv
 int32_t ll_tokenize(const struct ll_model *m, const char *text, size_t len, bool add_special,
                     bool parse_special, int32_t **ids);
 
-/* logits[n][vocab] of tokens[n]. One thread, no flash attention, keys and values in binary16. False
+/* How a context computes; keys and values are in binary16. */
+struct ll_settings {
+    uint32_t context, sequences; /* positions of all of them, multiples of 256 for each */
+    int32_t threads;
+    bool flash_attention;
+};
+
+struct ll_token {
+    int32_t id, position, sequence;
+    bool wanted; /* its logits */
+};
+
+struct ll_context;
+/* NULL with why set, also when the library did not take the settings. */
+struct ll_context *ll_context_open(struct ll_model *m, const struct ll_settings *s, char why[600]);
+void ll_context_close(struct ll_context *c);
+enum { LL_FEED_MOST = 512 };
+/* At most LL_FEED_MOST at once. False with why set. */
+bool ll_feed(struct ll_context *c, const struct ll_token *tokens, size_t n, char why[600]);
+/* Logits of the i-th token of the last feed; NULL when they were not wanted. */
+const float *ll_row(struct ll_context *c, size_t i);
+void ll_forget(struct ll_context *c); /* all that was fed */
+
+/* logits[n][vocab] of tokens[n], n at most LL_LOGITS_MOST. One thread, no flash attention. False
  * with why set. */
+enum { LL_LOGITS_MOST = 256 };
 bool ll_logits(struct ll_model *m, const int32_t *tokens, size_t n, enum ll_feed feed,
                float *logits, char why[600]);
 
