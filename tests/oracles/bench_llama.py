@@ -43,7 +43,7 @@ def fail(text):
 
 
 def run(command):
-    """What a command prints (JSON), the seconds until then, and the most memory that it had."""
+    """What a command prints (JSON), the seconds until then, and the most memory that it had (and at least this program's)."""
     start = time.monotonic()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     line = child.stdout.readline()
@@ -266,9 +266,10 @@ def main():
     used = sum(os.times()[2:4]) - sum(own[2:4])
     version = subprocess.run([f"{build}/bitnet", "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
     others, host = (100 * max(0, x) / total for x in (busy - used, steal))
-    lines = [f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', clock)}, {processor()}, {os.cpu_count()} CPUs, Linux {platform.release()}; "
-             f"{version}; {rounds} round{'s' * (rounds > 1)}. Meanwhile other programs used {others:.0f} % of the CPUs, and the "
-             f"host {host:.0f} %.", "", *(line for _, _, shown in measured for line in shown)]
+    date = time.strftime("%Y-%m-%dT%H:%M:%SZ", clock)
+    lines = [f"{date}, {processor()}, {os.cpu_count()} CPUs, Linux {platform.release()}; {version}; {rounds} "
+             f"round{'s' * (rounds > 1)}. Meanwhile other programs used {others:.0f} % of the CPUs, and the host {host:.0f} %.",
+             "", *(line for _, _, shown in measured for line in shown)]
     with open(f"{out}/bench-llama.md", "w", encoding="utf-8") as f:
         f.write("\n".join(lines))
     with open(f"{out}/bench-llama.json", "w", encoding="utf-8") as f:
