@@ -11,6 +11,6 @@ make -j"$jobs" golden vocabulary-files tokenizer-diff templates
 step 'llama.cpp'
 make -j"$jobs" crossval
 # Not for its figures: that it can still be run.
-make -j"$jobs" bench-llama SHAPE=tiny ROUNDS=1 THREADS=2
+make -j"$jobs" bench-llama SHAPE=tiny ROUNDS=1 THREADS=1
 step 'proxies before the server'
 make -j"$jobs" check-proxies

@@ -19,7 +19,7 @@ import tempfile
 import time
 
 # What is asked of a shape: tokens of a prompt, of one sequence's decode, of each of several; and its files, by their heads.
-# llama.cpp has no arch bitnet-b1.58: `bitnet` is the same but for the gate (SiLU for ReLU squared), a thousandth of the time.
+# llama.cpp has no arch bitnet-b1.58: `bitnet` is the same but for the gate's function, SiLU for ReLU squared.
 # On x86 it computes Q2_0 without vectors: a prompt of 512 would take it minutes.
 SHAPES = {
     "2b4t": ("BitNet b1.58 2B-4T, TQ2_0", (512, 128, 32), {
