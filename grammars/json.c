@@ -14,13 +14,14 @@ enum { INDENT_MAX = 128, VALUE_DEPTH = 64 };
 struct bnt_json_style bnt_json_style(struct bnt_grammar *g, bool free) {
     if (!free)
         return (struct bnt_json_style){BNT_EXPR_EMPTY, BNT_EXPR_EMPTY, bnt_text(g, ", "),
-                                       bnt_text(g, ": ")};
+                                       bnt_text(g, ": "), true};
     bnt_expr blank = bnt_alt2(g, bnt_text(g, " "), bnt_text(g, "\t"));
     bnt_expr line = bnt_seq3(g, bnt_maybe(g, bnt_text(g, "\r")), bnt_text(g, "\n"),
                              bnt_repeat(g, blank, 0, INDENT_MAX));
     bnt_expr space = bnt_alt(g, (const bnt_expr[]){BNT_EXPR_EMPTY, bnt_text(g, " "), line}, 3);
     return (struct bnt_json_style){space, space, bnt_seq2(g, bnt_text(g, ","), space),
-                                   bnt_seq2(g, bnt_text(g, ":"), bnt_maybe(g, bnt_text(g, " ")))};
+                                   bnt_seq2(g, bnt_text(g, ":"), bnt_maybe(g, bnt_text(g, " "))),
+                                   false};
 }
 
 /* ---- strings ----------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ bnt_expr bnt_json_any(struct bnt_grammar *g, const struct bnt_json_style *style)
         bnt_json_any_object(g, style, value),
         enclosed(g, style, "[", bnt_list(g, style->comma, NULL, 0, value, 0, BNT_NO_LIMIT), "]"),
         bnt_json_string(g, 0, BNT_NO_LIMIT),
-        bnt_json_number(g, (struct bnt_bound){0}, (struct bnt_bound){0}, false),
+        bnt_json_number(g, style->brief, (struct bnt_bound){0}, (struct bnt_bound){0}, false),
         bnt_text(g, "true"),
         bnt_text(g, "false"),
         bnt_text(g, "null")};

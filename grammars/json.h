@@ -17,8 +17,10 @@
 struct bnt_json_style {
     bnt_expr open, close; /* behind { and [, and before ] and } */
     bnt_expr comma, colon;
+    bool brief; /* numbers are short: see bnt_json_number */
 };
-/* One line as `{"a": 1, "b": [2, 3]}`; or, `free`, also none, or newlines with any indentation. */
+/* One line as `{"a": 1, "b": [2, 3]}`, and brief; or, `free`, also none, or newlines with any
+ * indentation, and numbers of any length. */
 struct bnt_json_style bnt_json_style(struct bnt_grammar *g, bool free);
 
 /* One character of a string, of the ranges (normal). */
@@ -38,9 +40,10 @@ struct bnt_bound {
     bool excluded;
 };
 /* A number between, written out without exponent; without bounds also with one. Integers have no
- * fraction. */
-bnt_expr bnt_json_number(struct bnt_grammar *g, struct bnt_bound low, struct bnt_bound high,
-                         bool integer);
+ * fraction. `brief`: it has at most 18 digits before the point and 17 behind it (a binary64 needs
+ * no more to be told), or what a bound has, so that a model comes to an end. */
+bnt_expr bnt_json_number(struct bnt_grammar *g, bool brief, struct bnt_bound low,
+                         struct bnt_bound high, bool integer);
 
 /* Any value, whose objects and arrays are in this style. */
 bnt_expr bnt_json_any(struct bnt_grammar *g, const struct bnt_json_style *style);

@@ -12,6 +12,8 @@
 enum {
     DIGITS_MAX = 308,     /* before the point, where there is no bound: what binary64 still holds */
     BINARY64_DIGITS = 15, /* that two numbers may have and never be taken for one */
+    BRIEF_WHOLE = 18,     /* 64 bits hold them */
+    BRIEF_PART = 17,
 };
 
 /* A bound's parts, all of them digits; the fraction without zeros at its end. */
@@ -70,9 +72,9 @@ static bnt_expr whole_between(struct bnt_grammar *g, const char *low, const char
     return bnt_alt(g, list, count);
 }
 
-/* Whole numbers above low and below high (NULL: no end). */
-static bnt_expr wholes(struct bnt_grammar *g, const char *low, const char *high) {
-    size_t from = strlen(low), to = high ? strlen(high) : DIGITS_MAX + 1;
+/* Whole numbers above low and below high (NULL: of at most so many digits, or as many as low). */
+static bnt_expr wholes(struct bnt_grammar *g, const char *low, const char *high, size_t most) {
+    size_t from = strlen(low), to = high ? strlen(high) : (from > most ? from : most) + 1;
     bnt_expr list[3];
     size_t count = 0;
     if (high && from == to) return whole_between(g, low, high, 0, from);
@@ -133,9 +135,10 @@ static bnt_expr tail(struct bnt_grammar *g, const struct decimal *low, const str
     return bnt_alt2(g, empty, bnt_seq2(g, bnt_text(g, "."), part));
 }
 
-/* Without sign; low always is, high perhaps; at most `left` digits behind the point. */
+/* Without sign; low always is, high perhaps; at most `most` digits before the point and `left`
+ * behind it. */
 static bnt_expr between(struct bnt_grammar *g, const struct decimal *low,
-                        const struct decimal *high, uint32_t left) {
+                        const struct decimal *high, size_t most, uint32_t left) {
     bnt_expr list[3];
     size_t count = 0;
     bool same = high->is && strcmp(low->whole, high->whole) == 0;
@@ -146,17 +149,17 @@ static bnt_expr between(struct bnt_grammar *g, const struct decimal *low,
     if (same) return bnt_seq2(g, bnt_text(g, low->whole), tail(g, low, high, left));
     list[count++] = bnt_seq2(g, bnt_text(g, low->whole), tail(g, low, NULL, left));
     if (high->is) list[count++] = bnt_seq2(g, bnt_text(g, high->whole), tail(g, NULL, high, left));
-    list[count++] = bnt_seq2(g, wholes(g, low->whole, high->is ? high->whole : NULL),
+    list[count++] = bnt_seq2(g, wholes(g, low->whole, high->is ? high->whole : NULL, most),
                              tail(g, NULL, NULL, left));
     return bnt_alt(g, list, count);
 }
 
-static bnt_expr unbounded(struct bnt_grammar *g, bool integer) {
+static bnt_expr unbounded(struct bnt_grammar *g, uint32_t most, uint32_t left, bool integer) {
     bnt_expr minus = bnt_maybe(g, bnt_text(g, "-"));
-    bnt_expr whole = bnt_alt2(g, bnt_text(g, "0"),
-                              bnt_seq2(g, digit(g, '1', '9'), digits(g, 0, DIGITS_MAX - 1)));
+    bnt_expr whole =
+        bnt_alt2(g, bnt_text(g, "0"), bnt_seq2(g, digit(g, '1', '9'), digits(g, 0, most - 1)));
     if (integer) return bnt_seq2(g, minus, whole);
-    bnt_expr part = bnt_maybe(g, bnt_seq2(g, bnt_text(g, "."), digits(g, 1, BNT_NO_LIMIT)));
+    bnt_expr part = bnt_maybe(g, bnt_seq2(g, bnt_text(g, "."), digits(g, 1, left)));
     bnt_expr sign = bnt_maybe(g, bnt_alt2(g, bnt_text(g, "+"), bnt_text(g, "-")));
     bnt_expr power = bnt_alt(g,
                              (const bnt_expr[]){digits(g, 1, 2),
@@ -170,9 +173,12 @@ static bnt_expr unbounded(struct bnt_grammar *g, bool integer) {
 
 /* How many digits may stand behind the point. A reader takes the nearest binary64, and that must
  * not be a bound that is left out: with no more than 15 digits in all it is not. */
-static uint32_t digits_of_part(const struct decimal *low, const struct decimal *high) {
+static uint32_t digits_of_part(bool brief, const struct decimal *low, const struct decimal *high) {
     const struct decimal *bounds[] = {low, high};
-    uint32_t most = BNT_NO_LIMIT;
+    uint32_t most = brief ? BRIEF_PART : BNT_NO_LIMIT;
+    for (size_t i = 0; i < 2 && brief; i++)
+        if (bounds[i]->is && strlen(bounds[i]->part) > most)
+            most = (uint32_t)strlen(bounds[i]->part);
     for (size_t i = 0; i < 2; i++) {
         if (!bounds[i]->is || !bounds[i]->excluded) continue;
         size_t whole = strlen(bounds[i]->whole);
@@ -182,19 +188,21 @@ static uint32_t digits_of_part(const struct decimal *low, const struct decimal *
     return most;
 }
 
-bnt_expr bnt_json_number(struct bnt_grammar *g, struct bnt_bound low, struct bnt_bound high,
-                         bool integer) {
+bnt_expr bnt_json_number(struct bnt_grammar *g, bool brief, struct bnt_bound low,
+                         struct bnt_bound high, bool integer) {
     struct decimal lo = read_bound(low), hi = read_bound(high);
     struct decimal zero = {.whole = "0", .is = true}, above_zero = zero;
     bnt_expr list[2];
     size_t count = 0;
     above_zero.excluded = true;
-    if (!lo.is && !hi.is) return unbounded(g, integer);
-    uint32_t left = integer ? 0 : digits_of_part(&lo, &hi);
+    const uint32_t most = brief ? BRIEF_WHOLE : DIGITS_MAX;
+    if (!lo.is && !hi.is) return unbounded(g, most, brief ? BRIEF_PART : BNT_NO_LIMIT, integer);
+    uint32_t left = integer ? 0 : digits_of_part(brief, &lo, &hi);
     if (!(hi.is && hi.negative))
-        list[count++] = between(g, lo.is && !lo.negative ? &lo : &zero, &hi, left);
+        list[count++] = between(g, lo.is && !lo.negative ? &lo : &zero, &hi, most, left);
     if (!lo.is || lo.negative)
-        list[count++] = bnt_seq2(g, bnt_text(g, "-"),
-                                 between(g, hi.is && hi.negative ? &hi : &above_zero, &lo, left));
+        list[count++] =
+            bnt_seq2(g, bnt_text(g, "-"),
+                     between(g, hi.is && hi.negative ? &hi : &above_zero, &lo, most, left));
     return bnt_alt(g, list, count);
 }

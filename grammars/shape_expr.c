@@ -53,7 +53,8 @@ static bnt_expr number_of(struct schemas *s, const struct shape *shape) {
     char low[BNT_NUMBER_TEXT], high[BNT_NUMBER_TEXT];
     if (shape->low) bnt_json_number_text(shape->low, low, true);
     if (shape->high) bnt_json_number_text(shape->high, high, true);
-    return bnt_json_number(s->g, (struct bnt_bound){shape->low ? low : NULL, shape->low_excluded},
+    return bnt_json_number(s->g, s->style.brief,
+                           (struct bnt_bound){shape->low ? low : NULL, shape->low_excluded},
                            (struct bnt_bound){shape->high ? high : NULL, shape->high_excluded},
                            !(shape->types & SHAPE_FRACTION));
 }

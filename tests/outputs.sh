@@ -68,6 +68,9 @@ exits 'a receipt on such a stdout' 2 'would overwrite the model' \
     sh -c "'$bitnet' -m '$model' -p x -n 2 --receipt=/dev/stdout >>'$model'"
 exits 'stdout into the receipt that is verified' 2 'standard output would overwrite the receipt' \
     sh -c "'$bitnet' verify '$tmp/r.json' >>'$tmp/r.json'"
+for fd in 1 2; do
+    exits "$fd into the model that a receipt names" 2 '' sh -c "'$bitnet' verify '$tmp/r.json' $fd>>'$model'"
+done
 cp "$model" "$tmp/m-00001-of-00002.gguf"
 cp "$model" "$tmp/m-00002-of-00002.gguf"
 exits 'onto a part of the model' 2 'would overwrite a part of the model' \
@@ -151,10 +154,7 @@ for command in $("$bitnet" --complete | cut -f1); do
     # shellcheck disable=SC2086
     case $command in
     batch) kept 'batch: the requests' "$tmp/requests" "$bitnet" batch $words ;;
-    verify)
-        kept 'verify: the receipt' "$tmp/r.json" "$bitnet" verify $words
-        kept 'verify: the model that the receipt names' "$model" "$bitnet" verify "$tmp/r.json"
-        ;;
+    verify) kept 'verify: the receipt' "$tmp/r.json" "$bitnet" verify $words ;;
     esac
     # Each option whose value --help calls a file, or a text that may be one.
     for option in $("$bitnet" --complete "$command" | awk -F'\t' '$3 ~ /^(FILE|KEY|PUB|S|T)$/ { print $1 }'); do

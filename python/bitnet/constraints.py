@@ -35,7 +35,8 @@ class Shape(NamedTuple):
         if json_schema is None:
             return None
         if not isinstance(json_schema, (str, bytes)):
-            json_schema = json.dumps(json_schema, allow_nan=False)
+            # As `bitnet serve` writes what a request has, so that one receipt's schema is the other's.
+            json_schema = json.dumps(json_schema, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
         return cls(n.CONSTRAINT_SCHEMA, json_schema.encode() if isinstance(json_schema, str) else json_schema)
 
 

@@ -147,8 +147,8 @@ class Text:
 class Generation:
     """An iterator over the pieces of one text.
 
-    ``ids`` are the tokens that were made so far; ``stop_reason`` is None until the end, then "end"
-    (the model ended it), "stop" (a stop string), "length" or "context" (no more room).
+    ``ids`` are the tokens that were made so far; ``stop_reason`` is None until the end, then as in a
+    receipt: "end-of-text" (the model ended it), "stop-string", "length" or "context-full".
 
     >>> g = bitnet.Model().generate("The king said", 4)
     >>> len(g.text()) > 0, len(g.ids), g.stop_reason
@@ -211,16 +211,16 @@ def _run(g: Generation, model: "Model", prompt: List[int], max_tokens: int, samp
             for i, token in enumerate(tokens):
                 g.ids.append(token)
                 if is_end(engine, token):
-                    g.stop_reason = "end"
+                    g.stop_reason = "end-of-text"
                     break
                 piece = text.push(token)
                 if piece:
                     yield piece
                 if text.stopped:
-                    g.stop_reason = "stop"
+                    g.stop_reason = "stop-string"
                     break
                 if used + 1 > room:
-                    g.stop_reason = "context"
+                    g.stop_reason = "context-full"
                     break
                 used += 1
                 one[i] = token

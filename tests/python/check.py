@@ -70,7 +70,7 @@ def same_as_program(m):
             text = g.text()
             equal("ids of %r %s" % (prompt, settings), g.ids, wanted["tokens"])
             equal("text of %r %s" % (prompt, settings), text, wanted["text"])
-            equal("why it ended", g.stop_reason, {"eos": "end"}.get(wanted["stop_reason"], wanted["stop_reason"]))
+            equal("why it ended", g.stop_reason, wanted["stop_reason"])
 
 
 def generating(m):
@@ -79,14 +79,14 @@ def generating(m):
         stop = whole[i : i + 4]
         g = m.generate("The king said", 30, stop=[stop, "never there"])
         equal("stops before %r" % stop, g.text(), whole[: whole.find(stop)])
-        equal("and says so", g.stop_reason, "stop")
+        equal("and says so", g.stop_reason, "stop-string")
     equal("a stop string of its own", m.generate("The king said", 30, stop=whole[5:9]).text(), whole[: whole.find(whole[5:9])])
     equal("no token", m.generate("The king said", 0).text(), "")
     with m.context(8) as context:
         no_end = {i: -1e4 for i in range(m.info.n_vocab) if m.tokenizer.is_end(i)}
         g = m.generate([5, 6, 7], 100, context=context, bias=no_end)
         g.text()
-        equal("a full context", (g.stop_reason, len(g.ids)), ("context", 6))
+        equal("a full context", (g.stop_reason, len(g.ids)), ("context-full", 6))
     seeds = {m.generate("The", 12, temperature=1.0, seed=s).text() for s in (1, 2, 3, 4)}
     check("seeds differ", len(seeds) > 1)
     equal("a bias", m.generate("The", 1, bias={100: 1e4}).ids if False else _first(m, {100: 1e4}), [100])
@@ -199,7 +199,7 @@ def shaped(m):
                 g = m.generate(prompt, 80, **shape, **settings)
                 texts.append(g.text())
                 lengths.append(len(g.ids))
-                equal("ended by itself", g.stop_reason, "end")
+                equal("ended by itself", g.stop_reason, "end-of-text")
                 if pattern:
                     check("is of the grammar", re.fullmatch(pattern, texts[-1]), texts[-1])
                 else:
@@ -216,11 +216,11 @@ def shaped(m):
     whole = m.generate("The king said", 80, grammar=GRAMMAR)
     text = whole.text()
     g = m.generate("The king said", 80, grammar=GRAMMAR, stop="of the")
-    equal("stops within a forced run", (g.text(), g.stop_reason), (text[: text.find("of the")], "stop"))
+    equal("stops within a forced run", (g.text(), g.stop_reason), (text[: text.find("of the")], "stop-string"))
     with m.context(len(m.prompt_ids("The king said")) + 6) as context:
         g = m.generate("The king said", 80, grammar=GRAMMAR, context=context)
         check("a full context", text.startswith(g.text()))
-        equal("says so", (g.stop_reason, g.ids), ("context", whole.ids[: len(g.ids)]))
+        equal("says so", (g.stop_reason, g.ids), ("context-full", whole.ids[: len(g.ids)]))
     with m.chat(template="instruct") as chat:
         equal("in a chat", chat.say("Well?", json_schema='{"const": [1, {"a": null}]}').text(), '[1, {"a": null}]')
         check("and one without", chat.say("And?", 6).text() != "")
@@ -242,7 +242,7 @@ def shaped(m):
         next(g)
     for i, g in enumerate(generations):
         g.text()
-        check("at once", g.stop_reason in ("end", "length"), i)
+        check("at once", g.stop_reason in ("end-of-text", "length"), i)
 
 
 def as_program(m, shape, words, settings):

@@ -233,6 +233,20 @@ static const struct {
      "\"required\":[\"b\"]}]}",
      {"null"},
      {"{}", "{\"a\": 1}", "{\"b\": 1}"}},
+    /* a model comes to an end of a number: 18 digits before the point and 17 behind, or a bound's
+     */
+    {"{\"type\":\"number\",\"minimum\":0,\"maximum\":1}",
+     {"0.12345678901234567", "1", "0.5", "1.00000000000000000"},
+     {"0.123456789012345678", "1.1", "1.000000000000000000"}},
+    {"{\"type\":\"integer\"}",
+     {"-123456789012345678", "0"},
+     {"1234567890123456789", "-1234567890123456789"}},
+    {"{\"type\":\"integer\",\"minimum\":12345678901234567890.0}",
+     {"12345678901234567168", "99999999999999999999"},
+     {"123456789012345671680", "12345678901234567167"}},
+    {"{\"type\":\"number\"}",
+     {"-1.5", "123456789012345678.12345678901234567", "1.5e+30"},
+     {"1.123456789012345678", "1234567890123456789.5", "1e400"}},
     {"{\"type\":\"string\",\"format\":\"password\"}", {"\"\"", "\"a\\\\b\""}, {"7"}},
     {"{\"type\":\"string\",\"format\":\"byte\"}", {"\"\"", "\"aGk=\""}, {"\"aGk\"", "\"-\""}},
     {"{\"discriminator\":{\"propertyName\":\"k\",\"mapping\":{\"a\":\"#/$defs/"
@@ -295,7 +309,7 @@ static struct bnt_machine *number_machine(struct bnt_grammar **g, const char *lo
                                           const char *high, bool high_out, bool integer) {
     struct bnt_machine *m;
     ck_assert(bnt_grammar_open(g, NULL) == BNT_OK);
-    bnt_expr e = bnt_json_number(*g, (struct bnt_bound){low, low_out},
+    bnt_expr e = bnt_json_number(*g, false, (struct bnt_bound){low, low_out},
                                  (struct bnt_bound){high, high_out}, integer);
     if (bnt_grammar_finish(*g, e, NULL) != BNT_OK) return NULL;
     ck_assert(bnt_machine_open(&m, *g, NULL) == BNT_OK);
