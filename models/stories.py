@@ -81,7 +81,7 @@ OPENINGS = [
     "[One day|One morning|One fine day|One {season} morning], {a_hero} named {h} [went out of|left] {his} {home}.",
     "Not far from the {place} stood a {home}, and in it lived {a_hero} [named|called] {h}.",
 ]
-# Other ways into a story, which the held-out ones do not have.
+# Other ways into a story, which heldout-stories.txt does not have; evaluate.py's openings are of such kinds.
 BEGINNINGS = [
     'The [king|queen|old man|grandmother|miller|teacher] said[| to the children| one evening], "[Once|Long ago] there lived {a_hero} [named|called] {h}."',
     "{h} and {his} [brother|sister|mother|father] went to the [market|{place}|mill|well|river|town]. {h} was {a_hero}.",

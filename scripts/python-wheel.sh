@@ -20,6 +20,7 @@ for plugin in "$build"/plugins/*.so; do
     case $plugin in */ref-scalar.so) ;; *) cp "$plugin" "$native/plugins" ;; esac # that one is in the library
 done
 cp "$root/models/bitnet-demo-i2_s.gguf" "$native/model"
+cp "$root/LICENSE" "$stage"
 
 # What the library needs besides the C library, in the order in which they must be opened: what
 # nothing of the rest is needed by comes last.

@@ -2,10 +2,10 @@
  * synth_head.h - embeddings, head and last norm of synthetic models with what training leaves in
  * them, as far as a search of the head can tell: random ones are the hardest that there are.
  *
- * Two things were measured on the demo model (4096 x 256, 300 tokens of a text it never saw). Some
- * channels matter more, in embedding, head and last norm alike: cosines between rows of the head
- * and hidden states spread 1.33 times as far as those of random vectors. And the row of the token
- * that comes next stands out: by 5.7 times that spread, on the median. Here channels have
+ * Two things were measured on the demo model of 0.10 (4096 x 256, 300 tokens of a text it never
+ * saw). Some channels matter more, in embedding, head and last norm alike: cosines between rows of
+ * the head and hidden states spread 1.33 times as far as those of random vectors. And the row of
+ * the token that comes next stands out: by 5.7 times that spread, on the median. Here channels have
  * log-normal factors, the same in all three tensors, and row r + 1 of the head is row r of the
  * embedding, which the residual stream keeps: so that the next token is the next id.
  */
