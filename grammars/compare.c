@@ -112,12 +112,11 @@ enum fits shape_fits(const struct shape *shape, const json_t *value) {
     return shape->choices.count ? FITS_UNKNOWN : FITS;
 }
 
-/* The values of a part are those of an array, or one. */
-static size_t n_values(const struct part *p) {
+size_t part_values(const struct part *p) {
     return p->place == UINT32_MAX ? 1 : json_array_size(p->json);
 }
 
-static const json_t *value_at(const struct part *p, size_t i) {
+const json_t *part_value(const struct part *p, size_t i) {
     return p->place == UINT32_MAX ? p->json : json_array_get(p->json, i);
 }
 
@@ -125,8 +124,9 @@ bool shape_lists(struct schemas *s, const struct shape *shape, size_t from, cons
     for (size_t i = from; i < shape->values.count; i++) {
         const struct part *p = &shape->values.list[i];
         bool found = false;
-        if (!schema_spend(s, n_values(p))) return false;
-        for (size_t k = 0; k < n_values(p) && !found; k++) found = json_same(value_at(p, k), value);
+        if (!schema_spend(s, part_values(p))) return false;
+        for (size_t k = 0; k < part_values(p) && !found; k++)
+            found = json_same(part_value(p, k), value);
         if (!found) return false;
     }
     return true;
@@ -137,15 +137,15 @@ bool shape_lists(struct schemas *s, const struct shape *shape, size_t from, cons
 
 static bool values_apart(struct schemas *s, const struct shape *a, const struct shape *b) {
     const struct part *x = a->values.list, *y = b->values.list;
-    uint64_t others = b->values.count ? n_values(y) : 1;
-    if (!schema_spend(s, n_values(x) * others)) return false;
-    for (size_t i = 0; i < n_values(x); i++) {
+    uint64_t others = b->values.count ? part_values(y) : 1;
+    if (!schema_spend(s, part_values(x) * others)) return false;
+    for (size_t i = 0; i < part_values(x); i++) {
         bool other = !b->values.count;
-        for (size_t k = 0; b->values.count && k < n_values(y); k++)
-            if (json_same(value_at(x, i), value_at(y, k)) &&
-                shape_fits(b, value_at(y, k)) != FITS_NOT)
+        for (size_t k = 0; b->values.count && k < part_values(y); k++)
+            if (json_same(part_value(x, i), part_value(y, k)) &&
+                shape_fits(b, part_value(y, k)) != FITS_NOT)
                 return false;
-        if (other && shape_fits(b, value_at(x, i)) != FITS_NOT) return false;
+        if (other && shape_fits(b, part_value(x, i)) != FITS_NOT) return false;
     }
     return true;
 }

@@ -53,6 +53,7 @@
 #define DURATION "P(?:[0-9]+W|" LONG("Y", "M", "D") "(?:T" SPAN ")?|T" SPAN ")"
 
 #define BASE64 "[0-9A-Za-z+/]"
+#define BASE64_TEXT "^(?:" BASE64 "{4})*(?:" BASE64 "{2}==|" BASE64 "{3}=)?$"
 #define WORD "[0-9A-Za-z_-]"
 /* Of a string that is to hold a number: so many digits are in the range of each, and none is below
  * 0 of uint. */
@@ -70,7 +71,7 @@ static const struct bnt_format formats[] = {
     {"hostname", "^" LABEL "(?:\\." LABEL "){0,2}(?:\\." LAST_LABEL ")?$", false, NULL, NULL},
     {"uri", "^" URI "$", false, NULL, NULL},
     {"duration", "^" DURATION "$", false, NULL, NULL},
-    {"base64", "^(?:" BASE64 "{4})*(?:" BASE64 "{2}==|" BASE64 "{3}=)?$", false, NULL, NULL},
+    {"base64", BASE64_TEXT, false, NULL, NULL},
     {"base64url", "^(?:" WORD "{4})*(?:" WORD "{2,3})?$", false, NULL, NULL},
     {"cidrv4", "^" IPV4 "/(?:3[0-2]|[12]?[0-9])$", false, NULL, NULL},
     {"cidrv6", "^" IPV6 "/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9])$", false, NULL, NULL},
@@ -84,7 +85,7 @@ static const struct bnt_format formats[] = {
     {"nanoid", "^" WORD "{21}$", false, NULL, NULL},
     {"ulid", "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$", false, NULL, NULL},
     {"xid", "^[0-9a-vA-V]{20}$", false, NULL, NULL},
-    {"byte", "^(?:" BASE64 "{4})*(?:" BASE64 "{2}==|" BASE64 "{3}=)?$", false, NULL, NULL},
+    {"byte", BASE64_TEXT, false, NULL, NULL},
     {"binary", "", false, NULL, NULL},
     {"path", "", false, NULL, NULL},
     {"file-path", "", false, NULL, NULL},

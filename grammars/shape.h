@@ -113,6 +113,9 @@ bool shape_disjoint(struct schemas *s, const struct shape *a, const struct shape
 enum fits { FITS_NOT, FITS, FITS_UNKNOWN };
 enum fits shape_fits(const struct shape *shape, const json_t *value);
 bool json_same(const json_t *a, const json_t *b); /* 1 and 1.0 are */
+/* The values of such a list: those of an array, or one. */
+size_t part_values(const struct part *p);
+const json_t *part_value(const struct part *p, size_t i);
 /* Whether each of its lists of values, from this one on, has the value. */
 bool shape_lists(struct schemas *s, const struct shape *shape, size_t from, const json_t *value);
 

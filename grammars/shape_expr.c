@@ -23,7 +23,7 @@ bnt_expr shape_rule(struct schemas *s, struct parts *of) {
 /* Those of the first list that are in the others and of the rest of the shape. */
 static bnt_expr listed(struct schemas *s, const struct shape *shape, uint32_t place) {
     const struct part *first = shape->values.list;
-    size_t n = first->place == UINT32_MAX ? 1 : json_array_size(first->json), count = 0;
+    size_t n = part_values(first), count = 0;
     bnt_expr *list = malloc((n + 1) * sizeof *list), e = BNT_EXPR_NEVER;
     const json_t **strings = malloc(n * sizeof *strings);
     size_t n_strings = 0;
@@ -32,7 +32,7 @@ static bnt_expr listed(struct schemas *s, const struct shape *shape, uint32_t pl
         goto out;
     }
     for (size_t i = 0; i < n; i++) {
-        const json_t *v = first->place == UINT32_MAX ? first->json : json_array_get(first->json, i);
+        const json_t *v = part_value(first, i);
         enum fits fits = shape_lists(s, shape, 1, v) ? shape_fits(shape, v) : FITS_NOT;
         if (fits == FITS_UNKNOWN && json_is_string(v))
             strings[n_strings++] = v;

@@ -107,9 +107,8 @@ static bool may_be(struct schemas *s, const struct shape *naming, size_t list, c
 static void add_listed(struct schemas *s, const struct shape *naming, struct names *n,
                        uint32_t place) {
     const struct part *list = naming->values.list;
-    size_t count = list->place == UINT32_MAX ? 1 : json_array_size(list->json);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *v = list->place == UINT32_MAX ? list->json : json_array_get(list->json, i);
+    for (size_t i = 0; i < part_values(list); i++) {
+        const json_t *v = part_value(list, i);
         if (!json_is_string(v) || !may_be(s, naming, 1, v, place)) continue;
         if (strlen(json_string_value(v)) != json_string_length(v))
             schema_fail(s, BNT_E_UNSUPPORTED, place, "propertyNames", "a name with U+0000");
