@@ -28,8 +28,8 @@ ROUTINE(f_trim) {
     if (!jv_str(r, self, &t) ||
         (given(&slot[0]) && slot[0].kind != JV_NONE && !arg_text(r, &slot[0], "trim", &set)))
         return false;
-    if (!run_step(r, t.len / 8 * (1 + set.len))) return false;
-    give(out, text_strip(t, set, true, true));
+    if (!text_strip_counted(r, t, set, true, true, &t)) return false;
+    give(out, t);
     out->safe = self->kind == JV_TEXT && self->safe;
     return true;
 }

@@ -22,7 +22,7 @@ static bool strip(struct bnt_jinja_run *r, const struct jv *self, const struct j
     struct bnt_marked set = spaces, t = self->as.text;
     if (slot->kind != JV_ABSENT && slot->kind != JV_NONE && !arg_text(r, slot, "strip", &set))
         return false;
-    return run_step(r, t.len / 8 * (1 + set.len)) && give(out, text_strip(t, set, left, right));
+    return text_strip_counted(r, t, set, left, right, &t) && give(out, t);
 }
 
 ROUTINE(m_strip) {

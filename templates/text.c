@@ -150,6 +150,13 @@ struct bnt_marked text_strip(struct bnt_marked t, struct bnt_marked set, bool le
     return text_part(t, from, to);
 }
 
+bool text_strip_counted(struct bnt_jinja_run *r, struct bnt_marked t, struct bnt_marked set,
+                        bool left, bool right, struct bnt_marked *out) {
+    if (!run_step(r, t.len / 8 * (1 + set.len))) return false;
+    *out = text_strip(t, set, left, right);
+    return true;
+}
+
 bool text_slice(struct bnt_jinja_run *r, struct bnt_marked t, const int64_t range[3], size_t n,
                 struct bnt_marked *out) {
     struct pen p = {0};

@@ -43,6 +43,9 @@ bool text_starts(struct bnt_marked t, struct bnt_marked with);
 bool text_ends(struct bnt_marked t, struct bnt_marked with);
 /* Takes off white space, or the characters of `set` unless its text is NULL. */
 struct bnt_marked text_strip(struct bnt_marked t, struct bnt_marked set, bool left, bool right);
+/* The same, counted as work. */
+bool text_strip_counted(struct bnt_jinja_run *r, struct bnt_marked t, struct bnt_marked set,
+                        bool left, bool right, struct bnt_marked *out);
 /* Python's slice: start, stop and step by characters, step not 0; JV_NONE where left out. */
 bool text_slice(struct bnt_jinja_run *r, struct bnt_marked t, const int64_t range[3], size_t n,
                 struct bnt_marked *out);
