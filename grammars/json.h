@@ -58,5 +58,7 @@ bnt_expr bnt_json_value(struct bnt_grammar *g, const struct bnt_json_style *styl
  * `plain`: in any case without exponent, and from 2^53 on exactly what the binary64 is. */
 enum { BNT_NUMBER_TEXT = 400 };
 void bnt_json_number_text(const json_t *number, char out[BNT_NUMBER_TEXT], bool plain);
+/* The same digits as Python's repr() lays them out: with a point in any case, 1e-05, 1e+16. */
+void bnt_json_real_repr(const json_t *real, char out[BNT_NUMBER_TEXT]);
 
 #endif

@@ -50,13 +50,14 @@ static void write_plain(const struct decimal *d, char *out) {
     *out = '\0';
 }
 
-static void write_power(const struct decimal *d, char *out) {
+/* With so many digits of the power at least. */
+static void write_power(const struct decimal *d, int least, char *out) {
     int power = d->point - 1;
     if (d->negative) *out++ = '-';
     *out++ = d->digits[0];
     if (d->count > 1) *out++ = '.';
     for (int i = 1; i < d->count; i++) *out++ = d->digits[i];
-    snprintf(out, 16, "e%c%d", power < 0 ? '-' : '+', power < 0 ? -power : power);
+    snprintf(out, 16, "e%c%0*d", power < 0 ? '-' : '+', least, power < 0 ? -power : power);
 }
 
 /* Jansson's text of it, which no locale changes. */
@@ -65,13 +66,10 @@ static void dump(const json_t *number, size_t precision, char out[64]) {
     out[n < 64 ? n : 0] = '\0';
 }
 
-void bnt_json_number_text(const json_t *number, char out[BNT_NUMBER_TEXT], bool plain) {
-    char text[64];
+/* The fewest digits that read as the same number. */
+static struct decimal shortest(const json_t *number) {
+    char text[64] = "";
     double wanted = json_number_value(number);
-    if (plain && json_is_real(number) && fabs(wanted) >= 0x1p53) { /* a whole number, exactly */
-        snprintf(out, BNT_NUMBER_TEXT, "%.0f", wanted);
-        return;
-    }
     for (size_t precision = 1; precision <= 17; precision++) {
         dump(number, precision, text);
         if (json_is_integer(number)) break;
@@ -80,9 +78,28 @@ void bnt_json_number_text(const json_t *number, char out[BNT_NUMBER_TEXT], bool 
         json_decref(again);
         if (got >= wanted && got <= wanted) break;
     }
-    struct decimal d = read_decimal(text);
+    return read_decimal(text);
+}
+
+void bnt_json_number_text(const json_t *number, char out[BNT_NUMBER_TEXT], bool plain) {
+    double wanted = json_number_value(number);
+    if (plain && json_is_real(number) && fabs(wanted) >= 0x1p53) { /* a whole number, exactly */
+        snprintf(out, BNT_NUMBER_TEXT, "%.0f", wanted);
+        return;
+    }
+    struct decimal d = shortest(number);
     if (plain || json_is_integer(number) || (d.point > -6 && d.point <= 21))
         write_plain(&d, out);
     else
-        write_power(&d, out);
+        write_power(&d, 1, out);
+}
+
+void bnt_json_real_repr(const json_t *real, char out[BNT_NUMBER_TEXT]) {
+    struct decimal d = shortest(real);
+    if (d.count && (d.point <= -4 || d.point > 16)) {
+        write_power(&d, 2, out);
+        return;
+    }
+    write_plain(&d, out);
+    if (!strchr(out, '.')) strcat(out, ".0");
 }

@@ -11,16 +11,16 @@ struct trigger {
     const char *mark, *end;
     size_t len; /* of the mark */
     bool list, once;
-    const json_t *call;
+    const json_t *call, *text; /* text NULL: any */
 };
 
 static int read_trigger(struct trigger *t, json_t *root, struct bnt_err *err) {
     int list = 0, most = 0;
     size_t end_len;
     json_error_t why;
-    if (json_unpack_ex(root, &why, JSON_STRICT, "{s:s%, s:s%, s:b, s:i, s:o}", "mark", &t->mark,
+    if (json_unpack_ex(root, &why, JSON_STRICT, "{s:s%, s:s%, s:b, s:i, s:o, s?:o}", "mark", &t->mark,
                        &t->len, "end", &t->end, &end_len, "list", &list, "most", &most, "call",
-                       &t->call) != 0)
+                       &t->call, "text", &t->text) != 0)
         return bnt_fail(err, BNT_E_FORMAT, "calls: %.200s", why.text);
     t->list = list;
     t->once = most == 1;
@@ -65,7 +65,7 @@ static bnt_expr free_text(struct bnt_grammar *g, const struct trigger *t, bnt_ex
 
 static int build(struct bnt_grammar *g, const struct trigger *t,
                  const struct bnt_schema_options *options, bnt_expr *out, struct bnt_err *err) {
-    bnt_expr call, space = bnt_maybe(g, bnt_alt2(g, bnt_text(g, " "), bnt_text(g, "\n")));
+    bnt_expr call, text, space = bnt_maybe(g, bnt_alt2(g, bnt_text(g, " "), bnt_text(g, "\n")));
     int status = bnt_schema_add(g, t->call, options, &call, err);
     if (status != BNT_OK) return status;
     if (t->list)
@@ -73,9 +73,17 @@ static int build(struct bnt_grammar *g, const struct trigger *t,
             bnt_seq3(g, bnt_text(g, "["),
                      bnt_list(g, bnt_text(g, ", "), NULL, 0, call, 1, t->once ? 1 : BNT_NO_LIMIT),
                      bnt_text(g, "]"));
-    uint32_t again = bnt_rule_new(g);
     bnt_expr parts[] = {space, call, *t->end ? space : BNT_EXPR_EMPTY, bnt_text(g, t->end),
-                        bnt_rule_of(g, again)};
+                        BNT_EXPR_EMPTY};
+    if (t->text) {
+        status = bnt_schema_add(g, t->text, options, &text, err);
+        bnt_expr one = bnt_seq2(g, bnt_text(g, t->mark), bnt_seq(g, parts, 4));
+        bnt_expr calls = bnt_list(g, space, NULL, 0, one, 1, t->once ? 1 : BNT_NO_LIMIT);
+        *out = bnt_alt2(g, calls, text);
+        return status;
+    }
+    uint32_t again = bnt_rule_new(g);
+    parts[4] = bnt_rule_of(g, again);
     bnt_expr first = free_text(g, t, bnt_seq(g, parts, 5));
     bnt_rule_define(g, again, t->once ? free_text(g, t, BNT_EXPR_NEVER) : first);
     *out = first;
@@ -85,7 +93,7 @@ static int build(struct bnt_grammar *g, const struct trigger *t,
 int bnt_trigger_compile(struct bnt_grammar **out, const char *text, size_t len,
                         const struct bnt_schema_options *options, struct bnt_err *err) {
     json_t *root;
-    struct trigger t;
+    struct trigger t = {.text = NULL};
     struct bnt_grammar *g = NULL;
     struct bnt_err why = {0};
     bnt_expr e;

@@ -8,6 +8,8 @@
  * Behind the mark stands one value of the schema, or with `list` a list of them; then `end`, which
  * may be "". White space, one space or one line feed, may stand on both sides of it. Then the text
  * is free again, and with `most` 0 may call again; with 1 the mark does not come a second time.
+ * With a member "text": SCHEMA nothing is free: a text is a value of that schema, or calls alone,
+ * with white space between them.
  */
 #ifndef BNT_GRAMMARS_TRIGGER_H
 #define BNT_GRAMMARS_TRIGGER_H

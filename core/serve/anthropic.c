@@ -100,12 +100,20 @@ static void tell(struct serve_completion *c, const char *name, json_t *data) {
 
 static void begin(struct serve_completion *c) {
     tell(c, "message_start", json_pack("{s:o}", "message", message(c, json_array(), NULL)));
-    tell(c, "content_block_start",
-         json_pack("{s:i, s:{s:s, s:s}}", "index", 0, "content_block", "type", "text", "text", ""));
+}
+
+/* The block of the text is there from its first text on; `offset` says whether it is. */
+static void begin_text(struct serve_completion *c) {
+    if (!c->choices[0].offset)
+        tell(c, "content_block_start",
+             json_pack("{s:i, s:{s:s, s:s}}", "index", 0, "content_block", "type", "text", "text",
+                       ""));
+    c->choices[0].offset = 1;
 }
 
 /* Takes over text. */
 static void tell_text(struct serve_completion *c, json_t *text) {
+    begin_text(c);
     tell(c, "content_block_delta",
          json_pack("{s:i, s:{s:s, s:o}}", "index", 0, "delta", "type", "text_delta", "text", text));
 }
@@ -123,7 +131,7 @@ static void text(struct serve_completion *c, struct serve_choice *choice, const 
 /* Each is a block of its own, behind the one of the text. */
 static void tell_calls(struct serve_completion *c, const struct bnt_calls *calls) {
     for (size_t i = 0; i < calls->count; i++) {
-        const int index = (int)i + 1;
+        const int index = (int)(i + c->choices[0].offset);
         tell(c, "content_block_start",
              json_pack("{s:i, s:o}", "index", index, "content_block",
                        call_block(c, &calls->list[i], NULL)));
@@ -139,7 +147,8 @@ static void choice_end(struct serve_completion *c, struct serve_choice *choice) 
         serve_tools_end(choice);
         if (choice->calls->n_text) tell_text(c, serve_tools_text(choice));
     }
-    tell(c, "content_block_stop", json_pack("{s:i}", "index", 0));
+    if (!choice->calls || choice->calls->count == 0) begin_text(c); /* it has one, if an empty one */
+    if (choice->offset) tell(c, "content_block_stop", json_pack("{s:i}", "index", 0));
     if (choice->calls) tell_calls(c, choice->calls);
     tell(c, "message_delta",
          json_pack("{s:{s:s, s:s?}, s:o}", "delta", "stop_reason", reason_of(c), "stop_sequence",

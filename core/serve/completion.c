@@ -118,13 +118,15 @@ bool serve_completion_shape(struct serve_completion *c, uint32_t kind, const cha
     int status = c->constraint ? bnt_fail(&err, BNT_E_USAGE, "the answer has a shape already")
                                : serve_shape_get(&c->server->shapes, c->server->engine, kind, text,
                                                  len, &c->constraint, &err);
+    c->shape = kind;
     if (status == BNT_OK) return true;
     serve_completion_refuse(c, status == BNT_E_NOMEM ? 503 : 400, param, "%s", err.text);
     return false;
 }
 
 bool serve_schema_shape(struct serve_completion *c, const json_t *schema, const char *param) {
-    char *text = json_dumps(schema, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = serve_schema_text(schema);
+    c->schema = schema;
     if (!text) {
         serve_completion_refuse(c, 503, NULL, "out of memory");
         return false;

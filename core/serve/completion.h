@@ -30,7 +30,7 @@ struct serve_choice {
     char receipt_id[SERVE_RECEIPT_ID]; /* where one is asked for */
     double *sums;                      /* [n_embd], of embeddings.c; or NULL */
     size_t told, offset; /* of a stream: tokens, and characters before them; of responses.c: events,
-              and whether the message has begun */
+              and whether the message has begun; so of anthropic.c, its text */
 };
 
 /* How an interface tells it. Of a stream: begin, text as it is made, one's end, and the end of all;
@@ -59,6 +59,8 @@ struct serve_completion {
     struct serve_choice *choices; /* [count]: those of prompt p are p * ask.n and on */
     struct serve_tools tools;
     struct bnt_constraint *constraint; /* of each choice, or NULL; given back at the end */
+    uint32_t shape;                    /* its kind */
+    const json_t *schema;              /* what of the body it is, where it is a schema */
     unsigned count, left;
     int32_t **prompts; /* [n_prompts] */
     size_t *lengths;

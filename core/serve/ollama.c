@@ -179,14 +179,9 @@ static bool read_format(struct serve_completion *c) {
     if (!format || json_is_null(format) || (word && !*word)) return true;
     if (word && strcmp(word, "json") == 0)
         return serve_completion_shape(c, BNT_CONSTRAINT_JSON, "", 0, "format");
-    char *text = json_is_object(format) ? json_dumps(format, JSON_COMPACT) : NULL;
-    if (!text) {
-        serve_completion_refuse(c, 400, "format", "format: must be \"json\" or a JSON schema");
-        return false;
-    }
-    bool fine = serve_completion_shape(c, BNT_CONSTRAINT_SCHEMA, text, strlen(text), "format");
-    free(text);
-    return fine;
+    if (json_is_object(format)) return serve_schema_shape(c, format, "format");
+    serve_completion_refuse(c, 400, "format", "format: must be \"json\" or a JSON schema");
+    return false;
 }
 
 /* False: the client was told. */

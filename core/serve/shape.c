@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/json_memory.h"
+#include "json.h"
 
 void serve_shapes_open(struct serve_shapes *s) {
     *s = (struct serve_shapes){.clock = 0};
@@ -84,6 +86,39 @@ struct bnt_constraint *serve_shape_find(struct serve_shapes *s, const char *dige
     }
     pthread_mutex_unlock(&s->lock);
     return found;
+}
+
+/* A number of Jansson's text, from `s` on, as Python writes it; behind both. */
+static const char *copy_number(const char *s, char **out) {
+    size_t n = strspn(s, "0123456789+-.eE");
+    json_t *v = strcspn(s, ".eE") < n ? bnt_json_part(s, n, JSON_DECODE_ANY) : NULL;
+    char text[BNT_NUMBER_TEXT];
+    if (json_is_real(v)) bnt_json_real_repr(v, text);
+    const size_t len = json_is_real(v) ? strlen(text) : n;
+    memcpy(*out, json_is_real(v) ? text : s, len);
+    json_decref(v);
+    *out += len;
+    return s + n;
+}
+
+char *serve_schema_text(const json_t *schema) {
+    char *from = schema ? json_dumps(schema, JSON_COMPACT | JSON_ENCODE_ANY) : NULL, *to;
+    char *text = from ? bnt_json_take(8 * strlen(from) + 1) : NULL; /* 1e15 has 18 characters */
+    const char *s = from;
+    for (to = text; text && *s;) {
+        size_t quoted = *s == '"';
+        while (quoted && s[quoted] != '"') quoted += s[quoted] == '\\' ? 2 : 1;
+        if (*s == '-' || (*s >= '0' && *s <= '9')) {
+            s = copy_number(s, &to);
+        } else {
+            memcpy(to, s, quoted + 1);
+            to += quoted + 1;
+            s += quoted + 1;
+        }
+    }
+    if (text) *to = '\0';
+    free(from);
+    return text;
 }
 
 void serve_shape_release(struct serve_shapes *s, struct bnt_constraint *constraint) {

@@ -5,6 +5,7 @@
 #ifndef BNT_SERVE_SHAPE_H
 #define BNT_SERVE_SHAPE_H
 
+#include <jansson.h>
 #include <pthread.h>
 
 #include "bitnet/bitnet.h"
@@ -32,6 +33,9 @@ int serve_shape_get(struct serve_shapes *s, struct bnt_engine *engine, uint32_t 
                     const char *text, size_t len, struct bnt_constraint **out, struct bnt_err *err);
 /* One that is kept, by its digest as a receipt has it; or NULL. */
 struct bnt_constraint *serve_shape_find(struct serve_shapes *s, const char *digest);
+/* A schema of a request as the text that its digest is of: what Python's json.dumps(schema,
+ * separators=(",", ":"), ensure_ascii=False) writes. NULL: memory is short. */
+char *serve_schema_text(const json_t *schema);
 void serve_shape_release(struct serve_shapes *s, struct bnt_constraint *constraint);
 
 #endif

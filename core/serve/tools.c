@@ -68,37 +68,89 @@ static json_t *calls_schema(const struct serve_completion *c, const char *name, 
     return json_pack("{s:o}", "anyOf", any);
 }
 
-/* The text of a constraint, which is taken over. */
-static bool constrain_by(struct serve_completion *c, uint32_t kind, json_t *shape) {
-    char *text = shape ? json_dumps(shape, JSON_COMPACT) : NULL;
-    json_decref(shape);
-    if (bnt_json_lost() || !text) { /* a schema that lacks a part would ask for less */
-        free(text);
-        serve_completion_refuse(c, 503, NULL, "out of memory");
-        return false;
+/* What is wrong with a schema of calls: of which tool's parameters, where it says so. */
+static void refuse_calls(struct serve_completion *c, unsigned status, const json_t *call,
+                         const char *why) {
+    static const char path[] = "#/anyOf/", below[] = "/properties/";
+    const char *at = strstr(why, path), *name = NULL;
+    char *rest = NULL;
+    if (at) {
+        unsigned long i = strtoul(at + sizeof path - 1, &rest, 10);
+        const json_t *one = json_array_get(json_object_get(call, "anyOf"), i);
+        const json_t *properties = json_object_get(one, "properties");
+        name = json_string_value(json_object_get(json_object_get(properties, "name"), "const"));
     }
-    bool fine = serve_completion_shape(c, kind, text, strlen(text), "tools");
-    free(text);
-    return fine;
+    if (name && strncmp(rest, below, sizeof below - 1) == 0)
+        rest += sizeof below - 1 + strcspn(rest + sizeof below - 1, "/: ");
+    else
+        name = NULL;
+    if (name)
+        serve_completion_refuse(c, status, "tools", "tools: parameters of %s: %.*s#%s", name,
+                                (int)(at - why), why, rest);
+    else
+        serve_completion_refuse(c, status, "tools", "tools: %s", why);
 }
 
-/* Free text, in which calls are kept to the parameters of those that are strict. */
+/* The text of a constraint, which is taken over; `call`: the schema of a call, in it. */
+static bool constrain_by(struct serve_completion *c, uint32_t kind, json_t *shape,
+                         const json_t *call) {
+    struct bnt_err err = {0};
+    char *text = serve_schema_text(shape);
+    int status = BNT_OK;
+    if (bnt_json_lost() || !text) /* a schema that lacks a part would ask for less */
+        status = bnt_fail_nomem(&err, "the tools", 0);
+    else
+        status = serve_shape_get(&c->server->shapes, c->server->engine, kind, text, strlen(text),
+                                 &c->constraint, &err);
+    if (status != BNT_OK) refuse_calls(c, status == BNT_E_NOMEM ? 503 : 400, call, err.text);
+    json_decref(shape);
+    free(text);
+    return status == BNT_OK;
+}
+
+/* The only thing that is said: one call. */
+static bool constrain_to_call(struct serve_completion *c, const char *name) {
+    if (c->constraint) {
+        serve_completion_refuse(c, 400, "tools",
+                                "tools: the answer has a shape already, and so cannot be a call");
+        return false;
+    }
+    json_t *call = calls_schema(c, name, "arguments", true);
+    return constrain_by(c, BNT_CONSTRAINT_SCHEMA, call, call);
+}
+
+/* Text, or the answer's shape, and calls that are kept to the parameters of those that are strict.
+ */
 static bool constrain_calls(struct serve_completion *c) {
     struct bnt_call_form form;
     struct bnt_err err = {0};
     const struct bnt_tokenizer *t = bnt_engine_tokenizer(c->server->engine);
+    const bool shaped = c->constraint != NULL;
     if (bnt_call_form_of(&form, &c->server->template, t, &err) != BNT_OK) {
         serve_completion_refuse(c, 400, "tools",
-                                "tools: strict is not possible here with tool_choice auto: %s; "
-                                "with 'required' or the name of a function it is",
-                                err.text);
+                                "tools: %s is not possible here with tool_choice auto: %s; "
+                                "with %s it is",
+                                shaped ? "a shape of the answer" : "strict", err.text,
+                                shaped ? "'none', 'required'" : "'required' or the name of a function");
+        return false;
+    }
+    if (shaped && c->shape == BNT_CONSTRAINT_GRAMMAR) {
+        serve_completion_refuse(c, 400, "tools",
+                                "tools: beside a grammar none can be called; with a schema they can");
         return false;
     }
     c->tools.mark = form.mark;
     json_t *call = calls_schema(c, NULL, form.arguments, false);
-    return constrain_by(c, BNT_CONSTRAINT_CALLS,
-                        json_pack("{s:s, s:s, s:b, s:i, s:o}", "mark", form.mark, "end", form.end,
-                                  "list", form.list, "most", c->tools.most == 1, "call", call));
+    json_t *shape = json_pack("{s:s, s:s, s:b, s:i, s:o}", "mark", form.mark, "end", form.end,
+                              "list", form.list, "most", c->tools.most == 1, "call", call);
+    if (shaped)
+        json_object_set_new(shape, "text",
+                            c->shape == BNT_CONSTRAINT_SCHEMA
+                                ? json_deep_copy(c->schema)
+                                : json_pack("{s:s}", "type", "object"));
+    serve_shape_release(&c->server->shapes, c->constraint);
+    c->constraint = NULL;
+    return constrain_by(c, BNT_CONSTRAINT_CALLS, shape, call);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------
@@ -157,12 +209,13 @@ bool serve_tools_read(struct serve_completion *c, const json_t *tools, const cha
     }
     t->list = tools;
     t->most = c->ask.parallel && !must ? BNT_CALLS_MOST : 1;
+    t->must = must;
     if (none || t->n == 0) *t = (struct serve_tools){.list = NULL};
-    for (size_t i = 0; i < t->n && !must; i++)
-        if (is_strict(json_object_get(json_array_get(tools, i), "function")))
-            return constrain_calls(c);
-    return !must || constrain_by(c, BNT_CONSTRAINT_SCHEMA,
-                                 calls_schema(c, any ? NULL : choice, "arguments", true));
+    if (must) return constrain_to_call(c, any ? NULL : choice);
+    bool kept = t->n && c->constraint;
+    for (size_t i = 0; i < t->n && !kept; i++)
+        kept = is_strict(json_object_get(json_array_get(tools, i), "function"));
+    return !kept || constrain_calls(c);
 }
 
 /* ---- answers ------------------------------------------------------------------------------------
@@ -181,6 +234,9 @@ void serve_tools_hear(struct serve_choice *choice, const char *text, size_t len)
 
 void serve_tools_end(struct serve_choice *choice) {
     heard(choice, bnt_calls_end(choice->calls, NULL));
+    /* Half of the call that alone was to be made is neither a call nor a text. */
+    if (choice->completion->tools.must && strcmp(serve_finish_reason(choice), "length") == 0)
+        choice->calls->n_text = 0;
 }
 
 json_t *serve_tools_text(const struct serve_choice *choice) {

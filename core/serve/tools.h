@@ -20,12 +20,14 @@ struct serve_tools {
     const char *names[SERVE_MOST_TOOLS]; /* [n]; 0: no tools, or none may be called */
     size_t n;
     size_t most;      /* calls of one answer */
+    bool must;        /* one is made, and nothing else */
     const char *mark; /* what alone they begin with, where some are strict; or NULL */
 };
 
 /* `tools`; `choice`: "none", "auto", "required", or the name of a tool that must be called; one
  * call at most unless `ask.parallel`. A call that must be made is constrained to the tools'
- * parameters. False: the client was told. */
+ * parameters; where it may be made and the answer has a shape, it is calls or of that shape. False:
+ * the client was told. */
 bool serve_tools_read(struct serve_completion *c, const json_t *tools, const char *choice);
 
 /* Of an answer with tools: more of its text, and its end; then calls->text is what is to be shown,

@@ -108,7 +108,7 @@ static json_t *read_receipt(struct serve_server *s, struct serve_request *r, con
 /* A schema or grammar of the body: a string has its bytes, another value is written as the server
  * writes the schemas of requests. */
 static int given_shape(struct replay *p, const json_t *given, uint32_t kind, struct bnt_err *err) {
-    char *text = json_is_string(given) ? NULL : json_dumps(given, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_is_string(given) ? NULL : serve_schema_text(given);
     if (!json_is_string(given) && !text) return bnt_fail_nomem(err, "a schema", 0);
     const char *from = text ? text : json_string_value(given);
     int status =

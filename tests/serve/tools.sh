@@ -82,8 +82,27 @@ same() { sed -E 's/"(id|receipt_id)":"[^"]*"//g; s/"created":[0-9]+//; s/"cached
 ask "{$led,\"receipt\":true,\"tools\":[$weather]}" >"$tmp/company"
 wait $!
 equal 'in company the same' "$(same "$tmp/company")" "$(same "$tmp/strict")"
-ask "{$hello,\"tools\":[$weather],\"response_format\":{\"type\":\"json_object\"}}" >/dev/null
-equal 'strict calls and another shape do not go together' "$code" 400
+
+# ---- a shape of the answer, and tools that may be called: the answer is one of the two ----
+yes='"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object","properties":{"yes":{"$ref":"#/$defs/b"}},"required":["yes"],"additionalProperties":false,"$defs":{"b":{"type":"boolean"}}}}}'
+away=$(printf %s "$bias" | sed -E 's/:[0-9]+/:-100/g') # from the mark
+for tool in "$weather" "$now"; do
+    ask "{$hello,\"tools\":[$tool],$yes,\"logit_bias\":{$away}}" >/dev/null
+    ok 'the shape' grep -qE '"content":"\{\\"yes\\": (true|false)\}"' "$tmp/reply"
+done
+ask "{$hello,\"tools\":[$now],\"response_format\":{\"type\":\"json_object\"},\"logit_bias\":{$away}}" >/dev/null
+ok 'any object' grep -qE '"content":"\{' "$tmp/reply"
+ask "{$led,\"receipt\":true,\"tools\":[$weather],$yes}" >"$tmp/either"
+ok 'or a call' grep -qE '"tool_calls":\[\{"id":"call_[^"]+","type":"function","function":\{"name":"get_weather","arguments":"\{\\"city\\": \\"(Paris|Oslo)\\", \\"days\\": [1-9]\}"\}\}\]' "$tmp/either"
+ok 'with no text beside it' grep -qF '"content":null' "$tmp/either"
+id=$(sed -nE 's/.*"receipt_id":"([^"]+)".*/\1/p' "$tmp/either")
+ok 'which is verified' sh -c "curl -s -d '{\"receipt_id\":\"$id\"}' '$url/v1/verify' | grep -q '\"verified\":true'"
+# A schema is hashed as Python writes it, its numbers, too.
+numbers='{"enum":[0.1,1.0,1e-05,1e+16,12345678901234.5,-2.5e-10]}'
+ask "{$hello,\"receipt\":true,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":$numbers}}}" >/dev/null
+curl -s "$url/v1/receipts/$(sed -nE 's/.*"receipt_id":"([^"]+)".*/\1/p' "$tmp/reply")" >"$tmp/numbers.json"
+exits 'numbers of a schema are as Python writes them' 0 '' "$bitnet" verify "$tmp/numbers.json" --json-schema="$numbers"
+refused 'a grammar beside tools' 'beside a grammar' "{$hello,\"tools\":[$now],\"grammar\":\"root ::= \\\"a\\\"\"}"
 
 # ---- as Anthropic's and ollama's clients ask ----
 mine='"model":"bitnet-demo-i2_s","max_tokens":80,"seed":5,"messages":[{"role":"user","content":"Weather?"}]'
@@ -98,6 +117,7 @@ ok 'a block of tool_use' grep -qE '"content":\[\{"type":"tool_use","id":"toolu_[
 post /v1/messages "{$mine,\"stream\":true,\"tools\":[$city],\"tool_choice\":{\"type\":\"tool\",\"name\":\"get_weather\"}}"
 ok 'in a stream' grep -qE '"type":"input_json_delta","partial_json":"\{\\"city\\": \\"(Paris|Oslo)\\"\}"' "$tmp/reply"
 ok 'which says so' grep -q '"stop_reason":"tool_use"' "$tmp/reply"
+ok 'and has no other block' sh -c "grep -q '\"type\":\"tool_use\".*\"index\":0\|\"index\":0.*\"type\":\"tool_use\"' '$tmp/reply' && ! grep -q '\"type\":\"text\"' '$tmp/reply'"
 post /v1/messages "{\"model\":\"bitnet-demo-i2_s\",\"max_tokens\":4,\"tools\":[$city],\"messages\":[{\"role\":\"user\",\"content\":\"Weather?\"},{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"I look.\"},{\"type\":\"tool_use\",\"id\":\"t1\",\"name\":\"get_weather\",\"input\":{\"city\":\"Oslo\"}}]},{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"t1\",\"content\":\"rain\"}]}]}"
 equal 'and a result goes back' "$code" 200
 post /v1/messages "{$mine,\"tools\":[{\"type\":\"web_search_20250305\",\"name\":\"web_search\"}]}"
@@ -118,7 +138,7 @@ refused 'a tool of another type' 'type function' "{$hello,\"tools\":[{\"type\":\
 refused 'a function without a name' 'without a name' "{$hello,\"tools\":[{\"type\":\"function\",\"function\":{}}]}"
 refused 'a choice that is not there' 'not there' "{$hello,\"tools\":[$now],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"later\"}}}"
 refused 'a choice without tools' 'there are no tools' "{$hello,\"tool_choice\":\"required\"}"
-refused 'parameters that are not supported' "keyword 'not'" "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"not\":{}}}}]}"
+refused 'parameters that are not supported, by the name of the tool' "parameters of x: .*#: keyword 'not'" "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"not\":{}}}}]}"
 refused 'tools and a schema' 'shape already' "{$hello,\"tool_choice\":\"required\",\"tools\":[$now],\"response_format\":{\"type\":\"json_object\"}}"
 for parameters in true '[]' '"x"' '{"type":"integer"}' '{"type":["array","null"]}' 1; do
     refused "parameters that are no object's: $parameters" 'the JSON schema of an object' "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":$parameters}}]}"
@@ -127,6 +147,12 @@ refused 'a name that calls could not be told by' 'other characters' "{$hello,\"t
 refused 'a strictness that is none' 'strict must be true or false' "{$hello,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"strict\":\"yes\"}}]}"
 refused 'a number of calls that is none' 'parallel_tool_calls: must be' "{$hello,\"tools\":[$now],\"parallel_tool_calls\":\"no\"}"
 refused 'parameters that no object meets' 'no text matches' "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"enum\":[\"y\"]}}}]}"
+# A call that is cut is neither a call nor a text.
+cut="{$hello,\"max_tokens\":4,\"tools\":[$weather],\"tool_choice\":\"required\""
+ask "$cut}" >/dev/null
+ok 'half a call is not told as text' grep -qE '"content":"".*"finish_reason":"length"' "$tmp/reply"
+ask "$cut,\"stream\":true}" >/dev/null
+ok 'nor in a stream' sh -c "grep -q '\"finish_reason\":\"length\"' '$tmp/reply' && ! grep -q 'get_' '$tmp/reply'"
 # What must be called is called, also where the type of the parameters, or their members, are not said.
 # shellcheck disable=SC2016 # $ref is JSON's
 for parameters in '{"properties":{"a":{"type":"integer","maximum":9}},"required":["a"]}' '{"type":"object","properties":{}}' \

@@ -370,23 +370,27 @@ START_TEST(numbers_keep_their_bounds) {
 }
 END_TEST
 
-/* As JavaScript writes them. */
+/* As JavaScript writes them, and Python. */
 START_TEST(numbers_have_their_text) {
     static const struct {
         double value;
-        const char *text, *plain;
-    } cases[] = {{0, "0", "0"},
-                 {1, "1", "1"},
-                 {-1.5, "-1.5", "-1.5"},
-                 {0.1, "0.1", "0.1"},
-                 {100, "100", "100"},
-                 {123456.789, "123456.789", "123456.789"},
-                 {1e21, "1e+21", "1000000000000000000000"},
-                 {1.5e20, "150000000000000000000", "150000000000000000000"},
-                 {1e-6, "0.000001", "0.000001"},
-                 {1.25e-7, "1.25e-7", "0.000000125"},
-                 {5e-324, "5e-324", NULL},
-                 {1.7976931348623157e308, "1.7976931348623157e+308", NULL}};
+        const char *text, *plain, *repr;
+    } cases[] = {{0, "0", "0", "0.0"},
+                 {1, "1", "1", "1.0"},
+                 {-1.5, "-1.5", "-1.5", "-1.5"},
+                 {0.1, "0.1", "0.1", "0.1"},
+                 {100, "100", "100", "100.0"},
+                 {123456.789, "123456.789", "123456.789", "123456.789"},
+                 {1e21, "1e+21", "1000000000000000000000", "1e+21"},
+                 {1.5e20, "150000000000000000000", "150000000000000000000", "1.5e+20"},
+                 {1e-6, "0.000001", "0.000001", "1e-06"},
+                 {1.25e-7, "1.25e-7", "0.000000125", "1.25e-07"},
+                 {5e-324, "5e-324", NULL, "5e-324"},
+                 {1.7976931348623157e308, "1.7976931348623157e+308", NULL, "1.7976931348623157e+308"},
+                 {1e15, "1000000000000000", NULL, "1000000000000000.0"},
+                 {1e16, "10000000000000000", NULL, "1e+16"},
+                 {0.0001, "0.0001", NULL, "0.0001"},
+                 {0.00001, "0.00001", NULL, "1e-05"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[BNT_NUMBER_TEXT];
         json_t *number = json_real(cases[i].value);
@@ -394,6 +398,8 @@ START_TEST(numbers_have_their_text) {
         ck_assert_str_eq(text, cases[i].text);
         bnt_json_number_text(number, text, true);
         if (cases[i].plain) ck_assert_str_eq(text, cases[i].plain);
+        bnt_json_real_repr(number, text);
+        ck_assert_str_eq(text, cases[i].repr);
         json_decref(number);
     }
 }

@@ -54,6 +54,13 @@ static const char list_once[] = "{\"mark\":\"[C]\",\"end\":\"\",\"list\":true,\"
 static const char aab[] =
     "{\"mark\":\"aab\",\"end\":\".\",\"list\":false,\"most\":0,\"call\":{\"const\":7}}";
 
+#define TEXT ",\"text\":{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"enum\":[\"x\",[\"C\",1]]}}}}"
+/* Calls, or a text of a shape. */
+static const char either[] =
+    "{\"mark\":\"[C]\",\"end\":\".\",\"list\":false,\"most\":0,\"call\":{\"const\":7}" TEXT;
+static const char either_once[] =
+    "{\"mark\":\"[C]\",\"end\":\"\",\"list\":true,\"most\":1,\"call\":{\"const\":7}" TEXT;
+
 static const struct {
     const char *trigger, *text;
     enum verdict verdict;
@@ -78,6 +85,17 @@ static const struct {
     {list, "[[C][{\"n\": 1}", BEGUN},
     {list_once, "[C][{\"n\": 1}]", WHOLE},
     {list_once, "[C][{\"n\": 1},", DEAD},
+    {either, "", BEGUN},
+    {either, "\"x\"", WHOLE},
+    {either, "[\"C\", 1]", WHOLE}, /* which begins as the mark does */
+    {either, "[C]7.", WHOLE},
+    {either, "[C] 7 .\n[C]7.", WHOLE},
+    {either, "[C]7. \"x\"", DEAD},
+    {either, "\"x\"[C]", DEAD},
+    {either, "text", DEAD},
+    {either_once, "[C][7]", WHOLE},
+    {either_once, "[C][7][", DEAD},
+    {either_once, "\"x\"", WHOLE},
     {aab, "aaab7.", WHOLE},
     {aab, "aaabx", DEAD},
     {aab, "aabab", DEAD},
