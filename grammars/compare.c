@@ -99,7 +99,7 @@ enum fits shape_fits(const struct shape *shape, const json_t *value) {
     case SHAPE_ARRAY:
         n = json_array_size(value);
         if (n < shape->min_items || n > shape->max_items) return FITS_NOT;
-        if (shape->arrays.count) return FITS_UNKNOWN;
+        if (shape->arrays.count || shape->unique.count) return FITS_UNKNOWN;
         break;
     case SHAPE_OBJECT:
         n = json_object_size(value);

@@ -30,6 +30,7 @@ void shape_copy(struct schemas *s, struct shape *to, const struct shape *from) {
     parts_copy(s, &to->texts, &from->texts);
     parts_copy(s, &to->objects, &from->objects);
     parts_copy(s, &to->arrays, &from->arrays);
+    parts_copy(s, &to->unique, &from->unique);
     parts_copy(s, &to->required, &from->required);
     parts_copy(s, &to->names, &from->names);
     parts_copy(s, &to->choices, &from->choices);
@@ -41,6 +42,7 @@ void shape_free(struct shape *shape) {
     free(shape->texts.list);
     free(shape->objects.list);
     free(shape->arrays.list);
+    free(shape->unique.list);
     free(shape->required.list);
     free(shape->names.list);
     free(shape->choices.list);
@@ -385,9 +387,8 @@ TAKE(id) {
 }
 
 TAKE(unique) {
-    (void)shape;
-    if (!json_is_false(value))
-        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "is not supported");
+    if (!json_is_boolean(value)) wrong(s, place, row, "true or false");
+    if (json_is_true(value)) note(s, &shape->unique, place);
 }
 
 TAKE(nullable) {

@@ -50,6 +50,7 @@ struct shape {
     struct parts texts;    /* patterns and formats, as strings */
     struct parts objects;  /* schemas that say something of members */
     struct parts arrays;   /* ... of elements */
+    struct parts unique;   /* those that want them all different */
     struct parts required; /* arrays of names */
     struct parts names;    /* schemas of them */
     struct parts choices;  /* arrays of schemas; those of oneOf have one_of set */

@@ -65,12 +65,44 @@ bnt_expr shape_enclosed(struct schemas *s, const char *open, bnt_expr inside, co
     return bnt_seq(s->g, parts, 5);
 }
 
+/* Elements that are all different: each value of their list once, in any order. What has no list
+ * would have to be remembered, which an automaton cannot. */
+static bnt_expr different(struct schemas *s, const struct shape *shape, struct parts *of) {
+    struct shape element = shape_any();
+    struct bnt_member members[BNT_SET_MEMBERS];
+    size_t n = 0, count = 0;
+    for (size_t i = 0; i < of->count; i++) shape_pour(s, &element, of->list[i].place);
+    const struct part *first = element.values.list;
+    bool fine = !element.choices.count && element.values.count;
+    for (size_t i = 0; fine && i < part_values(first); i++) {
+        const json_t *v = part_value(first, i);
+        bool again = !schema_spend(s, i);
+        for (size_t k = 0; k < i && !again; k++) again = json_same(v, part_value(first, k));
+        if (again || !shape_lists(s, &element, 1, v)) continue;
+        enum fits fits = shape_fits(&element, v);
+        fine = fits != FITS_UNKNOWN && n < BNT_SET_MEMBERS;
+        if (fine && fits == FITS)
+            members[n++] = (struct bnt_member){
+                bnt_json_value(s->g, &s->style, s->options.any_order, v), false};
+    }
+    count = shape->max_items < n ? shape->max_items : n;
+    if (!fine)
+        schema_fail(s, BNT_E_UNSUPPORTED, shape->unique.list[0].place, "uniqueItems",
+                    "is possible only of elements with an enum of at most %d values",
+                    BNT_SET_MEMBERS);
+    shape_free(&element);
+    if (!fine || shape->min_items > count) return BNT_EXPR_NEVER;
+    return bnt_set(s->g, s->style.comma, members, n, BNT_EXPR_NEVER, shape->min_items,
+                   (uint32_t)count, false);
+}
+
 static bnt_expr array_of(struct schemas *s, const struct shape *shape) {
     size_t n = 0;
     for (size_t i = 0; i < shape->arrays.count; i++) {
         size_t here = json_array_size(json_object_get(shape->arrays.list[i].json, "prefixItems"));
         n = here > n ? here : n;
     }
+    const bool unique = shape->unique.count && shape->max_items > 1;
     if (n > shape->max_items) n = shape->max_items;
     bnt_expr *elements = malloc((n + 1) * sizeof *elements), e;
     if (!elements) return bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an array");
@@ -86,8 +118,19 @@ static bnt_expr array_of(struct schemas *s, const struct shape *shape) {
                     json_object_get(p->json, "items"), p->place, "items", NULL, SIZE_MAX, false};
             if (place.schema) parts_add(s, &of, place.schema, schema_place(s, place));
         }
-        elements[at] = shape_rule(s, &of);
+        if (!unique)
+            elements[at] = shape_rule(s, &of);
+        else if (n == 0)
+            elements[at] = different(s, shape, &of);
+        else
+            schema_fail(s, BNT_E_UNSUPPORTED, shape->unique.list[0].place, "uniqueItems",
+                        "is not possible beside prefixItems");
         free(of.list);
+    }
+    if (unique) {
+        e = s->status == BNT_OK ? elements[0] : BNT_EXPR_NEVER;
+        free(elements);
+        return shape_enclosed(s, "[", e, "]");
     }
     e = bnt_list(s->g, s->style.comma, elements, n, elements[n], shape->min_items,
                  shape->max_items);

@@ -102,7 +102,12 @@ static const struct {
     {"{\"enum\":[[1]],\"items\":{\"minimum\":0}}", BNT_E_UNSUPPORTED,
      "beside a schema of the value's parts"},
     {"{\"enum\":[\"a\",\"b\"],\"pattern\":\"c\"}", BNT_E_FORMAT, "no text matches"},
-    {"{\"uniqueItems\":true}", BNT_E_UNSUPPORTED, "#/uniqueItems"},
+    {"{\"uniqueItems\":true}", BNT_E_UNSUPPORTED, "#/uniqueItems: is possible only"},
+    {"{\"uniqueItems\":1}", BNT_E_FORMAT, "#/uniqueItems: must be true or false"},
+    {"{\"uniqueItems\":true,\"items\":{\"type\":\"string\"}}", BNT_E_UNSUPPORTED, "#/uniqueItems"},
+    {"{\"uniqueItems\":true,\"prefixItems\":[{\"enum\":[1]}]}", BNT_E_UNSUPPORTED, "prefixItems"},
+    {"{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"enum\":[1,1.0]},\"minItems\":2}",
+     BNT_E_FORMAT, "no text matches"},
     {"{\"pattern\":\"a(?=b)\"}", BNT_E_UNSUPPORTED, "look-around"},
     {"{\"pattern\":\"(a)\\\\1\"}", BNT_E_UNSUPPORTED, "backreferences"},
     {"{\"pattern\":\"\\\\bx\"}", BNT_E_UNSUPPORTED, "word boundaries"},
@@ -256,6 +261,13 @@ static const struct {
      "\"required\":[\"k\"],\"type\":\"object\"}}}",
      {"{\"k\": \"a\"}", "null"},
      {"{}", "{\"k\": \"b\"}"}},
+    {"{\"type\":\"array\",\"uniqueItems\":true,\"minItems\":1,\"items\":{\"$ref\":\"#/$defs/c\"},"
+     "\"$defs\":{\"c\":{\"enum\":[\"a\",\"ab\",3,3.0]}}}",
+     {"[\"ab\", \"a\"]", "[\"a\", \"ab\", 3]", "[3]"},
+     {"[\"a\", \"a\"]", "[3, \"a\", 3]", "[]", "[\"b\"]"}},
+    {"{\"type\":\"array\",\"uniqueItems\":true,\"maxItems\":1,\"items\":{\"type\":\"boolean\"}}",
+     {"[]", "[true]"},
+     {"[true, false]"}},
     {"{\"const\":\"2024-02-29\",\"format\":\"date\"}", {"\"2024-02-29\""}, {"\"2024-02-28\""}},
     {"{\"oneOf\":[{\"type\":\"string\",\"format\":\"date\"},{\"type\":\"string\",\"format\":\"date-"
      "time\"},"
