@@ -89,8 +89,46 @@ json_t *openai_call(json_t *id, const json_t *call) {
                      json_object_get(call, "name"), "arguments", arguments);
 }
 
+static const char *name_of(const json_t *tool) {
+    const json_t *function = json_object_get(tool, "function");
+    return json_string_value(json_object_get(function ? function : tool, "name"));
+}
+
+/* Those of the tools that `allowed` names, in a list that the body keeps; NULL: one is not there, or
+ * it is no list of functions. */
+static const json_t *allowed_of(struct serve_completion *c, const json_t *tools,
+                                const json_t *allowed) {
+    json_t *list = json_array();
+    bool fine = json_array_size(allowed) > 0;
+    for (size_t i = 0; i < json_array_size(allowed) && fine; i++) {
+        const char *name = name_of(json_array_get(allowed, i));
+        json_t *found = NULL;
+        for (size_t k = 0; k < json_array_size(tools) && name && !found; k++) {
+            const char *other = name_of(json_array_get(tools, k));
+            if (other && strcmp(name, other) == 0) found = json_array_get(tools, k);
+        }
+        fine = found != NULL;
+        if (found) json_array_append(list, found);
+    }
+    json_object_set_new(c->body, "bitnet: allowed tools", list);
+    return fine ? list : NULL;
+}
+
 bool openai_tools(struct serve_completion *c, const json_t *tools, const json_t *named) {
     const json_t *choice = json_object_get(c->body, "tool_choice");
+    const char *type = json_string_value(json_object_get(choice, "type"));
+    if (type && strcmp(type, "allowed_tools") == 0) {
+        const json_t *inner = json_object_get(choice, type);
+        if (!inner) inner = choice; /* as in responses */
+        tools = allowed_of(c, tools, json_object_get(inner, "tools"));
+        choice = json_object_get(inner, "mode");
+        if (!tools || !json_is_string(choice)) {
+            serve_completion_refuse(c, 400, "tool_choice",
+                                    "tool_choice: allowed_tools must have a mode, and names of the "
+                                    "tools that are there");
+            return false;
+        }
+    }
     const char *word = json_is_object(choice) ? json_string_value(json_object_get(named, "name"))
                                               : json_string_value(choice);
     if (!word && choice && !json_is_null(choice)) {

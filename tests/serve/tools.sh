@@ -102,6 +102,13 @@ numbers='{"enum":[0.1,1.0,1e-05,1e+16,12345678901234.5,-2.5e-10]}'
 ask "{$hello,\"receipt\":true,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":$numbers}}}" >/dev/null
 curl -s "$url/v1/receipts/$(sed -nE 's/.*"receipt_id":"([^"]+)".*/\1/p' "$tmp/reply")" >"$tmp/numbers.json"
 exits 'numbers of a schema are as Python writes them' 0 '' "$bitnet" verify "$tmp/numbers.json" --json-schema="$numbers"
+allowed() { printf '"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"%s","tools":[{"type":"function","function":{"name":"%s"}}]}}' "$1" "$2"; }
+ask "{$hello,\"tools\":[$now,$weather],$(allowed required get_weather)}" >/dev/null
+ok 'of the tools that are allowed' grep -qE "$called" "$tmp/reply"
+ask "{$hello,\"tools\":[$now,$weather],$(allowed auto now)}" >/dev/null
+equal 'or none of them' "$code" 200
+refused 'one that is not there' 'allowed_tools must have' "{$hello,\"tools\":[$now],$(allowed auto later)}"
+refused 'nor a mode' 'allowed_tools must have' "{$hello,\"tools\":[$now],\"tool_choice\":{\"type\":\"allowed_tools\",\"tools\":[{\"type\":\"function\",\"name\":\"now\"}]}}"
 refused 'a grammar beside tools' 'beside a grammar' "{$hello,\"tools\":[$now],\"grammar\":\"root ::= \\\"a\\\"\"}"
 
 # ---- as Anthropic's and ollama's clients ask ----
