@@ -254,7 +254,9 @@ int bnt_grammar_finish(struct bnt_grammar *g, bnt_expr root, struct bnt_err *err
     int status = measure(g, err);
     if (status != BNT_OK) return status;
     uint32_t need = g->nodes[root].need;
-    if (need >= NEVER_ENDS) return bnt_fail(err, BNT_E_FORMAT, "no text matches it");
+    if (need >= NEVER_ENDS)
+        return bnt_fail(err, BNT_E_FORMAT, "no text matches it%s%s",
+                        g->empty[0] ? ": nothing can stand at " : "", g->empty);
     if (need > BNT_GRAMMAR_DEPTH)
         return bnt_fail(err, BNT_E_LIMIT, "its shortest text nests too deep");
     take_out(g);

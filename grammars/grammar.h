@@ -93,6 +93,7 @@ struct bnt_grammar {
     unsigned n_equal;
     int status; /* of the first failure */
     struct bnt_err why;
+    char empty[200]; /* a place where nothing can stand, to be told if that leaves no text at all */
 };
 
 int bnt_grammar_open(struct bnt_grammar **out, struct bnt_err *err);

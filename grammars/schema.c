@@ -125,6 +125,8 @@ static void define(struct schemas *s, size_t rule) {
     for (size_t i = 0; i < s->rules[rule].of.count; i++)
         shape_pour(s, &shape, s->rules[rule].of.list[i].place);
     bnt_expr body = shape_expand(s, &shape, place);
+    if (body == BNT_EXPR_NEVER && !s->g->empty[0])
+        print_place(s, place, s->g->empty, sizeof s->g->empty);
     bnt_rule_define(s->g, s->rules[rule].rule, body);
     if (s->g->status != BNT_OK) schema_fail(s, s->g->status, place, NULL, "%.300s", s->g->why.text);
     shape_free(&shape);

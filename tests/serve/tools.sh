@@ -153,7 +153,7 @@ done
 refused 'a name that calls could not be told by' 'other characters' "{$hello,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]}"
 refused 'a strictness that is none' 'strict must be true or false' "{$hello,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"strict\":\"yes\"}}]}"
 refused 'a number of calls that is none' 'parallel_tool_calls: must be' "{$hello,\"tools\":[$now],\"parallel_tool_calls\":\"no\"}"
-refused 'parameters that no object meets' 'no text matches' "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"enum\":[\"y\"]}}}]}"
+refused 'parameters that no object meets' 'parameters of x: .*no text matches it: nothing can stand at #"' "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"enum\":[\"y\"]}}}]}"
 # A call that is cut is neither a call nor a text.
 cut="{$hello,\"max_tokens\":4,\"tools\":[$weather],\"tool_choice\":\"required\""
 ask "$cut}" >/dev/null

@@ -131,7 +131,10 @@ static const struct {
     {"{\"format\":\"date\",\"maxLength\":9,\"type\":\"string\"}", BNT_E_FORMAT, "no text matches"},
     {"{\"pattern\":\"a\",\"maxLength\":3,\"minLength\":4,\"type\":\"string\"}", BNT_E_FORMAT,
      "no text matches"},
-    {"{\"type\":\"string\",\"enum\":[1,2]}", BNT_E_FORMAT, "no text matches"},
+    {"{\"type\":\"string\",\"enum\":[1,2]}", BNT_E_FORMAT, "no text matches it: nothing can stand at #"},
+    {"{\"type\":\"object\",\"properties\":{\"a\":{\"items\":{\"minLength\":2,\"maxLength\":1,\"type\":"
+     "\"string\"},\"minItems\":1,\"type\":\"array\"},\"b\":{}},\"required\":[\"a\"]}",
+     BNT_E_FORMAT, "nothing can stand at #/properties/a/items"},
     {"false", BNT_E_FORMAT, "no text matches"},
     {"{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}",
      BNT_E_FORMAT, "no text matches"},
