@@ -208,17 +208,27 @@ static int read_window_pattern(struct bnt_keys *k, struct bnt_hparams *hp) {
     return BNT_OK;
 }
 
+/* Whatever is said of such layers is looked at, and means nothing where none has a window. */
 static int read_windows(struct bnt_keys *k, struct bnt_hparams *hp) {
-    static const char *const bases[] = {"rope.freq_base_swa", "rope.local_freq_base",
-                                        "rope.local.freq_base"};
-    const struct bnt_gguf_kv *kv = bnt_keys_find(k, "attention.sliding_window");
+    static const char size[] = "attention.sliding_window";
+    static const char *const others[] = {"rope.freq_base_swa", "rope.local_freq_base",
+                                         "rope.local.freq_base",
+                                         "attention.sliding_window_pattern"};
     hp->window_rope_base = 10000.0;
-    if (!(k->steps & BNT_STEP_WINDOWS) || !kv || bnt_gguf_int_at(kv, 0) == 0) return BNT_OK;
-    int status = bnt_keys_u32(k, "attention.sliding_window", BNT_MAX_CONTEXT, 0, &hp->window);
-    if (status == BNT_OK)
-        status = bnt_keys_one_of(k, bases, sizeof bases / sizeof bases[0], 1.0, 1e12, 10000.0,
-                                 &hp->window_rope_base);
-    return status == BNT_OK ? read_window_pattern(k, hp) : status;
+    if (!(k->steps & BNT_STEP_WINDOWS)) return BNT_OK;
+    int status = bnt_keys_one_of(k, others, 3, 1.0, 1e12, 10000.0, &hp->window_rope_base);
+    if (status == BNT_OK) status = read_window_pattern(k, hp);
+    const struct bnt_gguf_kv *kv = bnt_keys_find(k, size);
+    for (size_t i = 0; i < 4 && status == BNT_OK && !kv; i++)
+        if (bnt_keys_has(k, others[i]))
+            status = bnt_fail(k->err, BNT_E_FORMAT,
+                              "%s is of layers with a window, and %s.%s is missing; "
+                              "--ignore-key=%s runs without any",
+                              k->key, k->arch, size, k->key);
+    if (status == BNT_OK && kv && (kv->type == BNT_GGUF_ARRAY || bnt_gguf_int_at(kv, 0) != 0))
+        status = bnt_keys_u32(k, size, BNT_MAX_CONTEXT, 0, &hp->window);
+    if (!hp->window) memset(hp->windowed, 0, sizeof hp->windowed);
+    return status;
 }
 
 /* ---- attention ------------------------------------------------------------------------------ */

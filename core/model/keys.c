@@ -16,6 +16,7 @@ enum meaning {
     COMPUTED, /* hparams.c reads it */
     HARMLESS, /* changes no logit */
     NEUTRAL,  /* belongs to a step that no graph here has: must have one of two values */
+    LAYOUT,   /* how the tensors lie: must be the usual one's name */
 };
 
 struct key_row {
@@ -66,7 +67,7 @@ static const struct key_row table[] = {
 
     {"rope.scaling.finetuned", BOOL, HARMLESS, {0}, 0, false}, /* how it was trained */
     {"pooling_type", UINT, HARMLESS, {0}, 0, false},           /* of embeddings: behind the graph */
-    {"tensor_data_layout", TEXT, HARMLESS, {0}, 0, false},     /* only the usual one exists */
+    {"tensor_data_layout", TEXT, LAYOUT, {0}, 0, false},
 
     {"attention.causal", BOOL, NEUTRAL, {1, 1}, 0, false},
     {"use_parallel_residual", BOOL, NEUTRAL, {0, 0}, 0, false},
@@ -177,6 +178,21 @@ static bool is_neutral(const struct key_row *row, const struct bnt_gguf_kv *kv) 
     return true;
 }
 
+/* The names under which writers have put tensors as every reader takes them. */
+static int check_layout(const struct bnt_gguf_kv *kv, const char *name, struct bnt_err *err) {
+    static const char *const usual[] = {"", "reference", "Meta AI original pth"};
+    uint64_t cursor = 0;
+    char shown[64];
+    if (kv->type != BNT_GGUF_STRING) return bnt_fail(err, BNT_E_FORMAT, "%s is not a text", name);
+    const struct bnt_str layout = bnt_gguf_next_string(kv, &cursor);
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
+        if (bnt_str_eq(layout, usual[i])) return BNT_OK;
+    return bnt_fail(err, BNT_E_UNSUPPORTED,
+                    "%s is '%s', not 'reference' or 'Meta AI original pth': the tensors may lie "
+                    "otherwise than they are read here; --ignore-key=%s runs without it",
+                    name, bnt_printable(shown, sizeof shown, layout.ptr, layout.len), name);
+}
+
 static const struct key_row *find_row(const char *name, size_t len) {
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0) return &table[i];
@@ -196,6 +212,7 @@ static int check_own(const struct bnt_keys *k, const struct bnt_gguf_kv *kv, siz
                         name, name);
     if (!fits(row, kv))
         return bnt_fail(k->err, BNT_E_FORMAT, "%s is not %s", name, describe(row->type));
+    if (row->meaning == LAYOUT) return check_layout(kv, name, k->err);
     bool computed = row->meaning == COMPUTED && (!row->steps || (row->steps & k->steps));
     if (computed || row->meaning == HARMLESS || is_neutral(row, kv)) return BNT_OK;
     return bnt_fail(k->err, BNT_E_UNSUPPORTED,
@@ -213,6 +230,7 @@ static int check_foreign(const struct bnt_keys *k, const struct bnt_gguf_kv *kv)
         return bnt_fail(k->err, BNT_E_UNSUPPORTED, "the file has the key '%s': %s", name,
                         foreign[i].what);
     }
+    if (bnt_str_eq(kv->key, "general.tensor_data_layout")) return check_layout(kv, name, k->err);
     return BNT_OK;
 }
 

@@ -26,8 +26,11 @@ struct key {
     size_t count;
 };
 
+static double window = 64; /* of gemma3; 0: the key says so, -1: there is no key */
+
 static void write_key(struct gw *w, const void *arg) {
     const struct key *k = arg;
+    if (window == 0) gw_key_u32(w, "gemma3.attention.sliding_window", 0);
     uint32_t u[4];
     float f[4];
     uint8_t b[4];
@@ -69,7 +72,7 @@ static void describe(struct synth *s, const char *arch) {
     synth_preset(s, "tiny");
     s->arch = arch;
     s->vocab = 272;
-    if (strcmp(arch, "gemma3") == 0) s->window = 64;
+    if (strcmp(arch, "gemma3") == 0 && window > 0) s->window = (uint32_t)window;
 }
 
 /* `key` in place of the usual one of that name, if there is one. */
@@ -102,7 +105,7 @@ static void refused(const char *arch, const struct key *key, int status) {
 
 static struct opened accepted(const char *arch, const struct key *key) {
     struct opened o = open_with(arch, key, NULL);
-    ck_assert_msg(o.status == BNT_OK, "%s: %s", key->name, o.err.text);
+    ck_assert_msg(o.status == BNT_OK, "%s: %s", key ? key->name : "", o.err.text);
     return o;
 }
 
@@ -157,10 +160,14 @@ START_TEST(keys_of_other_prefixes) {
         {.name = "xielu.beta", .type = 'f', .number = 0.5},
         {.name = "adapter.type", .type = 's', .text = "lora"},
         {.name = "general.type", .type = 's', .text = "adapter"},
+        {.name = "general.tensor_data_layout", .type = 's', .text = "blocked 8x8"},
+        {.name = "llama.tensor_data_layout", .type = 's', .text = "jploski"},
     };
     static const struct key fine[] = {
         {.name = "general.type", .type = 's', .text = "model"},
         {.name = "general.quantization_version", .type = 'u', .number = 2},
+        {.name = "general.tensor_data_layout", .type = 's', .text = "reference"},
+        {.name = "llama.tensor_data_layout", .type = 's', .text = ""},
         {.name = "general.sampling.temp", .type = 'f', .number = 0.6},
         {.name = "tokenizer.ggml.padding_token_id", .type = 'u', .number = 3},
         {.name = "tokenizer.of.tomorrow", .type = 's', .text = "x"},
@@ -197,6 +204,8 @@ START_TEST(values_of_the_wrong_type) {
         {.name = "llama.hidden_activation", .type = 'b', .number = 1},
         {.name = "llama.vocab_size", .type = 's', .text = "272"},
         {.name = "llama.pooling_type", .type = 's', .text = "last"},
+        {.name = "llama.tensor_data_layout", .type = 'u', .number = 0},
+        {.name = "general.tensor_data_layout", .type = 'u', .number = 0},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         refused("llama", &keys[i], BNT_E_FORMAT);
@@ -466,6 +475,44 @@ START_TEST(windows_arrive) {
 }
 END_TEST
 
+/* Looked at where no layer has a window, too: then they change nothing, or nobody says how wide it
+ * is. */
+START_TEST(windows_that_are_not_there) {
+    static const struct key right[] = {
+        {.name = "gemma3.attention.sliding_window_pattern", .type = 'u', .number = 2},
+        {.name = "gemma3.rope.freq_base_swa", .type = 'f', .number = 30000},
+        {.name = "gemma3.rope.local_freq_base", .type = 'f', .number = 30000},
+    };
+    static const struct key wrong[] = {
+        {.name = "gemma3.attention.sliding_window_pattern", .type = 's', .text = "2"},
+        {.name = "gemma3.attention.sliding_window_pattern", .type = 'f', .number = 2},
+        {.name = "gemma3.attention.sliding_window_pattern", .type = 'b', .number = 1},
+        {.name = "gemma3.attention.sliding_window_pattern", .type = 'B', .list = {1}, .count = 1},
+        {.name = "gemma3.rope.freq_base_swa", .type = 'u', .number = 10000},
+        {.name = "gemma3.rope.local.freq_base", .type = 'f', .number = 0.5},
+    };
+    static const double none[] = {-1, 0}; /* no key, and the key with 0 */
+    for (size_t n = 0; n < 2; n++) {
+        window = none[n];
+        for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+            refused("gemma3", &wrong[i], wrong[i].number == 0.5 ? BNT_E_LIMIT : BNT_E_FORMAT);
+        for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+            if (none[n] < 0) {
+                refused("gemma3", &right[i], BNT_E_FORMAT);
+                continue;
+            }
+            struct opened o = accepted("gemma3", &right[i]);
+            ck_assert(!o.m->hp.window && !o.m->hp.windowed[0] && !o.m->hp.windowed[1]);
+            forget(&o);
+        }
+    }
+    struct opened o = accepted("gemma3", NULL);
+    ck_assert(!o.m->hp.window && !o.m->hp.windowed[0]);
+    forget(&o);
+    window = 64;
+}
+END_TEST
+
 START_TEST(factors_of_minicpm) {
     static const char *const names[] = {"minicpm.embedding_scale", "minicpm.residual_scale",
                                         "minicpm.logit_scale"};
@@ -501,6 +548,7 @@ START_TEST(an_ignored_key_is_as_if_it_were_not_there) {
         {.name = "llama.rope.scaling.type", .type = 'u', .number = 2},
         {.name = "llama.vocab_size", .type = 'u', .number = 1},
         {.name = "prism.hadamard.version", .type = 'u', .number = 1},
+        {.name = "llama.tensor_data_layout", .type = 's', .text = "blocked"},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         struct opened o = open_with("llama", &keys[i], keys[i].name);
@@ -571,6 +619,7 @@ int main(void) {
     tcase_add_loop_test(tc, keys_that_say_the_same_agree, 0, sizeof twins / sizeof twins[0]);
     tcase_add_test(tc, factors_arrive);
     tcase_add_test(tc, windows_arrive);
+    tcase_add_test(tc, windows_that_are_not_there);
     tcase_add_test(tc, factors_of_minicpm);
     tcase_add_test(tc, the_vocabulary_key_agrees);
     tcase_add_test(tc, an_ignored_key_is_as_if_it_were_not_there);
