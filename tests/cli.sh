@@ -101,6 +101,13 @@ for command in 'run -p a -n 2' 'inspect' 'tokenize a' 'perplexity -f Makefile -c
     # shellcheck disable=SC2086 # a command and its options
     exits "$command without the key" 0 '' "$bitnet" $command -m "$key" --ignore-key=llama.attention.causal
 done
+for name in general.alignment split.count split.no; do
+    for command in 'run -p a -n 2 -m' 'inspect' 'tokenize a -m'; do
+        # shellcheck disable=SC2086
+        exits "$command: $name is the file's own" 2 "the key '$name' says how the file itself is read, and cannot be ignored" \
+            "$bitnet" $command "$model" --ignore-key=$name
+    done
+done
 exits 'no name of a key' 2 "ignore-key: ''" "$bitnet" -m "$key" --ignore-key=
 exits 'a key that the file does not have' 5 'llama.attention.causal asks for a step' "$bitnet" -m "$key" --ignore-key=llama.x
 "$bitnet" inspect --all "$key" --ignore-key=llama.attention.causal >"$tmp/stdout"

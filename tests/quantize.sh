@@ -72,6 +72,20 @@ for layout in b c; do
     ok 'is the demo' cmp "$demo" "$tmp/a.gguf"
 done
 
+# ---- a key that is ignored stays, and is said ----
+"$build/bitnet-synth" --arch llama --structure 1 --f16-scales --key llama.attention.causal=b:false -o "$tmp/key.gguf" >/dev/null || exit 1
+exits 'a key that changes the graph' 5 'llama.attention.causal asks for a step' \
+    "$bitnet" quantize "$tmp/key.gguf" "$tmp/kept.gguf" --type=TQ2_0
+exits 'without the key' 0 "the new file keeps the key 'llama.attention.causal'" \
+    "$bitnet" quantize "$tmp/key.gguf" "$tmp/kept.gguf" --type=TQ2_0 --ignore-key=llama.attention.causal
+exits 'the new file is refused alike' 5 'llama.attention.causal asks for a step' "$bitnet" -m "$tmp/kept.gguf" -p a -n 1
+exits 'and runs alike' 0 '' "$bitnet" -m "$tmp/kept.gguf" -p a -n 1 --ignore-key=llama.attention.causal
+"$bitnet" quantize "$tmp/key.gguf" "$tmp/kept.gguf" --type=TQ2_0 --force --ignore-key=llama.attention.causal --ignore-key=llama.x \
+    --json >"$tmp/stdout" 2>/dev/null
+ok 'JSON names it' grep -q '"ignored_keys":\["llama.attention.causal"\]' "$tmp/stdout"
+exits 'a key of the container' 2 "the key 'general.alignment' says how the file itself is read" \
+    "$bitnet" quantize "$tmp/i2s.gguf" "$tmp/none.gguf" --type=TQ2_0 --ignore-key=general.alignment
+
 # ---- a model in several files becomes one ----
 exits 'split' 0 '' "$build/bitnet-split" "$tmp/i2s.gguf" 3 "$tmp/part"
 exits 'joined' 0 '' "$bitnet" quantize "$tmp/part-00001-of-00003.gguf" "$tmp/joined.gguf" --type=TQ2_0

@@ -98,9 +98,7 @@ int cmd_hash_model(char hex[65], const struct bnt_gguf *g, struct bnt_err *err) 
 
 int cmd_open_gguf(struct bnt_gguf **out, const char *path, const struct cmd_args *args,
                   struct bnt_err *err) {
-    int status = bnt_gguf_open(out, path, err);
-    for (unsigned i = 0; i < args->n_ignore_keys && status == BNT_OK; i++)
-        bnt_gguf_ignore(*out, args->ignore_keys[i]);
+    int status = bnt_gguf_open_without(out, path, args->ignore_keys, args->n_ignore_keys, err);
     if (status == BNT_OK) say_ignored(args, *out);
     return status;
 }

@@ -64,15 +64,39 @@ static void say_what_was_read(const struct bnt_i2s_finding *i2s) {
                 bnt_i2s_name(i2s->layout), bnt_i2s_name(i2s->seen), i2s->margin);
 }
 
-static int report(const struct cmd_args *args, const struct bnt_quantize_options *o,
-                  const struct bnt_quantize_report *r, struct bnt_err *err) {
+static json_t *ignored_keys(const struct bnt_gguf *g) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) {
+        const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
+        if (kv->ignored) json_array_append_new(list, cmd_json_text(kv->key.ptr, kv->key.len));
+    }
+    return list;
+}
+
+/* They are in the new file as in the old one, which was read without them. */
+static void say_kept_keys(const struct bnt_gguf *g) {
+    for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) {
+        const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
+        char key[128];
+        if (kv->ignored)
+            fprintf(stderr,
+                    "bitnet: the new file keeps the key '%s', and what needed --ignore-key for it "
+                    "still does\n",
+                    bnt_printable(key, sizeof key, kv->key.ptr, kv->key.len));
+    }
+}
+
+static int report(const struct cmd_args *args, const struct bnt_gguf *g,
+                  const struct bnt_quantize_options *o, const struct bnt_quantize_report *r,
+                  struct bnt_err *err) {
     const char *type = bnt_trits_type_name(&o->type);
     if (args->json)
-        return cmd_write_json(json_pack("{s:o, s:s, s:I, s:I, s:I, s:f}", "path",
+        return cmd_write_json(json_pack("{s:o, s:s, s:I, s:I, s:I, s:f, s:o}", "path",
                                         cmd_json_text(args->second, strlen(args->second)), "type",
                                         type, "bytes", (json_int_t)r->bytes, "converted",
                                         (json_int_t)r->converted, "copied", (json_int_t)r->copied,
-                                        "worst_rounding", r->worst_rounding),
+                                        "worst_rounding", r->worst_rounding, "ignored_keys",
+                                        ignored_keys(g)),
                               err);
     printf("%s: %zu tensors as %s, %zu copied, %.1f MB", args->second, r->converted, type,
            r->copied, (double)r->bytes / 1e6);
@@ -110,7 +134,8 @@ int cmd_quantize(const struct cmd_args *args, struct bnt_err *err) {
         sigaction(SIGINT, &before, NULL);
     }
     if (status == BNT_OK) say_what_was_read(&r.i2s);
-    if (status == BNT_OK) status = report(args, &o, &r, err);
+    if (status == BNT_OK) say_kept_keys(g);
+    if (status == BNT_OK) status = report(args, g, &o, &r, err);
     bnt_output_close(output);
     bnt_gguf_close(g);
     return status;

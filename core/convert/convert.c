@@ -319,7 +319,7 @@ int bnt_convert(const char *folder, struct bnt_output *output,
         report->architecture = c.config.arch->gguf;
         status = convert(&c, folder, output, err);
     }
-    if (status == BNT_OK) status = bnt_prove_file(bnt_output_part(output), err);
+    if (status == BNT_OK) status = bnt_prove_file(bnt_output_part(output), NULL, err);
     if (status == BNT_OK) status = bnt_output_commit(output, err);
     free(c.planned);
     bnt_vocab_in_free(&c.vocab);

@@ -4,12 +4,13 @@
 #include "model/model.h"
 #include "tokenizer.h"
 
-int bnt_prove_file(const char *path, struct bnt_err *err) {
+int bnt_prove_file(const char *path, const struct bnt_gguf *made_from, struct bnt_err *err) {
     struct bnt_gguf *g = NULL;
     struct bnt_model *m = NULL;
     struct bnt_tokenizer *t = NULL;
     struct bnt_err why = {0};
     int status = bnt_gguf_open(&g, path, &why);
+    if (status == BNT_OK && made_from) bnt_gguf_ignore_alike(g, made_from);
     if (status == BNT_OK) status = bnt_model_open(&m, g, &why);
     if (status == BNT_OK) status = bnt_tokenizer_open(&t, g, &why);
     if (status != BNT_OK)

@@ -7,7 +7,10 @@
 
 #include "base/err.h"
 
-/* Opens container, model and tokenizer, and computes nothing. */
-int bnt_prove_file(const char *path, struct bnt_err *err);
+struct bnt_gguf;
+
+/* Opens container, model and tokenizer, and computes nothing. Without the keys that are ignored in
+ * `made_from`, which may be NULL. */
+int bnt_prove_file(const char *path, const struct bnt_gguf *made_from, struct bnt_err *err);
 
 #endif

@@ -120,12 +120,12 @@ static bool is_of_container(const struct bnt_gguf_kv *kv) {
     return begins(kv->key, "split.") || bnt_str_eq(kv->key, "general.file_type");
 }
 
+/* A key that was ignored says of the new file what it says of this one. */
 static void copy_keys(struct bnt_gguf_out *keys, const struct bnt_gguf *g,
                       const struct bnt_trits_type *type) {
     uint32_t file_type = bnt_trits_file_type(type);
     for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) {
         const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
-        if (kv->ignored) continue;
         if (!is_of_container(kv))
             bnt_gguf_out_copy(keys, kv);
         else if (file_type && bnt_str_eq(kv->key, "general.file_type"))
@@ -174,7 +174,7 @@ int bnt_quantize(const struct bnt_gguf *g, struct bnt_output *output,
         report->bytes = w.bytes;
         report->worst_rounding = w.worst_rounding;
     }
-    if (status == BNT_OK) status = bnt_prove_file(bnt_output_part(output), err);
+    if (status == BNT_OK) status = bnt_prove_file(bnt_output_part(output), g, err);
     if (status == BNT_OK) status = bnt_output_commit(output, err);
     bnt_pool_close(pool);
     bnt_model_close(m);

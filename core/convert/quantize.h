@@ -2,7 +2,7 @@
  * quantize.h - a GGUF model with its ternary matrices in another ternary type, without loss.
  *
  * Every trit and every scale stays what it is, so the new file computes the same bits. What the
- * type cannot hold is refused. Keys and all other tensors are copied.
+ * type cannot hold is refused. Keys, those that are ignored too, and all other tensors are copied.
  */
 #ifndef BNT_CONVERT_QUANTIZE_H
 #define BNT_CONVERT_QUANTIZE_H

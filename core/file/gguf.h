@@ -66,6 +66,10 @@ struct bnt_gguf; /* opaque */
  * (NAME-00001-of-00003.gguf), the other parts beside it: their tensors are as if in one file. On
  * failure *out is NULL and err names the file and its fault. */
 int bnt_gguf_open(struct bnt_gguf **out, const char *path, struct bnt_err *err);
+/* The same, as if it had none of these keys (bnt_gguf_ignore). BNT_E_USAGE for one that says how the
+ * file itself is read (general.alignment, split.): without it nothing would lie where it is. */
+int bnt_gguf_open_without(struct bnt_gguf **out, const char *path, const char *const *keys,
+                          unsigned n, struct bnt_err *err);
 /* One file, over memory that the caller keeps (tests, fuzzing). */
 int bnt_gguf_open_memory(struct bnt_gguf **out, const void *data, size_t size, struct bnt_err *err);
 /* All parts of a model, in their order. */
@@ -99,6 +103,8 @@ const struct bnt_gguf_kv *bnt_gguf_find(const struct bnt_gguf *g, const char *ke
 /* From now on the key counts as not there for all that look it up; walks over all keys still see
  * it, marked. False when the file has no such key. To be called before anything reads the file. */
 bool bnt_gguf_ignore(struct bnt_gguf *g, const char *key);
+/* Those that are ignored in another file. */
+void bnt_gguf_ignore_alike(struct bnt_gguf *g, const struct bnt_gguf *other);
 const struct bnt_gguf_tensor *bnt_gguf_tensor(const struct bnt_gguf *g, const char *name);
 
 /* Scalars. False when the key is absent or not of a kind that converts exactly (any integer type

@@ -83,6 +83,13 @@ bool bnt_gguf_ignore(struct bnt_gguf *g, const char *key) {
     return kv != NULL;
 }
 
+void bnt_gguf_ignore_alike(struct bnt_gguf *g, const struct bnt_gguf *other) {
+    for (size_t i = 0; i < other->n_kv; i++) {
+        struct bnt_gguf_kv *kv = other->kv[i].ignored ? bnt_gguf_find_key(g, other->kv[i].key) : NULL;
+        if (kv) kv->ignored = true;
+    }
+}
+
 const struct bnt_gguf_tensor *bnt_gguf_tensor(const struct bnt_gguf *g, const char *name) {
     struct bnt_str want = {name, strlen(name)};
     for (size_t lo = 0, hi = g->n_tensors; lo < hi;) {

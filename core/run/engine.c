@@ -155,9 +155,9 @@ int bnt_engine_open(struct bnt_engine **out, const char *model_path,
         goto fail;
     }
     if ((status = bnt_i2s_parse(o->i2s_layout, &is_auto, &stated, err)) != BNT_OK ||
-        (status = bnt_gguf_open(&e->gguf, model_path, err)) != BNT_OK)
+        (status = bnt_gguf_open_without(&e->gguf, model_path, o->ignore_keys, o->n_ignore_keys,
+                                        err)) != BNT_OK)
         goto fail;
-    for (unsigned i = 0; i < o->n_ignore_keys; i++) bnt_gguf_ignore(e->gguf, o->ignore_keys[i]);
     if ((status = bnt_model_open(&e->model, e->gguf, err)) != BNT_OK ||
         (status = bnt_tokenizer_open(&e->tokenizer, e->gguf, err)) != BNT_OK ||
         (status = check_vocabulary(e, err)) != BNT_OK)

@@ -66,7 +66,8 @@ struct bnt_engine_options {
     bool (*cancelled)(void *arg);
     void *cancelled_arg;
     /* Keys of the file that count as not there: for a file that is refused because of a key that
-     * the caller knows to change nothing. Receipts name those that the file has. */
+     * the caller knows to change nothing. Receipts name those that the file has. Those that say
+     * how the file itself is read (general.alignment, split.) are BNT_E_USAGE. */
     const char *const *ignore_keys;
     unsigned n_ignore_keys;
     /* The layout of I2_S tensors (docs/FORMATS.md): "a", "b", "c", or "auto" (default), as the
