@@ -55,6 +55,9 @@ bool bnt_notes_contradict(unsigned cut, unsigned of);
 /* notes.c: notes what the file states and its vocabulary contradicts. */
 void bnt_notes_take(struct bnt_tokenizer *t);
 
+/* keys.c: every key under tokenizer.ggml. is one that is read, or says what changes nothing. */
+int bnt_tokenizer_check_keys(const struct bnt_gguf *g, struct bnt_err *err);
+
 /* metadata.c: which pre-tokenizer the file names or means. */
 int bnt_metadata_pre(const struct bnt_gguf *g, const struct bnt_vocab *v,
                      const struct bnt_pretok **pre, const char **source, struct bnt_err *err);

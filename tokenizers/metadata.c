@@ -103,9 +103,13 @@ static int32_t mark_turns(struct bnt_vocab *v) {
 /* ---- ids and flags ----------------------------------------------------------------------------
  */
 
+static bool is_whole(enum bnt_gguf_type type) {
+    return type != BNT_GGUF_ARRAY && type != BNT_GGUF_STRING && type != BNT_GGUF_BOOL &&
+           type != BNT_GGUF_F32 && type != BNT_GGUF_F64;
+}
+
 static bool is_integer(const struct bnt_gguf_kv *kv) {
-    return kv->type != BNT_GGUF_ARRAY && kv->type != BNT_GGUF_STRING && kv->type != BNT_GGUF_BOOL &&
-           kv->type != BNT_GGUF_F32 && kv->type != BNT_GGUF_F64;
+    return is_whole(kv->type);
 }
 
 /* Token id under `key`: untouched where absent, -1 where the file says none (-1 or 2^32 - 1). */
@@ -170,6 +174,23 @@ static void make_others(struct bnt_vocab *v, const struct bnt_gguf *g) {
     }
 }
 
+/* Where a model has several tokens that end an answer, some writers list them. */
+static int read_ends(struct bnt_vocab *v, const struct bnt_gguf *g, struct bnt_err *err) {
+    static const char key[] = "tokenizer.ggml.eos_token_ids";
+    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
+    if (kv && (kv->type != BNT_GGUF_ARRAY || !is_whole(kv->elem_type)))
+        return bnt_fail(err, BNT_E_FORMAT, "'%s' is not a list of integers", key);
+    for (uint64_t i = 0; kv && i < kv->count; i++) {
+        const int64_t id = bnt_gguf_int_at(kv, i);
+        if (id < 0 || id >= v->count)
+            return bnt_fail(err, BNT_E_FORMAT, "'%s' has %lld, the vocabulary has %u tokens", key,
+                            (long long)id, v->count);
+        make_named(v, (int32_t)id);
+        v->pieces[id].eog = true;
+    }
+    return BNT_OK;
+}
+
 static int32_t first_of_type(const struct bnt_vocab *v, enum bnt_token_type type) {
     for (uint32_t i = 0; i < v->count; i++)
         if (v->pieces[i].type == type) return (int32_t)i;
@@ -208,6 +229,7 @@ int bnt_metadata_special(struct bnt_tokenizer_info *info, struct bnt_vocab *v,
     make_named(v, info->eos);
     make_named(v, info->eot);
     make_others(v, g);
+    if ((rc = read_ends(v, g, err))) return rc;
 
     info->add_bos = pre ? pre->add_bos : true;
     rc = read_flag(g, key_add_bos, &info->add_bos, &stated, err);

@@ -40,6 +40,7 @@ static int open_parts(struct bnt_tokenizer *t, const struct bnt_gguf *g, struct 
         return bnt_fail(err, BNT_E_UNSUPPORTED, "'%s' is '%s'; known are: gpt2 llama gemma4", key,
                         bnt_printable(name, sizeof name, model.ptr, model.len));
     }
+    if ((rc = bnt_tokenizer_check_keys(g, err))) return rc;
     if ((rc = bnt_vocab_load(&t->vocab, g, kind->byte_level, kind->scored, err))) return rc;
     info->kind = kind->name;
     info->vocab_size = t->vocab.count;

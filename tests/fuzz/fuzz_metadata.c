@@ -127,6 +127,7 @@ static const char *const under_arch[] = {
 static const char *const elsewhere[] = {
     "general.alignment",
     "general.type",
+    "general.tensor_data_layout",
     "general.name",
     "general.quantization_version",
     "general.sampling.temp",
@@ -137,6 +138,10 @@ static const char *const elsewhere[] = {
     "tokenizer.ggml.eot_token_id",
     "tokenizer.ggml.unknown_token_id",
     "tokenizer.ggml.padding_token_id",
+    "tokenizer.ggml.eos_token_ids",
+    "tokenizer.ggml.normalizer.lowercase",
+    "tokenizer.ggml.suppress_tokens",
+    "tokenizer.ggml.frobnicate",
     "tokenizer.ggml.add_bos_token",
     "tokenizer.ggml.add_eos_token",
     "tokenizer.ggml.add_space_prefix",

@@ -137,6 +137,106 @@ START_TEST(checks_ids_and_flags) {
 }
 END_TEST
 
+/* Whatever stands under tokenizer.ggml. is read, or leaves the tokens as they are, or is refused by
+ * its name; and whoever knows better may leave it out. */
+START_TEST(no_key_is_passed_over) {
+    const int F = BNT_E_FORMAT, U = BNT_E_UNSUPPORTED;
+    static const char *const flags[] = {"normalizer.lowercase", "normalizer.strip_accents",
+                                        "normalizer.nfc", "remove_extra_whitespaces",
+                                        "add_sep_token"};
+    static const char *const lists[] = {"precompiled_charsmap", "suppress_tokens"};
+    static const char *const fine[] = {"tokenizer.ggml.fim_pre_token_id",
+                                       "tokenizer.ggml.seperator_token_id",
+                                       "tokenizer.ggml.token_type_count", "tokenizer.x.frobnicate"};
+    static const char *const unknown[] = {"tokenizer.ggml.", "tokenizer.ggml.normalizer",
+                                          "tokenizer.ggml.byte_fallback",
+                                          "tokenizer.ggml.token_ids"};
+    const uint8_t bytes[4] = {1, 2, 3, 0};
+    char key[64];
+    for (unsigned kind = 0; kind < 3; kind++) {
+#define TOY (kind == 0 ? toy_spm() : kind == 1 ? toy_gemma() : toy_bpe("gpt-2"))
+        for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+            snprintf(key, sizeof key, "tokenizer.ggml.%s", flags[i]);
+            KEY(U, key, TOY, gw_key_bool(w, key, 1));
+            KEY(BNT_OK, NULL, TOY, gw_key_bool(w, key, 0));
+            KEY(F, key, TOY, gw_key_u32(w, key, 0));
+        }
+        for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+            snprintf(key, sizeof key, "tokenizer.ggml.%s", lists[i]);
+            KEY(U, key, TOY, gw_key_array(w, key, GW_U8, bytes, 1, 4));
+            KEY(U, key, TOY, gw_key_array(w, key, GW_I32, bytes, 4, 1));
+            KEY(BNT_OK, NULL, TOY, gw_key_array(w, key, GW_U8, bytes, 1, 0));
+            KEY(F, key, TOY, gw_key_str(w, key, ""));
+        }
+        for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
+            KEY(BNT_OK, NULL, TOY, gw_key_u32(w, fine[i], 1));
+        for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+            KEY(U, unknown[i], TOY, gw_key_u32(w, unknown[i], 0));
+#undef TOY
+    }
+}
+END_TEST
+
+START_TEST(an_ignored_key_changes_no_token) {
+    static const char key[] = "tokenizer.ggml.normalizer.lowercase";
+    struct toy *toy = toy_spm();
+    struct gw *w = toy_gguf(toy);
+    struct bnt_gguf *g = NULL;
+    struct bnt_tokenizer *t = NULL;
+    struct bnt_err err = {0};
+    size_t size;
+    gw_key_bool(w, key, 1);
+    uint8_t *data = gw_memory(w, &size);
+    ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, &err), BNT_OK);
+    ck_assert_int_eq(bnt_tokenizer_open(&t, g, &err), BNT_E_UNSUPPORTED);
+    ck_assert(bnt_gguf_ignore(g, key));
+    ck_assert_int_eq(bnt_tokenizer_open(&t, g, &err), BNT_OK);
+    bnt_tokenizer_close(t);
+    bnt_gguf_close(g);
+    gw_free(w);
+    free(data);
+    toy_free(toy);
+}
+END_TEST
+
+/* Each of a list ends an answer, and no message can hold it. */
+START_TEST(ends_that_are_listed) {
+    static const char key[] = "tokenizer.ggml.eos_token_ids";
+    struct toy *toy = toy_spm();
+    struct gw *w = toy_gguf(toy);
+    struct bnt_gguf *g = NULL;
+    struct bnt_tokenizer *t = NULL;
+    struct bnt_err err = {0};
+    size_t size;
+    const int32_t ids[] = {2, toy_find(toy, "<ud>")};
+    gw_key_array(w, key, GW_I32, ids, 4, 2);
+    uint8_t *data = gw_memory(w, &size);
+    ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, &err), BNT_OK);
+    ck_assert_msg(bnt_tokenizer_open(&t, g, &err) == BNT_OK, "%s", err.text);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert(bnt_tokenizer_is_eog(t, ids[i]));
+        ck_assert_int_eq(bnt_tokenizer_type(t, ids[i]), BNT_TOKEN_CONTROL);
+    }
+    ck_assert(!bnt_tokenizer_is_eog(t, 1));
+    bnt_tokenizer_close(t);
+    bnt_gguf_close(g);
+    gw_free(w);
+    free(data);
+    toy_free(toy);
+}
+END_TEST
+
+START_TEST(wrong_lists_of_ends) {
+    static const char key[] = "tokenizer.ggml.eos_token_ids";
+    static const int32_t beyond = TOY_MAX, none = -1;
+    const int F = BNT_E_FORMAT;
+    KEY(F, key, toy_spm(), gw_key_array(w, key, GW_I32, &beyond, 4, 1));
+    KEY(F, key, toy_spm(), gw_key_array(w, key, GW_I32, &none, 4, 1));
+    KEY(F, key, toy_spm(), gw_key_u32(w, key, 2));
+    KEY(F, key, toy_spm(), gw_key_strings(w, key, NULL, 0));
+}
+END_TEST
+
 START_TEST(checks_types_of_arrays) {
     const int F = BNT_E_FORMAT;
     static const uint8_t zeros[8];
@@ -260,6 +360,10 @@ int main(void) {
     tcase_set_timeout(tc, 300);
     tcase_add_test(tc, names_the_faulty_key);
     tcase_add_test(tc, checks_ids_and_flags);
+    tcase_add_test(tc, no_key_is_passed_over);
+    tcase_add_test(tc, an_ignored_key_changes_no_token);
+    tcase_add_test(tc, ends_that_are_listed);
+    tcase_add_test(tc, wrong_lists_of_ends);
     tcase_add_test(tc, checks_types_of_arrays);
     tcase_add_test(tc, bounds_lengths);
     tcase_add_test(tc, survives_random_damage);

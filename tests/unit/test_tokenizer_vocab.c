@@ -160,6 +160,41 @@ START_TEST(gemma4_runs_of_newlines) {
 }
 END_TEST
 
+/* Both ends of a text, of each kind, where the file asks for them and the caller does. */
+START_TEST(both_ends_are_added) {
+    for (unsigned kind = 0; kind < 3; kind++) {
+        struct toy *toy = kind == 0 ? toy_spm() : kind == 1 ? toy_gemma() : toy_bpe("gpt-2");
+        struct gw *w = toy_gguf(toy);
+        struct bnt_tokenizer *t = NULL;
+        struct bnt_gguf *g = NULL;
+        struct bnt_token_list l = {0};
+        struct bnt_err err = {0};
+        size_t size;
+        if (kind == 2) gw_key_u32(w, "tokenizer.ggml.eos_token_id", 7);
+        if (kind == 2) gw_key_u32(w, "tokenizer.ggml.bos_token_id", 6);
+        gw_key_bool(w, "tokenizer.ggml.add_bos_token", 1);
+        gw_key_bool(w, "tokenizer.ggml.add_eos_token", 1);
+        uint8_t *data = gw_memory(w, &size);
+        ck_assert_msg(bnt_gguf_open_memory(&g, data, size, &err) == BNT_OK, "%s", err.text);
+        ck_assert_msg(bnt_tokenizer_open(&t, g, &err) == BNT_OK, "%s", err.text);
+        const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
+        ck_assert(info->add_bos && info->add_eos);
+        ck_assert_int_eq(bnt_tokenizer_encode(t, "a", 1, BNT_ENCODE_BOS, &l, &err), BNT_OK);
+        ck_assert_int_eq(l.ids[0], info->bos);
+        ck_assert_int_eq(l.ids[l.count - 1], info->eos);
+        const size_t with = l.count;
+        ck_assert_int_eq(bnt_tokenizer_encode(t, "a", 1, 0, &l, &err), BNT_OK);
+        ck_assert_uint_eq(l.count, with - 2);
+        bnt_token_list_free(&l);
+        bnt_tokenizer_close(t);
+        bnt_gguf_close(g);
+        gw_free(w);
+        free(data);
+        toy_free(toy);
+    }
+}
+END_TEST
+
 /* The same pieces behind scores, as Gemma's `llama` files have them: no space is put in front. */
 START_TEST(gemma_by_score) {
     struct toy *toy = toy_gemma();
@@ -420,6 +455,7 @@ int main(void) {
     tcase_add_test(tc, missing_bytes_of_sentencepiece);
     tcase_add_test(tc, gemma4_merges_by_rank);
     tcase_add_test(tc, gemma4_runs_of_newlines);
+    tcase_add_test(tc, both_ends_are_added);
     tcase_add_test(tc, gemma_by_score);
     tcase_add_test(tc, gemma_keeps_every_byte);
     tcase_add_test(tc, notes_a_bos_that_is_contradicted);
