@@ -101,11 +101,11 @@ for command in 'run -p a -n 2' 'inspect' 'tokenize a' 'perplexity -f Makefile -c
     # shellcheck disable=SC2086 # a command and its options
     exits "$command without the key" 0 '' "$bitnet" $command -m "$key" --ignore-key=llama.attention.causal
 done
-for name in general.alignment split.count split.no; do
+for reserved in general.alignment split.count split.no; do
     for command in 'run -p a -n 2 -m' 'inspect' 'tokenize a -m'; do
         # shellcheck disable=SC2086
-        exits "$command: $name is the file's own" 2 "the key '$name' says how the file itself is read, and cannot be ignored" \
-            "$bitnet" $command "$model" --ignore-key=$name
+        exits "$command: $reserved is the file's own" 2 "the key '$reserved' says how the file itself is read, and cannot be ignored" \
+            "$bitnet" $command "$model" --ignore-key=$reserved
     done
 done
 exits 'no name of a key' 2 "ignore-key: ''" "$bitnet" -m "$key" --ignore-key=
@@ -329,12 +329,16 @@ equal 'the last of one token is its mean' "$(embed -p a --no-bos --pooling=last)
 exits 'no text' 2 'there is no text' "$bitnet" embed -m "$model"
 exits 'no such pooling' 2 "mean, first or last, not 'max'" "$bitnet" embed -m "$model" -p a --pooling=max
 exits 'bytes and JSON' 2 '--raw has vectors only' "$bitnet" embed -m "$model" -p a --raw --json
-for type in 0:mean 1:mean 2:first 3:last; do
-    "$build/bitnet-synth" --like tiny -o "$tmp/pooling.gguf" --key "bitnet-b1.58.pooling_type=u:${type%:*}" >/dev/null
-    ok "the file's pooling $type" sh -c "'$bitnet' embed -m '$tmp/pooling.gguf' -p abc --json 2>/dev/null | grep -q '\"pooling\":\"${type#*:}\"'"
+for type in i:-1:mean u:4294967295:mean u:1:mean i:2:first u:3:last; do
+    "$build/bitnet-synth" --like tiny -o "$tmp/pooling.gguf" --key "bitnet-b1.58.pooling_type=${type%:*}" >/dev/null
+    ok "the file's pooling $type" sh -c "'$bitnet' embed -m '$tmp/pooling.gguf' -p abc --json 2>/dev/null | grep -q '\"pooling\":\"${type##*:}\"'"
 done
-"$build/bitnet-synth" --like tiny -o "$tmp/pooling.gguf" --key bitnet-b1.58.pooling_type=u:4 >/dev/null
-exits 'ranks are no vectors' 5 'pooling_type is 4' "$bitnet" embed -m "$tmp/pooling.gguf" -p a
+for type in 'u:0:0, which is one vector for each token' 'u:4:4, no pooling' 'i:-2:-2, no pooling'; do
+    "$build/bitnet-synth" --like tiny -o "$tmp/pooling.gguf" --key "bitnet-b1.58.pooling_type=${type%:*}" >/dev/null
+    exits "pooling ${type%:*}" 5 "pooling_type is ${type##*:}" "$bitnet" embed -m "$tmp/pooling.gguf" -p a
+    exits 'another one is stated' 0 '' "$bitnet" embed -m "$tmp/pooling.gguf" -p a --pooling=last
+    exits 'the key is left out' 0 '' "$bitnet" embed -m "$tmp/pooling.gguf" -p a --ignore-key=bitnet-b1.58.pooling_type
+done
 
 # ---- guesses ----
 for how in '' '--temp 0.8 --seed 3' '--top-k 20 --seed 4' '--repeat-penalty 1.2'; do

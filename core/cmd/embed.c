@@ -51,7 +51,7 @@ static int choose_pooling(struct work *w, struct bnt_err *err) {
     struct bnt_err why = {0};
     int status = bnt_pooling_of(w->engine, &w->pooling, &why);
     return status == BNT_OK ? BNT_OK
-                            : bnt_fail(err, status, "%s; --pooling states another", why.text);
+                            : bnt_fail(err, status, "%s, and --pooling states another", why.text);
 }
 
 /* One text, or the lines of it that hold something. */

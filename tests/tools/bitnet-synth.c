@@ -45,9 +45,8 @@ static const char usage[] =
     "  --window N --window-period N  gemma3: layers that see N positions\n"
     "  --longrope-context N    minicpm: longrope, with this original context\n"
     "  --chat-template TEXT    tokenizer.chat_template\n"
-    "  --key NAME=T:VALUE      besides, this key, of type T: u (u32), f (f32), b (bool), s "
-    "(text);\n"
-    "                          may be given 8 times\n"
+    "  --key NAME=T:VALUE      besides, this key, of type T: u (u32), i (i32), f (f32),\n"
+    "                          b (bool), s (text); may be given 8 times\n"
     "  --omit-key NAME         without the key ARCH.NAME\n"
     "  --align N --gguf 2|3 --seed N\n";
 
@@ -188,6 +187,7 @@ static void write_keys(struct gw *w, const void *arg) {
         snprintf(name, sizeof name, "%.*s", (int)(at - more.text[i]), more.text[i]);
         switch (at[1]) {
         case 'u': gw_key_u32(w, name, (uint32_t)number(value, UINT32_MAX)); break;
+        case 'i': gw_key_i32(w, name, (int32_t)strtol(value, NULL, 10)); break;
         case 'f': gw_key_f32(w, name, strtof(value, NULL)); break;
         case 'b': gw_key_bool(w, name, strcmp(value, "true") == 0); break;
         case 's': gw_key_str(w, name, value); break;
