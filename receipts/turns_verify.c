@@ -191,8 +191,8 @@ static int open_template(struct bnt_turn_walk *w, const struct bnt_verify_templa
                          bool *missing, struct bnt_err *err) {
     const json_t *result = json_object_get(w->receipt, "result");
     const char *name = json_string_value(json_object_get(result, "template"));
-    const json_t *first =
-        json_object_get(json_object_get(bnt_turn_at(w->receipt, 0), "prompt"), "ids");
+    const json_t *prompt = json_object_get(bnt_turn_at(w->receipt, 0), "prompt");
+    const json_t *first = json_object_get(prompt, "ids");
     int32_t bos = bnt_tokenizer_info(w->chat.tokenizer)->bos;
     bool file = !w->old && strcmp(name, "file") == 0, model = !w->old && strcmp(name, "model") == 0;
     struct bnt_template_choice choice = {.old = w->old};
@@ -205,7 +205,12 @@ static int open_template(struct bnt_turn_walk *w, const struct bnt_verify_templa
         choice.name = name;
     }
     choice.old_bos = bos >= 0 && json_integer_value(json_array_get(first, 0)) == bos;
-    return bnt_template_open(&w->tm, at ? at->g : NULL, w->chat.tokenizer, &choice, err);
+    const json_t *given = w->old ? NULL : json_object_get(prompt, "system");
+    char *system = given ? text_of(given, &choice.system_len) : NULL;
+    choice.system = system;
+    int status = bnt_template_open(&w->tm, at ? at->g : NULL, w->chat.tokenizer, &choice, err);
+    free(system);
+    return status;
 }
 
 /* "2026-01-31" as seconds since 1970; "": nobody asked for the date. */

@@ -154,6 +154,15 @@ exits 'a leap day is one' 0 '' "$bitnet" chat -m "$model" -p a -n 1 --date=2024-
 exits 'no receipt over a template' 2 'chat template' "$bitnet" chat -m "$model" -p a -n 1 --chat-template="$tmp/own.jinja" --receipt="$tmp/own.jinja" --force
 echo "{{ raise_exception('Roles must alternate') }}" >"$tmp/no.jinja"
 exits 'a template that will not' 2 'line 1: the template says: Roles must alternate' "$bitnet" chat -m "$model" -p a --chat-template="$tmp/no.jinja"
+# One that asks for a system text, and for this one.
+for wants in "messages[0].role == 'system'" "messages[0].content == 'Be kind'"; do
+    printf '%s' "{% if not ($wants) %}{{ raise_exception('Say how') }}{% endif %}{% for m in messages %}{{ m.role }}: {{ m.content }}
+{% endfor %}" >"$tmp/wants.jinja"
+    exits "a system text that is given: $wants" 0 '' "$bitnet" chat -m "$model" -p a -n 2 --system='Be kind' \
+        --chat-template="$tmp/wants.jinja" --receipt="$tmp/wants.json" --force
+    exits 'and its receipt' 0 '' "$bitnet" verify "$tmp/wants.json" --chat-template="$tmp/wants.jinja"
+    exits 'without one' 2 'the template says: Say how' "$bitnet" chat -m "$model" -p a -n 2 --chat-template="$tmp/wants.jinja"
+done
 
 # ---- receipts ----
 printf 'one\ntwo\n/regen\n/system Be good.\nthree\n/save %s\nfour\n' "$tmp/saved.json" |

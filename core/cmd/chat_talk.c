@@ -19,6 +19,8 @@ static int open_template(struct talk *t, struct bnt_err *err) {
     struct bnt_template_choice choice = {0};
     char *text = NULL;
     int status = cmd_template_choice(&choice, &text, t->args->chat_template, err);
+    choice.system = t->args->system;
+    choice.system_len = choice.system ? strlen(choice.system) : 0;
     if (status == BNT_OK)
         status = bnt_template_open(&t->tm, t->engine->gguf, t->engine->tokenizer, &choice, err);
     free(text);

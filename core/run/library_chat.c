@@ -51,8 +51,14 @@ int bnt_engine_chat(const struct bnt_engine *engine, const struct bnt_chat_messa
     if (stop) *stop = NULL;
     int status = bnt_read_options(&o, sizeof o, options, options ? options->struct_size : 0, err);
     if (status != BNT_OK) return status;
-    const struct bnt_template_choice choice = {
-        .name = o.template_name, .text = o.template_text, .len = o.template_len};
+    const bool has_system = n && messages[0].role && strcmp(messages[0].role, "system") == 0;
+    const struct bnt_template_choice choice = {.name = o.template_name,
+                                               .text = o.template_text,
+                                               .len = o.template_len,
+                                               .system = !has_system       ? NULL
+                                                         : messages[0].len ? messages[0].text
+                                                                           : "",
+                                               .system_len = has_system ? messages[0].len : 0};
     status = bnt_template_open(&tm, engine->gguf, engine->tokenizer, &choice, err);
     if (status == BNT_OK) status = render(&tm, messages, n, o.time, &r, err);
     if (status == BNT_OK)

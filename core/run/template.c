@@ -65,9 +65,25 @@ static const struct bnt_message talks[][3] = {
 };
 enum { TALKS = sizeof talks / sizeof talks[0] };
 
+/* Talk i, with this system text; without one as it stands, or, where the template does not take it
+ * so, with one. */
+static int render_talk(const struct bnt_template *tm, size_t i, const struct bnt_message *system,
+                       struct bnt_rendering *r, struct bnt_err *err) {
+    const struct bnt_message *talk = talks[i];
+    const bool has = talk[0].role == BNT_ROLE_SYSTEM;
+    const struct bnt_message with[] = {system ? *system : talks[1][0], talk[has], talk[1 + has],
+                                       talk[2]};
+    struct bnt_err why = {0};
+    if (system) return bnt_template_render(tm, with, has ? 3 : 4, 0, r, err);
+    const int status = bnt_template_render(tm, talk, 3, 0, r, err);
+    if (status == BNT_OK || status == BNT_E_NOMEM || has) return status;
+    bnt_rendering_free(r);
+    return bnt_template_render(tm, with, 4, 0, r, &why) == BNT_OK ? BNT_OK : status;
+}
+
 /* Those of the marks it writes that the vocabulary calls USER_DEFINED: what stands in its source,
  * and what comes out when each role has its turn ('<|' + role + '|>'), as far as it knows the role.
- */
+ * The same for every conversation: tokens do not depend on what its system text is. */
 static int reserve_marks(struct bnt_template *tm, const struct bnt_tokenizer *t,
                          struct bnt_err *err) {
     const char *text = NULL;
@@ -78,7 +94,7 @@ static int reserve_marks(struct bnt_template *tm, const struct bnt_tokenizer *t,
     for (size_t i = 0; i < TALKS && status == BNT_OK; i++) {
         struct bnt_rendering r = {0};
         struct bnt_err why = {0};
-        int rendered = bnt_template_render(tm, talks[i], 3, 0, &r, &why);
+        int rendered = render_talk(tm, i, NULL, &r, &why);
         if (rendered == BNT_OK)
             status = bnt_reserved_add(tm->reserved, r.text, r.marks, r.len, err);
         else if (rendered == BNT_E_NOMEM) /* not the template's word */
@@ -192,9 +208,9 @@ static int check_says(struct bnt_template *tm, const char *text, size_t len,
 
 /* A template that cannot render two turns is of no use, and better said at once. */
 static int try_out(struct bnt_template *tm, const struct bnt_tokenizer *t, const char *text,
-                   size_t len, struct bnt_err *err) {
+                   size_t len, const struct bnt_message *system, struct bnt_err *err) {
     struct bnt_rendering r = {0};
-    int status = bnt_template_render(tm, talks[0], 3, 0, &r, err);
+    int status = render_talk(tm, 0, system, &r, err);
     if (status == BNT_OK) status = check_says(tm, text, len, &r, err);
     if (status == BNT_OK) remark_bos(tm, &r);
     if (status == BNT_OK) remark_marks(tm, t, &r);
@@ -242,6 +258,8 @@ static int open_any(struct bnt_template *tm, const struct bnt_gguf *g,
                     struct bnt_err *err) {
     const struct bnt_named_template *named = choice->name ? bnt_named_template(choice->name) : NULL;
     const char *text = choice->text, *remark = NULL;
+    const struct bnt_message given = {BNT_ROLE_SYSTEM, choice->system, choice->system_len, 0};
+    const struct bnt_message *system = choice->system ? &given : NULL;
     size_t len = choice->len;
     tm->source = choice->name || text ? "given" : "metadata";
     tm->name = text ? "file" : "model";
@@ -260,7 +278,7 @@ static int open_any(struct bnt_template *tm, const struct bnt_gguf *g,
     if (!(tm->bos = piece_text(t, bnt_tokenizer_info(t)->bos)))
         return bnt_fail_nomem(err, "a chat template", 1);
     status = parse(tm, t, text, len, err);
-    return status == BNT_OK ? try_out(tm, t, text, len, err) : status;
+    return status == BNT_OK ? try_out(tm, t, text, len, system, err) : status;
 }
 
 int bnt_template_open(struct bnt_template *out, const struct bnt_gguf *g,

@@ -31,13 +31,16 @@ struct bnt_template_choice {
     const char *name; /* of templates/named.h */
     const char *text; /* a file's */
     size_t len;
+    const char *system; /* what the conversation has as system text; NULL: none is known yet */
+    size_t system_len;
     bool old_bos,
         old; /* as conversations before 0.11 had named ones: texts as they are, BOS or not */
 };
 
 /* g may be NULL where its template is not asked for. BNT_E_USAGE for an unknown name (the message
  * lists them), BNT_E_UNSUPPORTED for a vocabulary that lacks what a named one needs; what parsing
- * and a first rendering say. */
+ * and a first rendering say: with the system text of the choice, else without or with one, as the
+ * template takes it. */
 int bnt_template_open(struct bnt_template *out, const struct bnt_gguf *g,
                       const struct bnt_tokenizer *t, const struct bnt_template_choice *choice,
                       struct bnt_err *err);

@@ -508,6 +508,47 @@ START_TEST(what_cannot_be_used_is_refused) {
 }
 END_TEST
 
+/* A template is tried as the conversation will be: with its system text, and where none is known
+ * yet, in either way. */
+#define TURNS "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content }}{% endfor %}"
+#define UNLESS(condition) "{% if not (" condition ") %}{{ raise_exception('Not so') }}{% endif %}" TURNS
+static const struct {
+    const char *text;
+    int unknown, given, other; /* without a system text; with "Be kind"; with "" */
+} pickings[] = {
+    {TURNS, BNT_OK, BNT_OK, BNT_OK},
+    {UNLESS("messages[0].role == 'system'"), BNT_OK, BNT_OK, BNT_OK},
+    {UNLESS("messages[0].role != 'system'"), BNT_OK, BNT_E_USAGE, BNT_E_USAGE},
+    {UNLESS("messages[0].content == 'Be kind'"), BNT_E_USAGE, BNT_OK, BNT_E_USAGE},
+    {UNLESS("messages[0].role == 'system' and messages[0].content"), BNT_OK, BNT_OK, BNT_E_USAGE},
+    {UNLESS("false"), BNT_E_USAGE, BNT_E_USAGE, BNT_E_USAGE},
+};
+
+START_TEST(a_template_is_tried_with_the_system_text) {
+    static const char *const systems[] = {NULL, "Be kind", ""};
+    struct toy *toy = toy_bpe("llama-bpe");
+    toy_token(toy, "<|tool|>", TOY_USER_DEFINED, 0);
+    struct chat_file f = open_file(toy, pickings[_i].text);
+    const int wanted[] = {pickings[_i].unknown, pickings[_i].given, pickings[_i].other};
+    for (size_t i = 0; i < 3; i++) {
+        const struct bnt_template_choice choice = {
+            .system = systems[i], .system_len = systems[i] ? strlen(systems[i]) : 0};
+        struct bnt_template tm;
+        struct bnt_err err = {0};
+        int status = bnt_template_open(&tm, f.g, f.t, &choice, &err);
+        ck_assert_msg(status == wanted[i], "%zu: %s %s", i, bnt_status_name(status), err.text);
+        if (status != BNT_OK) {
+            ck_assert_msg(strstr(err.text, "the template says: Not so"), "%s", err.text);
+            continue;
+        }
+        /* What it writes for a role is its mark, whatever system text the role needs before it. */
+        if (_i < 2) ck_assert(bnt_reserved_has(tm.reserved, bnt_tokenizer_find(f.t, "<|tool|>")));
+        bnt_template_close(&tm);
+    }
+    close_file(&f);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("template");
     TCase *tc = tcase_create("template");
@@ -516,6 +557,8 @@ int main(void) {
     tcase_add_test(tc, white_space_goes_where_the_template_says);
     tcase_add_test(tc, tokens_are_those_of_the_whole_text);
     tcase_add_test(tc, sentencepiece_puts_no_space_inside);
+    tcase_add_loop_test(tc, a_template_is_tried_with_the_system_text, 0,
+                        sizeof pickings / sizeof pickings[0]);
     tcase_add_loop_test(tc, no_message_holds_a_control_token, 0, FORMS + 1 + OWN);
     tcase_add_loop_test(tc, no_message_holds_a_mark_that_is_called_text, 0, 2 * MARKING);
     tcase_add_test(tc, other_user_defined_tokens_stay_text);
