@@ -120,6 +120,36 @@ ok 'inspect marks it' grep -q 'key llama.attention.causal .* false (ignored)' "$
 "$build/bitnet-synth" --arch llama --omit-key attention.layer_norm_rms_epsilon -o "$key" >/dev/null 2>&1
 exits 'no epsilon' 4 'llama.attention.layer_norm_rms_epsilon is missing' "$bitnet" -m "$key" -p a -n 2
 
+# ---- what is odd about a file that runs all the same ----
+lines() { grep -cE 'have no text|are not ternary' "$1"; } # of remarks
+"$build/bitnet-synth" --like tiny --vocab 300 --tokens 280 -o "$key" >/dev/null 2>&1 || exit 1
+rows='token_embd.weight has 300 rows and the tokenizer 280 tokens: ids from 280 on have no text'
+exits 'more rows than tokens' 0 "^bitnet: $rows" "$bitnet" -m "$key" -p a -n 4 --logit-bias 285+100
+equal 'which print as nothing' "$(tr -d '\n' <"$tmp/stdout")" ''
+ok 'and are told of' grep -qx 'bitnet: 4 of the 4 tokens made have no text: the tokenizer has 280' "$tmp/stderr"
+exits 'in a chat, too' 0 'bitnet: 4 of the 4 tokens made have no text' "$bitnet" chat -m "$key" -p a -n 4 --logit-bias 285+100
+"$bitnet" -m "$key" -p a -n 20 --format=json --logit-bias 285+100 >/dev/null 2>"$tmp/stderr"
+ok 'a shape allows none' sh -c "! grep -q 'tokens made' '$tmp/stderr'"
+exits 'not of others' 0 '' "$bitnet" -m "$key" -p a -n 4 --logit-bias 279+100
+ok 'which is one line' test "$(lines "$tmp/stderr")" -eq 1
+"$bitnet" inspect "$key" >"$tmp/stdout"
+ok 'inspect says it in a line' grep -q "^  $rows" "$tmp/stdout"
+ok 'and in JSON' sh -c "'$bitnet' inspect '$key' --json | grep -q '\"remarks\":\[\"$rows'"
+for dense in 'F16 14 of the 14' 'Q4_0 14 of the 14'; do
+    for arch in bitnet-b1.58 bitnet-25 bitnet; do
+        "$build/bitnet-synth" --arch $arch --type "${dense%% *}" -o "$key" >/dev/null 2>&1 || exit 1
+        exits "$arch of ${dense%% *}" 0 "${dense#* } matrices in the blocks are not ternary, as those of $arch models are" "$bitnet" -m "$key" -p a -n 1
+        ok 'inspect says it' sh -c "'$bitnet' inspect '$key' | grep -q '^  ${dense#* } matrices'"
+    done
+done
+for arch in llama qwen2 gemma3; do
+    "$build/bitnet-synth" --arch $arch --type F16 -o "$key" >/dev/null 2>&1 || exit 1
+    "$bitnet" inspect "$key" >"$tmp/stdout"
+    ok "$arch may be dense" test "$(lines "$tmp/stdout")" -eq 0
+done
+"$bitnet" inspect "$model" >"$tmp/stdout"
+ok 'nothing is said of a model that is not odd' test "$(lines "$tmp/stdout")" -eq 0
+
 # ---- text ----
 run() { "$bitnet" -m "$model" "$@" 2>"$tmp/stderr"; }
 digest() { run --json --full-logits "$@" | sed -E 's/.*"logits_digest":"([0-9a-f]+)".*/\1/'; }

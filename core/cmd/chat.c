@@ -95,6 +95,7 @@ static int finish_turn(const struct talk *t, const struct shown *s, struct bnt_e
         status = cmd_write("\n", 1, err);
         if (status == BNT_OK) status = cmd_flush(err);
     }
+    cmd_show_untold(t->engine, g);
     if (g->reason == BNT_STOP_CONTEXT)
         fprintf(stderr,
                 "bitnet: the context of %" PRIu64

@@ -15,6 +15,7 @@
 #include "cmd/terminal.h"
 #include "facts.h"
 #include "json_repair.h"
+#include "model/remarks.h"
 #include "named.h"
 #include "receipt.h"
 #include "sign.h"
@@ -59,6 +60,12 @@ static void say_ignored(const struct cmd_args *args, const struct bnt_gguf *g) {
     }
 }
 
+static void show_remarks(const struct bnt_model *m) {
+    char lines[BNT_REMARKS][256];
+    const size_t n = bnt_model_remarks(m, lines);
+    for (size_t i = 0; i < n; i++) fprintf(stderr, "bitnet: %s\n", lines[i]);
+}
+
 int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct bnt_err *err) {
     struct bar bar;
     struct bnt_engine_options options = {
@@ -85,6 +92,7 @@ int cmd_open_engine(struct bnt_engine **out, const struct cmd_args *args, struct
     if (status == BNT_OK && bnt_engine_info(*out)->backend_warning[0])
         fprintf(stderr, "bitnet: %s\n", bnt_engine_info(*out)->backend_warning);
     if (status == BNT_OK) cmd_show_notes(bnt_engine_tokenizer(*out), NULL);
+    if (status == BNT_OK) show_remarks((*out)->model);
     return status;
 }
 
@@ -328,6 +336,16 @@ void cmd_show_notes(const struct bnt_tokenizer *t, const struct bnt_token_list *
                         "leaves it out)\n");
     for (size_t i = 0; !list && (note = bnt_tokenizer_note(t, i)); i++)
         fprintf(stderr, "bitnet: %s\n", note);
+}
+
+void cmd_show_untold(const struct bnt_engine *engine, const struct bnt_generation *g) {
+    const uint32_t known = bnt_tokenizer_info(bnt_engine_tokenizer(engine))->vocab_size;
+    size_t n = 0;
+    for (size_t i = 0; i < g->n_tokens; i++) n += (uint32_t)g->tokens[i] >= known;
+    if (n)
+        fprintf(stderr,
+                "bitnet: %zu of the %zu tokens made have no text: the tokenizer has %" PRIu32 "\n",
+                n, g->n_tokens, known);
 }
 
 void cmd_debug_tokens(const struct bnt_tokenizer *t, const struct bnt_token_list *list, size_t n) {

@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 #include "cmd/terminal.h"
 #include "model/i2s_layout.h"
+#include "model/remarks.h"
 
 static const char *value_type_name(enum bnt_gguf_type type) {
     static const char *const names[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
@@ -100,6 +101,9 @@ static void show_text(const struct cmd_args *args, const struct bnt_gguf *g,
                m->head == m->embedding ? ", tied head" : "");
         printf("  %" PRIu64 " parameters, %" PRIu64 " of them ternary\n", m->parameters,
                m->ternary_parameters);
+        char remarks[BNT_REMARKS][256];
+        const size_t n = bnt_model_remarks(m, remarks);
+        for (size_t i = 0; i < n; i++) printf("  %s\n", remarks[i]);
     }
     if (m && m->i2s.known != BNT_I2S_NONE) {
         printf("  I2_S layout %s, %s", bnt_i2s_name(m->i2s.layout),
@@ -140,6 +144,14 @@ static json_t *scalar_json(const struct bnt_gguf_kv *kv) {
     }
 }
 
+static json_t *remarks_json(const struct bnt_model *m) {
+    char lines[BNT_REMARKS][256];
+    const size_t n = bnt_model_remarks(m, lines);
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) json_array_append_new(list, json_string(lines[i]));
+    return list;
+}
+
 static json_t *as_json(const struct bnt_gguf *g, const struct bnt_model *m,
                        const struct bnt_tokenizer *t, const char *why_not) {
     json_t *keys = json_object(), *tensors = json_array(), *o;
@@ -169,6 +181,7 @@ static json_t *as_json(const struct bnt_gguf *g, const struct bnt_model *m,
         json_object_set_new(o, "parameters",
                             json_pack("{s:I, s:I}", "all", (json_int_t)m->parameters, "ternary",
                                       (json_int_t)m->ternary_parameters));
+    if (o && m) json_object_set_new(o, "remarks", remarks_json(m));
     if (o && m && m->i2s.known != BNT_I2S_NONE)
         json_object_set_new(o, "i2s",
                             cmd_json_i2s(bnt_i2s_name(m->i2s.layout),

@@ -164,6 +164,7 @@ static int generate(const struct cmd_args *args, const struct testimony *testimo
         status = write_receipt(args, testimony, engine, session, prompt, &options, &g, err);
     if (status == BNT_OK && isatty(STDERR_FILENO))
         print_summary(engine, session, &prompt->list, &options.sampling, &g);
+    if (status == BNT_OK) cmd_show_untold(engine, &g);
     char more[64];
     if (status == BNT_OK && g.reason == BNT_STOP_CONTEXT)
         fprintf(stderr, "bitnet: the context of %llu tokens is full (%s)\n",

@@ -320,6 +320,8 @@ const char *synth_fault(const struct synth *s) {
     if (s->heads % s->kv_heads) return "heads is not a multiple of kv-heads";
     if (s->head_dim % 2 || s->n_rot % 2 || s->n_rot > s->head_dim) return "bad head dimension";
     if (s->vocab < VOCAB_MIN) return "vocab is below 272";
+    if (s->tokens && (s->tokens < VOCAB_MIN || s->tokens > s->vocab))
+        return "tokens is below 272 or above vocab";
     if (s->alignment < 8 || s->alignment & (s->alignment - 1)) return "bad alignment";
     if ((s->structure > 0 || s->i2s_layout > 'a') &&
         (s->embd % 32 || s->ff % 32 || s->heads * s->head_dim % 32 ||
@@ -512,7 +514,7 @@ static void add_block(struct gw *w, const struct synth *s, uint32_t b) {
 
 static struct gw *build(const struct synth *s) {
     struct gw *w = gw_new(s->version, s->alignment);
-    struct vocab *v = vocab_new(s->vocab, s->seed);
+    struct vocab *v = vocab_new(s->tokens ? s->tokens : s->vocab, s->seed);
     add_keys(w, s, v);
     if (s->bad_key) add_bad_key(w, s);
     if (s->more_keys) s->more_keys(w, s->more_keys_arg);

@@ -26,6 +26,7 @@ static const char usage[] =
     "  --embd-type T           token embeddings: the same\n"
     "  --untied[=T]            separate output.weight, of this type (default F16)\n"
     "  --blocks --embd --ff --heads --kv-heads --head-dim --n-rot --ctx --vocab N\n"
+    "  --tokens N              fewer tokens than rows\n"
     "  --rope-base X --eps X\n"
     "  --q2-block 64|128       the block of all Q2_0 tensors (default 64)\n"
     "  --tq-scales equal|varied  of types with a scale a block or row: all equal, or each its own\n"
@@ -65,6 +66,7 @@ enum {
     N_ROT,
     CTX,
     VOCAB,
+    TOKENS,
     ROPE_BASE,
     EPS,
     Q2_BLOCK,
@@ -106,6 +108,7 @@ static const struct option options[] = {{"like", 1, NULL, LIKE},
                                         {"n-rot", 1, NULL, N_ROT},
                                         {"ctx", 1, NULL, CTX},
                                         {"vocab", 1, NULL, VOCAB},
+                                        {"tokens", 1, NULL, TOKENS},
                                         {"rope-base", 1, NULL, ROPE_BASE},
                                         {"eps", 1, NULL, EPS},
                                         {"q2-block", 1, NULL, Q2_BLOCK},
@@ -217,6 +220,7 @@ static void apply(struct synth *s, int c, const char *arg) {
     case N_ROT: s->n_rot = number32(arg); break;
     case CTX: s->ctx = number32(arg); break;
     case VOCAB: s->vocab = number32(arg); break;
+    case TOKENS: s->tokens = number32(arg); break;
     case ROPE_BASE: s->rope_base = real(arg); break;
     case EPS: s->eps = real(arg); break;
     case TQ_SCALES:
