@@ -332,8 +332,10 @@ ROUTINE(f_round) {
         return run_error(r, "round to such a precision is not done here");
     double f = jv_as_real(self), scale = pow(10.0, (double)precision);
     if (given(&slot[1]) && (jv_is(&slot[1], "ceil") || jv_is(&slot[1], "floor"))) {
-        double scaled = f * scale;
-        *out = jv_real((jv_is(&slot[1], "ceil") ? ceil(scaled) : floor(scaled)) / scale);
+        const double scaled = f * scale, v = jv_is(&slot[1], "ceil") ? ceil(scaled) : floor(scaled);
+        if (!isfinite(v) || precision > 22) /* a power of ten that no float is */
+            return run_error(r, "round by ceil or floor of such a number is not done here");
+        *out = jv_real(self->kind == JV_FLOAT ? (v + 0.0) / scale : f); /* no -0.0: v is an int */
         return true;
     }
     if (given(&slot[1]) && !jv_is(&slot[1], "common"))

@@ -66,7 +66,7 @@ static bool percent_value(struct bnt_jinja_run *r, struct pen *out, const struct
         if (!jv_is_number(v)) return run_error(r, "%%d of a %s", jv_type_name(v));
         if (!jv_as_int(v, &i)) {
             if (!(v->as.real > -9e18 && v->as.real < 9e18))
-                return run_error(r, "%%d of such a number");
+                return run_error(r, "%%d of a number that does not fit 64 bits");
             i = (int64_t)v->as.real;
         }
         if (p->has_precision) return run_error(r, "%%d with a precision is not known here");

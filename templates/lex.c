@@ -2,6 +2,7 @@
 #include "lex.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,8 +185,10 @@ static int lex_real(struct lexer *x, size_t end) {
     } else {
         snprintf(rewritten, sizeof rewritten, "%s", number);
     }
+    const double value = strtod(rewritten, NULL);
+    if (!isfinite(value)) return fault(x, "a number beyond 64 bits, which is not done here");
     int status = add(x, TOKEN_FLOAT, number, n);
-    if (status == BNT_OK) x->out->at[x->out->n - 1].real = strtod(rewritten, NULL);
+    if (status == BNT_OK) x->out->at[x->out->n - 1].real = value;
     pass(x, end - x->at);
     return status;
 }

@@ -32,6 +32,23 @@ static bool power(struct bnt_jinja_run *r, int64_t base, int64_t n, int64_t *out
     return true;
 }
 
+/* Python goes on with infinities here and raises there (2.0 ** 9999), and Jinja cannot write them
+ * into the program that it makes: no operator gives one. */
+static bool finite_real(struct bnt_jinja_run *r, const char *op, double v, struct jv *out) {
+    if (!isfinite(v)) return run_error(r, "a result of %s that is not finite is not done here", op);
+    *out = jv_real(v);
+    return true;
+}
+
+/* Rounded once, as there. */
+static bool quotient(struct bnt_jinja_run *r, int64_t a, int64_t b, struct jv *out) {
+    const int64_t exact = INT64_C(1) << 53;
+    if (a < -exact || a > exact || b < -exact || b > exact)
+        return run_error(r, "/ of whole numbers beyond 2**53 is not done here");
+    *out = jv_real((double)a / (double)b);
+    return true;
+}
+
 static bool whole(struct bnt_jinja_run *r, char op, int64_t a, int64_t b, struct jv *out) {
     int64_t v = 0;
     bool over = false;
@@ -43,13 +60,10 @@ static bool whole(struct bnt_jinja_run *r, char op, int64_t a, int64_t b, struct
     case '*': over = __builtin_mul_overflow(a, b, &v); break;
     case 'f': v = floor_div(a, b); break;
     case '%': v = a - floor_div(a, b) * b; break;
-    case '/': *out = jv_real((double)a / (double)b); return true;
+    case '/': return quotient(r, a, b, out);
     default:
         if (b < 0 && a == 0) return run_error(r, "a division by zero");
-        if (b < 0) {
-            *out = jv_real(pow((double)a, (double)b));
-            return true;
-        }
+        if (b < 0) return finite_real(r, "**", pow((double)a, (double)b), out);
         if (!power(r, a, b, &v)) return false;
     }
     if (over) return too_big(r);
@@ -57,28 +71,36 @@ static bool whole(struct bnt_jinja_run *r, char op, int64_t a, int64_t b, struct
     return true;
 }
 
+/* Of a / b the part below, towards the lower, and what is left. */
+static double floor_real(double a, double b, double *rest) {
+    double m = fmod(a, b), q = (a - m) / b;
+    if (m != 0.0 && (m < 0.0) != (b < 0.0)) {
+        m += b;
+        q -= 1.0;
+    }
+    *rest = m != 0.0 ? m : copysign(0.0, b);
+    if (q == 0.0) return copysign(0.0, a / b);
+    const double below = floor(q); /* a - m is a multiple of b: what lies between is rounding */
+    return q - below > 0.5 ? below + 1.0 : below;
+}
+
 static bool real(struct bnt_jinja_run *r, char op, double a, double b, struct jv *out) {
-    double m;
+    double rest, q;
     if ((op == 'f' || op == '%' || op == '/') && b == 0.0)
         return run_error(r, "a division by zero");
     switch (op) {
-    case '+': *out = jv_real(a + b); return true;
-    case '-': *out = jv_real(a - b); return true;
-    case '*': *out = jv_real(a * b); return true;
-    case '/': *out = jv_real(a / b); return true;
+    case '+': return finite_real(r, "+", a + b, out);
+    case '-': return finite_real(r, "-", a - b, out);
+    case '*': return finite_real(r, "*", a * b, out);
+    case '/': return finite_real(r, "/", a / b, out);
     case 'p':
         if ((a < 0.0 && b != floor(b)) || (a == 0.0 && b < 0.0))
             return run_error(r, "a power that is no real number is not done here");
-        *out = jv_real(pow(a, b));
-        return true;
+        return finite_real(r, "**", pow(a, b), out);
     default: break;
     }
-    m = fmod(a, b);
-    if (m != 0.0 && (m < 0.0) != (b < 0.0)) m += b;
-    if (m == 0.0) m = copysign(0.0, b);
-    double q = (a - m) / b;
-    *out = jv_real(op == '%' ? m : q != 0.0 ? floor(q + 0.5) : copysign(0.0, a / b));
-    return true;
+    q = floor_real(a, b, &rest);
+    return finite_real(r, op == '%' ? "%" : "//", op == '%' ? rest : q, out);
 }
 
 static bool repeat(struct bnt_jinja_run *r, const struct jv *of, int64_t times, struct jv *out) {

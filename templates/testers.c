@@ -164,7 +164,9 @@ ROUTINE(t_filter) {
     (void)slot;
     bool is_key;
     if (!jv_is_key(r, self, &is_key)) return false;
-    if (self->kind != JV_TEXT && is_key) {
+    const bool by_identity = self->kind == JV_NAMESPACE || self->kind == JV_LOOP ||
+                             self->kind == JV_CALLABLE || self->kind == JV_GENERATOR;
+    if (self->kind != JV_TEXT && (is_key || by_identity)) {
         *out = jv_bool(false);
         return true;
     }

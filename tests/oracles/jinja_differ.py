@@ -82,6 +82,7 @@ class Grammar:
 
     def number(self):
         return self.one("0", "1", "2", "3", "-1", "5", "10", "1.5", "0.1", "-2.5", "1e3", "0x1F", "1_0", "2.0", "100",
+                        self.one("1e300", "1e-300", "1.7e308", "5e-324", "-0.0", "9007199254740993", "1e22"),
                         "012" if self.r.random() < 0.05 else "7")
 
     def atom(self):
@@ -113,7 +114,7 @@ class Grammar:
             lambda: self.test(self.close(sub()), sub),
             lambda: f"({self.count()} {self.one('+', '-', '*', '/', '//', '%', '~')} {self.count()})",
             lambda: f"{sub()} {self.one('+', '~', '~', '%', '*')} {sub()}",
-            lambda: f"{self.count()} ** {self.one('2', '0', '-1', '0.5')}",
+            lambda: f"{self.count()} ** {self.one('2', '0', '-1', '0.5', '-300', '300.0', '99999.0')}",
             lambda: f"({sub()} {self.one('==', '!=', 'in', 'not in')} {sub()})",
             lambda: f"({self.count()} {self.one('<', '>', '<=', '>=')} {self.count()})",
             lambda: f"({sub()} {self.one('and', 'or')} {sub()})",
@@ -132,7 +133,14 @@ class Grammar:
         return f"({text})" if re.search(r"\W", text) else text
 
     def key(self, depth):
-        return self.one(self.text, self.text, self.number, lambda: "(1, 'a')", lambda: self.expr(depth - 2))()
+        return self.one(self.text, self.text, self.number, lambda: "(1, 'a')", lambda: self.expr(depth - 2),
+                        lambda: self.nested_tuple(depth))()
+
+    def nested_tuple(self, depth):
+        """A key that is hashed and compared all the way down; a list in it makes it none."""
+        part = lambda: self.nested_tuple(depth - 1) if depth > 0 and self.r.random() < 0.5 else self.one(
+            "1", "1.0", "true", "'a'", "s", "none", "()", "l" if self.r.random() < 0.2 else "i")
+        return f"({part()}, {', '.join(self.some(part, 2))})"
 
     def attribute(self, of):
         return f"{self.close(of)}.{self.one('role', 'content', 'n', 'a', 'b', 'items', 'x', 'list', 'upper', '0')}"
@@ -157,7 +165,7 @@ class Grammar:
             for key in self.r.sample(known, min(len(known), self.r.randint(1, 2))):
                 args.append(f"{key}={self.argument(sub)}")
         if self.r.random() < 0.02:
-            args.append(self.one("**{'x': 1}", "nosuch=1"))
+            args.append(self.one("**{'x': 1}", "**{'x y': 1}", "**{'': i, 'b': 2}", "**{(1, 2): 3}", "**d", "nosuch=1"))
         return ", ".join(args)
 
     def filter(self, of, sub):

@@ -312,6 +312,24 @@ static const struct {
     {"{{ '{:>3}'.format(1) }}", BNT_E_UNSUPPORTED, "format: what stands between these braces"},
     {"{{ strftime_now('%c') }}", BNT_E_UNSUPPORTED, "strftime_now: a format"},
     {"{{ 9223372036854775807 + 1 }}", BNT_E_UNSUPPORTED, "does not fit 64 bits"},
+    {"{{ 2.0**99999 }}", BNT_E_UNSUPPORTED, "a result of ** that is not finite"},
+    {"{{ 2**1e300 }}", BNT_E_UNSUPPORTED, "a result of ** that is not finite"},
+    {"{{ -1e300 * 1e300 }}", BNT_E_UNSUPPORTED, "a result of * that is not finite"},
+    {"{{ 1.7e308 + 1.7e308 }}", BNT_E_UNSUPPORTED, "a result of + that is not finite"},
+    {"{{ -1.7e308 - 1.7e308 }}", BNT_E_UNSUPPORTED, "a result of - that is not finite"},
+    {"{{ 1e300 / 1e-300 }}", BNT_E_UNSUPPORTED, "a result of / that is not finite"},
+    {"{{ 1e300 // 1e-300 }}", BNT_E_UNSUPPORTED, "a result of // that is not finite"},
+    {"{{ ('inf' | float) % 2 }}", BNT_E_UNSUPPORTED, "a result of % that is not finite"},
+    {"{{ [1e308, 1e308] | sum }}", BNT_E_UNSUPPORTED, "a result of + that is not finite"},
+    {"{{ 0.0 ** -1 }}", BNT_E_UNSUPPORTED, "a power that is no real number"},
+    {"{{ 1e308 | round(2, 'ceil') }}", BNT_E_UNSUPPORTED, "round by ceil or floor of such a number"},
+    {"{{ ('inf' | float) | round(0, 'floor') }}", BNT_E_UNSUPPORTED, "round by ceil or floor of such"},
+    {"{{ ('inf' | float) | int }}", BNT_E_UNSUPPORTED, "does not fit 64 bits"},
+    {"{{ '%d' % 1e300 }}", BNT_E_UNSUPPORTED, "%d of a number that does not fit 64 bits"},
+    {"{{ ('nan' | float) < 1 }}", BNT_E_UNSUPPORTED, "the order of nan"},
+    {"{{ [2, 'nan' | float, 1] | sort }}", BNT_E_UNSUPPORTED, "the order of nan"},
+    {"{{ 1 / 9007199254740993 }}", BNT_E_UNSUPPORTED, "/ of whole numbers beyond 2**53"},
+    {"\n{{ 1e999 }}", BNT_E_FORMAT, "line 2: a number beyond 64 bits"},
     {"\n{{ raise_exception('roles\n\x1b[1m must alternate') }}", BNT_E_USAGE,
      "line 2: the template says: roles\\x0a\\x1b[1m must alternate"},
     {"{{ 1", BNT_E_FORMAT, "line 1: a tag without its end"},
@@ -353,6 +371,33 @@ static const struct {
      "has no such parameter"},
 };
 
+/* What Python makes of floats at the ends of their range, and of signs. */
+START_TEST(floats_are_python_s) {
+    static const struct {
+        const char *source, *text;
+    } cases[] = {
+        {"{{ 2.0 ** 1023 }} {{ 2.0 ** -99999 }} {{ 2 ** -1074 }}",
+         "8.98846567431158e+307 0.0 5e-324"},
+        {"{{ -1 // ('inf' | float) }} {{ 1 // ('inf' | float) }}", "-1.0 0.0"},
+        {"{{ -7.5 // 2 }} {{ -7.5 % 2 }} {{ 7.5 // -2 }} {{ 7.5 % -2 }} {{ -0.0 // 2 }}",
+         "-4.0 0.5 -4.0 -0.5 -0.0"},
+        {"{{ 4503599627370497.0 // 1 }} {{ 1e300 // 7 % 2 }}", "4503599627370497.0 0.0"},
+        {"{{ -0.5 | round(0, 'ceil') }} {{ -0.0 | round(1, 'floor') }}", "0.0 0.0"},
+        {"{{ 9007199254740993 | round(1, 'ceil') }} {{ 3 | round(22, 'ceil') }}",
+         "9007199254740992.0 3.0"},
+        {"{{ 'inf' | float }} {{ 'nan' | float }} {{ ('nan' | float) == ('nan' | float) }}",
+         "inf nan False"},
+    };
+    char text[4096], marks[4096];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bnt_err err = {0};
+        int status = render(cases[i].source, "u", NULL, text, marks, &err);
+        ck_assert_msg(status == BNT_OK, "%s: %s", cases[i].source, err.text);
+        ck_assert_str_eq(text, cases[i].text);
+    }
+}
+END_TEST
+
 START_TEST(refusals_name_their_line) {
     char text[4096], marks[4096];
     struct bnt_err err = {0};
@@ -385,6 +430,7 @@ int main(void) {
     tcase_add_test(tc, nothing_nests_without_end);
     tcase_add_loop_test(tc, work_grows_as_its_cause, 0, sizeof linear / sizeof linear[0]);
     tcase_add_loop_test(tc, refusals_name_their_line, 0, sizeof refused / sizeof refused[0]);
+    tcase_add_test(tc, floats_are_python_s);
     tcase_add_test(tc, names_are_found);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
