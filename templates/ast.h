@@ -70,8 +70,6 @@ struct bnt_jinja {
 /* ---- between the parts of the parser -----------------------------------------------------------
  */
 
-enum { MOST_NAMES = 200 }; /* of a macro's parameters, of a call's arguments */
-
 struct parser {
     struct bnt_jinja *program;
     const struct token *at;

@@ -302,7 +302,7 @@ int bnt_jinja_begin(struct bnt_jinja_run **out, const struct bnt_jinja *program,
     r->program = program;
     r->limits = limits ? *limits : (struct bnt_jinja_limits){0};
     if (!r->limits.steps) r->limits.steps = JINJA_STEPS;
-    if (!r->limits.memory) r->limits.memory = JINJA_MEMORY;
+    if (!r->limits.memory) r->limits.memory = (size_t)JINJA_MEMORY_MIB << 20;
     if (!r->limits.depth) r->limits.depth = JINJA_DEPTH;
     r->arena.limit = r->limits.memory;
     r->err = &r->own_err;

@@ -7,10 +7,8 @@
 
 #include "value.h"
 
-enum { NESTING = 100 };
-
 static bool convert(struct bnt_jinja_run *run, const json_t *v, unsigned depth, struct jv *out) {
-    if (depth == NESTING) return run_fail(run, BNT_E_LIMIT, "JSON that nests too deep");
+    if (depth == JINJA_JSON_DEPTH) return run_fail(run, BNT_E_LIMIT, "JSON that nests too deep");
     switch (json_typeof(v)) {
     case JSON_NULL: *out = jv_none(); return true;
     case JSON_TRUE:

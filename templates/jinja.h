@@ -33,7 +33,7 @@ bool bnt_jinja_mentions(const struct bnt_jinja *program, const char *name);
 /* Text i that the program writes or compares with, its escapes undone; false behind the last. */
 bool bnt_jinja_literal(const struct bnt_jinja *program, size_t i, const char **text, size_t *len);
 
-/* What one rendering may use; 0: the default (value.h). */
+/* What one rendering may use; 0: the default (jinja_limits.h). */
 struct bnt_jinja_limits {
     uint64_t steps; /* nodes evaluated; bulk work on texts counts by its bytes */
     size_t memory;  /* bytes of all values and of the output */

@@ -218,7 +218,9 @@ static int lex_number(struct lexer *x) {
                 real = true;
             }
         }
-        if (real && end - x->at > 60) return fault(x, "a number too long");
+        if (real && end - x->at > JINJA_NUMBER)
+            return bnt_fail(x->err, BNT_E_LIMIT, "line %u: a number of over %d characters", x->line,
+                            JINJA_NUMBER);
         if (real) return lex_real(x, end);
     }
     if (base == 10 && s[0] == '0') { /* no whole number begins with it: what follows is another */
@@ -247,14 +249,13 @@ static int lex_sign(struct lexer *x, char *brackets, unsigned *n) {
     static const char *const signs[] = {"**", "//", "==", "!=", "<=", ">=", "+", "-", "*",
                                         "/",  "%",  "~",  "[",  "]",  "(",  ")", "{", "}",
                                         "<",  ">",  "=",  ".",  ":",  "|",  ",", ";"};
-    enum { MOST_BRACKETS = 200 };
     for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
         const char *open = strchr("([{", signs[i][0]), *close = strchr(")]}", signs[i][0]);
         if (!here(x, signs[i])) continue;
         if (open) {
-            if (*n == MOST_BRACKETS)
+            if (*n == JINJA_BRACKETS)
                 return bnt_fail(x->err, BNT_E_LIMIT, "line %u: brackets nested deeper than %d",
-                                x->line, MOST_BRACKETS);
+                                x->line, JINJA_BRACKETS);
             brackets[(*n)++] = ")]}"[open - "([{"];
         } else if (close && (*n == 0 || brackets[--*n] != signs[i][0])) {
             return fault(x, "a bracket that closes none");

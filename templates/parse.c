@@ -9,8 +9,6 @@
 
 #include "ast.h"
 
-enum { PROGRAM_MEMORY = 64 << 20, MOST_BLOCKS = 60 };
-
 /* Up to one of the words `ends` (NULL-terminated), whose tag has begun and which is not taken. */
 static struct node *parse_body(struct parser *p, const char *const *ends, const char *of);
 
@@ -127,7 +125,7 @@ static bool parse_parameter(struct parser *p, const struct node *macro, const ch
     for (size_t i = 0; i < sizeof special / sizeof special[0]; i++)
         if (strcmp(name, special[i]) == 0)
             parse_fail(p, BNT_E_UNSUPPORTED, "a parameter '%s' is not known here", name);
-    if (macro->n == MOST_NAMES) parse_fail(p, BNT_E_LIMIT, "over %d parameters", MOST_NAMES);
+    if (macro->n == JINJA_NAMES) parse_fail(p, BNT_E_LIMIT, "over %d parameters", JINJA_NAMES);
     for (size_t i = 0; i < macro->n; i++)
         if (strcmp(name, macro->list[i]->name) == 0)
             parse_fail(p, BNT_E_FORMAT, "two parameters are called '%.40s'", name);
@@ -282,8 +280,8 @@ static bool is_one_of(const struct token *t, const char *const *words) {
 static struct node *parse_body(struct parser *p, const char *const *ends, const char *of) {
     struct node *body = parse_node(p, NODE_BODY, p->at->line);
     unsigned began = p->at->line;
-    if (p->depth >= MOST_BLOCKS)
-        return parse_fail(p, BNT_E_LIMIT, "blocks nested deeper than %d", MOST_BLOCKS);
+    if (p->depth >= JINJA_BLOCKS)
+        return parse_fail(p, BNT_E_LIMIT, "blocks nested deeper than %d", JINJA_BLOCKS);
     p->depth++;
     while (body) {
         struct node *n = NULL;
@@ -314,7 +312,7 @@ int bnt_jinja_open(struct bnt_jinja **out, const char *source, size_t len, struc
     struct bnt_jinja *program = calloc(1, sizeof *program);
     *out = NULL;
     if (!program) return bnt_fail_nomem(err, "a template", sizeof *program);
-    program->arena.limit = PROGRAM_MEMORY;
+    program->arena.limit = (size_t)JINJA_PROGRAM_MIB << 20;
     int status = lex_source(&program->tokens, source, len, &program->arena, &own);
     if (status == BNT_OK) {
         struct parser p = {.program = program, .at = program->tokens.at, .err = &own};

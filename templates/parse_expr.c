@@ -10,8 +10,6 @@
 
 #include "ast.h"
 
-enum { MOST_DEPTH = 120, MOST_NODE_DEPTH = 250 };
-
 /* ---- nodes and tokens -------------------------------------------------------------------------
  */
 
@@ -71,9 +69,9 @@ struct node *parse_done(struct parser *p, struct node *n) {
     deepen(n, n->b);
     deepen(n, n->c);
     for (size_t i = 0; i < n->n; i++) deepen(n, n->list[i]);
-    if (n->depth > MOST_NODE_DEPTH)
+    if (n->depth > JINJA_LEVELS)
         return parse_fail(p, BNT_E_LIMIT, "an expression or block nested deeper than %d",
-                          MOST_NODE_DEPTH);
+                          JINJA_LEVELS);
     return n;
 }
 
@@ -243,8 +241,8 @@ static bool may_follow(struct parser *p, const struct came *c, const struct node
     bool named = c->names < call->n, place = !arg->name && !arg->op;
     if (c->dict || (place && (named || c->many)) || (arg->op == '*' && c->many))
         parse_fail(p, BNT_E_FORMAT, "an argument that may not stand behind the one before");
-    if (call->n >= c->names + MOST_NAMES)
-        parse_fail(p, BNT_E_LIMIT, "over %d arguments with names", MOST_NAMES);
+    if (call->n >= c->names + JINJA_NAMES)
+        parse_fail(p, BNT_E_LIMIT, "over %d arguments with names", JINJA_NAMES);
     for (size_t i = c->names; i < call->n && arg->name; i++)
         if (call->list[i]->name && strcmp(call->list[i]->name, arg->name) == 0)
             parse_fail(p, BNT_E_FORMAT, "the argument '%.40s' is given twice", arg->name);
@@ -252,7 +250,7 @@ static bool may_follow(struct parser *p, const struct came *c, const struct node
 }
 
 bool parse_call(struct parser *p, struct node *call) {
-    struct came came = {.names = SIZE_MAX - MOST_NAMES};
+    struct came came = {.names = SIZE_MAX - JINJA_NAMES};
     if (!parse_need(p, TOKEN_SIGN, "(")) return false;
     while (!sign(p, ")")) {
         if (call->n && !parse_need(p, TOKEN_SIGN, ",")) return false;
@@ -388,8 +386,8 @@ static struct node *parse_tail(struct parser *p, struct node *n) {
 static struct node *parse_unary(struct parser *p, bool with_tail) {
     bool minus = parse_is(p, TOKEN_SIGN, "-");
     struct node *n;
-    if (p->depth >= MOST_DEPTH)
-        return parse_fail(p, BNT_E_LIMIT, "an expression nested deeper than %d", MOST_DEPTH);
+    if (p->depth >= JINJA_EXPRESSION)
+        return parse_fail(p, BNT_E_LIMIT, "an expression nested deeper than %d", JINJA_EXPRESSION);
     p->depth++;
     if (minus || parse_is(p, TOKEN_SIGN, "+")) {
         if ((n = parse_node(p, minus ? NODE_MINUS : NODE_PLUS, p->at->line))) {
@@ -520,8 +518,8 @@ static struct node *parse_or(struct parser *p) {
 
 struct node *parse_expression(struct parser *p, bool with_condition) {
     struct node *n;
-    if (p->depth >= MOST_DEPTH)
-        return parse_fail(p, BNT_E_LIMIT, "an expression nested deeper than %d", MOST_DEPTH);
+    if (p->depth >= JINJA_EXPRESSION)
+        return parse_fail(p, BNT_E_LIMIT, "an expression nested deeper than %d", JINJA_EXPRESSION);
     p->depth++;
     n = parse_or(p);
     while (n && with_condition && word(p, "if")) {

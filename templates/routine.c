@@ -93,8 +93,8 @@ ROUTINE(g_range) {
     if (!jv_list_new(r, LIST_RANGE, 0, out)) return false;
     for (int64_t i = a; step > 0 ? i < b : i > b;) {
         struct jv v = jv_int(i);
-        if (out->as.list->n >= 100000)
-            return run_fail(r, BNT_E_LIMIT, "range: over 100000 numbers");
+        if (out->as.list->n >= JINJA_RANGE)
+            return run_fail(r, BNT_E_LIMIT, "range: over %d numbers", JINJA_RANGE);
         if (!run_step(r, 1) || !jv_list_add(r, out->as.list, &v)) return false;
         if (__builtin_add_overflow(i, step, &i)) break;
     }

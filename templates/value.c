@@ -3,9 +3,9 @@
  */
 #include "value.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -295,7 +295,8 @@ bool jv_equal(struct bnt_jinja_run *r, const struct jv *a, const struct jv *b, b
 bool jv_compare(struct bnt_jinja_run *r, const struct jv *a, const struct jv *b, int *order) {
     *order = 0;
     if (jv_is_number(a) && jv_is_number(b)) {
-        if ((a->kind == JV_FLOAT && isnan(a->as.real)) || (b->kind == JV_FLOAT && isnan(b->as.real)))
+        if ((a->kind == JV_FLOAT && isnan(a->as.real)) ||
+            (b->kind == JV_FLOAT && isnan(b->as.real)))
             return run_error(r, "the order of nan and a number is not done here");
         *order = compare_numbers(a, b);
         return true;

@@ -10,12 +10,7 @@
 #define BNT_TEMPLATES_VALUE_H
 
 #include "jinja.h"
-
-enum {
-    JINJA_STEPS = 20000000, /* defaults of struct bnt_jinja_limits */
-    JINJA_MEMORY = 256 << 20,
-    JINJA_DEPTH = 600,
-};
+#include "jinja_limits.h"
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 

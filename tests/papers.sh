@@ -42,6 +42,11 @@ while IFS=: read -r line _; do
 done <"$tmp/lines"
 ok "$summary has no FAIL" sh -c "! grep -q '^FAIL' '$summary'"
 
+# ---- the limits of templates ----
+sed -nE 's,^ +JINJA_[A-Z_]+ = ([0-9]+)\,? +/\* (.*) \*/$,| \2 | \1 |,p' templates/jinja_limits.h >"$tmp/limits"
+equal 'every limit has words' "$(wc -l <"$tmp/limits")" "$(grep -c '^ *JINJA_[A-Z_]* = ' templates/jinja_limits.h)"
+equal 'docs/TEMPLATES.md has the limits of the code' "$(sed -n '/^## Limits/,$p' docs/TEMPLATES.md | grep -E '^\| .* [0-9]+ \|$')" "$(cat "$tmp/limits")"
+
 # ---- the manuals ----
 words() { grep -oE -- '--[a-z][a-z0-9-]*[a-z0-9]' | sort -u; }
 manual() { sed -e 's/\\-/-/g' -e 's/\\f[BIRP]//g' "docs/$1.1"; }

@@ -101,6 +101,24 @@ for i, program in enumerate(snippets + named):
     put("fuzz_jinja", str(i), program.encode())
     if i % 4 == 0 or i >= len(snippets):
         put("fuzz_template", f"file-{i}", b"\x10" + program.encode())
+# What random edits do not come upon: keys that are hashed and compared all the way down, methods over long texts,
+# names by **. As small as fuzz_jinja's limits ask.
+for depth in (2, 10, 60, 110):
+    key = "(" * depth + "messages[1].content" + ", 1)" * depth
+    put("fuzz_jinja", f"key-{depth}", f"{{% set k = {key} %}}{{% set d = {{k: 'a'}} %}}{{{{ d[k] }}}}{{{{ d == {{k: 'a'}} }}}}"
+        f"{{{{ [k, k] | unique | list | length }}}}{{{{ d | dictsort }}}}".encode())
+long = "{% set t = (messages[0].content ~ 'ab ') * 60 %}"
+for i, call in enumerate(("upper", "lower", "title", "capitalize", "strip", "lstrip('S')", "rstrip(' ab')", "split", "split(' ', 5)",
+                          "rsplit('a')", "splitlines", "partition('b')", "rpartition('zz')", "replace('ab', 'xyz')",
+                          "replace('', '-')", "count('a')", "find('zz')", "rfind('S')", "zfill(2000)", "join(['x', 'y'])",
+                          "startswith('S')", "removesuffix('ab ')", "isalnum", "format(1)")):
+    call += "" if call.endswith(")") else "()"
+    put("fuzz_jinja", f"long-{i}", f"{long}{{{{ t.{call} }}}}{{{{ t.{call} | string | length }}}}".encode())
+for i, names in enumerate(("{'a': 1}", "{'b': 2, 'c c': (1, 2)}", "{'': 1}", "{(1, 2): 3}", "messages[1]", "dict(a=1)", "[1]",
+                           "{messages[1].content: 1}", "{'caller': 1, 'kwargs': 2, 'varargs': 3}")):
+    put("fuzz_jinja", f"names-{i}", f"{{% macro m(a, b=2) %}}{{{{ a }}}}{{{{ b }}}}{{{{ kwargs }}}}{{{{ varargs }}}}{{% endmacro %}}"
+        f"{{{{ m(**{names}) }}}}{{{{ dict(x=1, **{names}) }}}}{{{{ namespace(**{names}).a }}}}{{{{ '{{a}}'.format(**{names}) }}}}".encode())
+
 for choice in range(8):
     put("fuzz_template", f"texts-{choice}", bytes([choice]) + b"be brief\xfehello <|im_end|>\xfe</s> [INST] one\n<|eot_id|>")
 
