@@ -58,7 +58,8 @@ static bool exec_set(struct bnt_jinja_run *r, struct scope *s, const struct node
 
 /* ---- loops ----------------------------------------------------------------------------------- */
 
-/* The next item that the loop's condition lets through. */
+/* The next item that the loop's condition lets through: a tuple of what its names are, where it has
+ * several. */
 static bool next_sifted(struct bnt_jinja_run *r, struct jv_generator *g, struct jv *item,
                         bool *more) {
     if (!jv_generator_begin(r, g)) return false;
@@ -69,7 +70,7 @@ static bool next_sifted(struct bnt_jinja_run *r, struct jv_generator *g, struct 
         if (!*more) return true;
         if (!assign(r, s, g->loop->list[0], item) || !eval(r, s, g->loop->list[2], &test))
             return false;
-        if (jv_truth(&test)) return true;
+        if (jv_truth(&test)) return eval(r, s, g->loop->list[0], item);
     }
 }
 
