@@ -130,7 +130,8 @@ json_t *cmd_json_logprobs(const struct bnt_generation *g);
 /* The layout of I2_S tensors, as bnt_engine_info has it; null without. */
 json_t *cmd_json_i2s(const char *layout, const char *known, double margin);
 
-/* Tells of tokens that were made and that the tokenizer does not have: nothing of them was shown. */
+/* Tells of tokens that were made and that the tokenizer does not have: nothing of them was shown.
+ */
 void cmd_show_untold(const struct bnt_engine *engine, const struct bnt_generation *g);
 /* What a tokenizer notes of its file or, if there is one, of a list of tokens: lines on stderr. */
 void cmd_show_notes(const struct bnt_tokenizer *t, const struct bnt_token_list *list);

@@ -66,8 +66,8 @@ struct bnt_gguf; /* opaque */
  * (NAME-00001-of-00003.gguf), the other parts beside it: their tensors are as if in one file. On
  * failure *out is NULL and err names the file and its fault. */
 int bnt_gguf_open(struct bnt_gguf **out, const char *path, struct bnt_err *err);
-/* The same, as if it had none of these keys (bnt_gguf_ignore). BNT_E_USAGE for one that says how the
- * file itself is read (general.alignment, split.): without it nothing would lie where it is. */
+/* The same, as if it had none of these keys (bnt_gguf_ignore). BNT_E_USAGE for one that says how
+ * the file itself is read (general.alignment, split.): without it nothing would lie where it is. */
 int bnt_gguf_open_without(struct bnt_gguf **out, const char *path, const char *const *keys,
                           unsigned n, struct bnt_err *err);
 /* One file, over memory that the caller keeps (tests, fuzzing). */

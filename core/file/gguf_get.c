@@ -85,7 +85,8 @@ bool bnt_gguf_ignore(struct bnt_gguf *g, const char *key) {
 
 void bnt_gguf_ignore_alike(struct bnt_gguf *g, const struct bnt_gguf *other) {
     for (size_t i = 0; i < other->n_kv; i++) {
-        struct bnt_gguf_kv *kv = other->kv[i].ignored ? bnt_gguf_find_key(g, other->kv[i].key) : NULL;
+        struct bnt_gguf_kv *kv =
+            other->kv[i].ignored ? bnt_gguf_find_key(g, other->kv[i].key) : NULL;
         if (kv) kv->ignored = true;
     }
 }

@@ -210,9 +210,9 @@ int bnt_gguf_open_without(struct bnt_gguf **out, const char *path, const char *c
     *out = NULL;
     for (unsigned i = 0; i < n; i++)
         if (strcmp(keys[i], "general.alignment") == 0 || strncmp(keys[i], "split.", 6) == 0)
-            return bnt_fail(err, BNT_E_USAGE,
-                            "the key '%.60s' says how the file itself is read, and cannot be ignored",
-                            keys[i]);
+            return bnt_fail(
+                err, BNT_E_USAGE,
+                "the key '%.60s' says how the file itself is read, and cannot be ignored", keys[i]);
     int status = bnt_gguf_open(out, path, err);
     for (unsigned i = 0; i < n && status == BNT_OK; i++) bnt_gguf_ignore(*out, keys[i]);
     return status;

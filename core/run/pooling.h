@@ -7,9 +7,9 @@
 
 #include "bitnet/bitnet.h"
 
-/* ARCHITECTURE.pooling_type of the file: 1 mean, 2 the first token, 3 the last; without it, or where
- * it is -1 (unspecified), the mean. BNT_E_UNSUPPORTED for 0, a vector for each token, and for what
- * is no pooling of hidden states. */
+/* ARCHITECTURE.pooling_type of the file: 1 mean, 2 the first token, 3 the last; without it, or
+ * where it is -1 (unspecified), the mean. BNT_E_UNSUPPORTED for 0, a vector for each token, and for
+ * what is no pooling of hidden states. */
 int bnt_pooling_of(const struct bnt_engine *engine, enum bnt_pooling *pooling, struct bnt_err *err);
 
 /* To length 1: squares summed in binary64, in order, and each value divided, rounded once. A vector

@@ -27,7 +27,7 @@ struct synth {
     uint32_t output_type; /* of output.weight, when untied */
     uint32_t blocks, embd, ff, heads, kv_heads, head_dim, ctx, vocab;
     uint32_t tokens; /* of the tokenizer; 0: as many as rows (vocab) */
-    uint32_t n_rot; /* 0: head_dim */
+    uint32_t n_rot;  /* 0: head_dim */
     float rope_base, eps;
     uint64_t seed;
     bool tq_varied;            /* types with a scale a block or row: each its own */

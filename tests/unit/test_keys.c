@@ -11,103 +11,8 @@
 #include <string.h>
 
 #include "bitnet/plugin.h"
-#include "gguf_write.h"
-#include "model/model.h"
 #include "suite.h"
-#include "synth.h"
-
-/* One key: its whole name, its type, its value. */
-struct key {
-    const char *name;
-    char type; /* u, i, U (64 bits), f, d, b, s; A: list of u32, B: of bool, F: of f32 */
-    double number;
-    const char *text;
-    double list[4];
-    size_t count;
-};
-
-static double window = 64; /* of gemma3; 0: the key says so, -1: there is no key */
-
-static void write_key(struct gw *w, const void *arg) {
-    const struct key *k = arg;
-    if (window == 0) gw_key_u32(w, "gemma3.attention.sliding_window", 0);
-    uint32_t u[4];
-    float f[4];
-    uint8_t b[4];
-    for (size_t i = 0; i < k->count; i++) {
-        u[i] = (uint32_t)k->list[i];
-        f[i] = (float)k->list[i];
-        b[i] = k->list[i] != 0;
-    }
-    switch (k->type) {
-    case 'u': gw_key_u32(w, k->name, (uint32_t)k->number); break;
-    case 'i': gw_key_i32(w, k->name, (int32_t)k->number); break;
-    case 'U': gw_key_u64(w, k->name, (uint64_t)k->number); break;
-    case 'f': gw_key_f32(w, k->name, (float)k->number); break;
-    case 'd': gw_key_f64(w, k->name, k->number); break;
-    case 'b': gw_key_bool(w, k->name, k->number != 0); break;
-    case 's': gw_key_str(w, k->name, k->text); break;
-    case 'A': gw_key_array(w, k->name, GW_U32, u, 4, k->count); break;
-    case 'B': gw_key_array(w, k->name, GW_BOOL, b, 1, k->count); break;
-    case 'F': gw_key_array(w, k->name, GW_F32, f, 4, k->count); break;
-    default: ck_abort_msg("no such type");
-    }
-}
-
-struct opened {
-    uint8_t *data;
-    struct bnt_gguf *g;
-    struct bnt_model *m;
-    int status;
-    struct bnt_err err;
-};
-
-static void forget(struct opened *o) {
-    bnt_model_close(o->m);
-    bnt_gguf_close(o->g);
-    free(o->data);
-}
-
-static void describe(struct synth *s, const char *arch) {
-    synth_preset(s, "tiny");
-    s->arch = arch;
-    s->vocab = 272;
-    if (strcmp(arch, "gemma3") == 0 && window > 0) s->window = (uint32_t)window;
-}
-
-/* `key` in place of the usual one of that name, if there is one. */
-static struct opened open_with(const char *arch, const struct key *key, const char *ignore) {
-    struct opened o = {0};
-    struct synth s;
-    size_t size;
-    describe(&s, arch);
-    if (key) {
-        size_t n = strlen(arch);
-        s.omit_key =
-            strncmp(key->name, arch, n) == 0 && key->name[n] == '.' ? key->name + n + 1 : NULL;
-        s.more_keys = write_key;
-        s.more_keys_arg = key;
-    }
-    o.data = synth_memory(&s, &size);
-    ck_assert_int_eq(bnt_gguf_open_memory(&o.g, o.data, size, &o.err), BNT_OK);
-    if (ignore) ck_assert(bnt_gguf_ignore(o.g, ignore));
-    o.status = bnt_model_open(&o.m, o.g, &o.err);
-    return o;
-}
-
-static void refused(const char *arch, const struct key *key, int status) {
-    struct opened o = open_with(arch, key, NULL);
-    ck_assert_msg(o.status < 0, "%s was accepted", key->name);
-    ck_assert_msg(o.status == status, "%s: %s", bnt_status_name(o.status), o.err.text);
-    ck_assert_msg(strstr(o.err.text, key->name), "'%s' does not name %s", o.err.text, key->name);
-    forget(&o);
-}
-
-static struct opened accepted(const char *arch, const struct key *key) {
-    struct opened o = open_with(arch, key, NULL);
-    ck_assert_msg(o.status == BNT_OK, "%s: %s", key ? key->name : "", o.err.text);
-    return o;
-}
+#include "test_keys.h"
 
 /* ---- refused --------------------------------------------------------------------------------- */
 
@@ -430,89 +335,6 @@ START_TEST(factors_arrive) {
 }
 END_TEST
 
-/* What one architecture computes; by a file that other hands wrote. */
-START_TEST(windows_arrive) {
-    static const char *const names[] = {"gemma3.rope.freq_base_swa", "gemma3.rope.local_freq_base",
-                                        "gemma3.rope.local.freq_base"};
-    static const struct key patterns[] = {
-        {.name = "gemma3.attention.sliding_window_pattern", .type = 'u', .number = 2},
-        {.name = "gemma3.attention.sliding_window_pattern",
-         .type = 'B',
-         .list = {1, 0},
-         .count = 2},
-    };
-    static const struct key bad[] = {
-        {.name = "gemma3.attention.sliding_window_pattern", .type = 'f', .number = 2},
-        {.name = "gemma3.attention.sliding_window_pattern", .type = 'b', .number = 1},
-        {.name = "gemma3.attention.sliding_window_pattern", .type = 'B', .list = {1}, .count = 1},
-        {.name = "gemma3.attention.sliding_window_pattern",
-         .type = 'A',
-         .list = {1, 0},
-         .count = 2},
-        {.name = "gemma3.attention.sliding_window", .type = 'f', .number = 512},
-        {.name = "gemma3.attention.sliding_window", .type = 'A', .list = {8, 8}, .count = 2},
-        {.name = "gemma3.rope.freq_base_swa", .type = 'u', .number = 10000},
-    };
-    for (size_t i = 0; i < 3; i++) {
-        struct key key = {.name = names[i], .type = 'f', .number = 30000};
-        struct opened o = accepted("gemma3", &key);
-        ck_assert_uint_eq(o.m->hp.window, 64);
-        ck_assert(o.m->hp.window_rope_base == 30000.0);
-        ck_assert(o.m->hp.windowed[0] && o.m->hp.windowed[1]); /* of six, the last has none */
-        forget(&o);
-    }
-    for (size_t i = 0; i < 2; i++) {
-        struct opened o = accepted("gemma3", &patterns[i]);
-        ck_assert(o.m->hp.windowed[0] && !o.m->hp.windowed[1]);
-        forget(&o);
-    }
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        refused("gemma3", &bad[i], BNT_E_FORMAT);
-    struct key yarn = {.name = "gemma3.rope.scaling.type", .type = 's', .text = "yarn"};
-    refused("gemma3", &yarn, BNT_E_UNSUPPORTED);
-    struct key longrope = {.name = "llama.rope.scaling.type", .type = 's', .text = "longrope"};
-    refused("llama", &longrope, BNT_E_UNSUPPORTED);
-}
-END_TEST
-
-/* Looked at where no layer has a window, too: then they change nothing, or nobody says how wide it
- * is. */
-START_TEST(windows_that_are_not_there) {
-    static const struct key right[] = {
-        {.name = "gemma3.attention.sliding_window_pattern", .type = 'u', .number = 2},
-        {.name = "gemma3.rope.freq_base_swa", .type = 'f', .number = 30000},
-        {.name = "gemma3.rope.local_freq_base", .type = 'f', .number = 30000},
-    };
-    static const struct key wrong[] = {
-        {.name = "gemma3.attention.sliding_window_pattern", .type = 's', .text = "2"},
-        {.name = "gemma3.attention.sliding_window_pattern", .type = 'f', .number = 2},
-        {.name = "gemma3.attention.sliding_window_pattern", .type = 'b', .number = 1},
-        {.name = "gemma3.attention.sliding_window_pattern", .type = 'B', .list = {1}, .count = 1},
-        {.name = "gemma3.rope.freq_base_swa", .type = 'u', .number = 10000},
-        {.name = "gemma3.rope.local.freq_base", .type = 'f', .number = 0.5},
-    };
-    static const double none[] = {-1, 0}; /* no key, and the key with 0 */
-    for (size_t n = 0; n < 2; n++) {
-        window = none[n];
-        for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-            refused("gemma3", &wrong[i], wrong[i].number == 0.5 ? BNT_E_LIMIT : BNT_E_FORMAT);
-        for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
-            if (none[n] < 0) {
-                refused("gemma3", &right[i], BNT_E_FORMAT);
-                continue;
-            }
-            struct opened o = accepted("gemma3", &right[i]);
-            ck_assert(!o.m->hp.window && !o.m->hp.windowed[0] && !o.m->hp.windowed[1]);
-            forget(&o);
-        }
-    }
-    struct opened o = accepted("gemma3", NULL);
-    ck_assert(!o.m->hp.window && !o.m->hp.windowed[0]);
-    forget(&o);
-    window = 64;
-}
-END_TEST
-
 START_TEST(factors_of_minicpm) {
     static const char *const names[] = {"minicpm.embedding_scale", "minicpm.residual_scale",
                                         "minicpm.logit_scale"};
@@ -618,8 +440,6 @@ int main(void) {
     tcase_add_test(tc, the_key_decides_the_gate);
     tcase_add_loop_test(tc, keys_that_say_the_same_agree, 0, sizeof twins / sizeof twins[0]);
     tcase_add_test(tc, factors_arrive);
-    tcase_add_test(tc, windows_arrive);
-    tcase_add_test(tc, windows_that_are_not_there);
     tcase_add_test(tc, factors_of_minicpm);
     tcase_add_test(tc, the_vocabulary_key_agrees);
     tcase_add_test(tc, an_ignored_key_is_as_if_it_were_not_there);

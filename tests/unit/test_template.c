@@ -511,7 +511,8 @@ END_TEST
 /* A template is tried as the conversation will be: with its system text, and where none is known
  * yet, in either way. */
 #define TURNS "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content }}{% endfor %}"
-#define UNLESS(condition) "{% if not (" condition ") %}{{ raise_exception('Not so') }}{% endif %}" TURNS
+#define UNLESS(condition)                                                                          \
+    "{% if not (" condition ") %}{{ raise_exception('Not so') }}{% endif %}" TURNS
 static const struct {
     const char *text;
     int unknown, given, other; /* without a system text; with "Be kind"; with "" */

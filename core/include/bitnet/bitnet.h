@@ -82,8 +82,8 @@ struct bnt_engine_info {
     const char *architecture; /* general.architecture */
     const char *name;         /* general.name, or "" ; printable */
     const char *backend, *backend_variant;
-    /* n_vocab: rows of the head, and logits. A tokenizer may have fewer tokens: ids beyond them can be
-     * chosen and fed, and have no text (bnt_engine_decode refuses them). */
+    /* n_vocab: rows of the head, and logits. A tokenizer may have fewer tokens: ids beyond them can
+     * be chosen and fed, and have no text (bnt_engine_decode refuses them). */
     uint32_t n_vocab, n_layer, n_embd, n_ff, n_head, n_head_kv, head_dim;
     uint64_t n_ctx_train;
     uint64_t parameters, ternary_parameters;
