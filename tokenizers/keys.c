@@ -32,13 +32,13 @@ static const struct {
     {"add_space_prefix", READ},
     {"eos_token_ids", READ},
     {"token_type_count", READ}, /* of segments, which texts here have one of */
+    {"suppress_tokens", READ},  /* of what a model may choose: model/keys.c */
     {"add_sep_token", NO_STEP},
     {"remove_extra_whitespaces", NO_STEP},
     {"normalizer.lowercase", NO_STEP},
     {"normalizer.strip_accents", NO_STEP},
     {"normalizer.nfc", NO_STEP},
     {"precompiled_charsmap", EMPTY},
-    {"suppress_tokens", EMPTY},
 };
 
 static bool ends_in(struct bnt_str s, const char *tail) {

@@ -193,6 +193,16 @@ static int check_layout(const struct bnt_gguf_kv *kv, const char *name, struct b
                     name, bnt_printable(shown, sizeof shown, layout.ptr, layout.len), name);
 }
 
+/* Tokens that a model must not choose: sampling here leaves none out but by --logit-bias. */
+static int check_suppressed(const struct bnt_gguf_kv *kv, const char *name, struct bnt_err *err) {
+    if (kv->type != BNT_GGUF_ARRAY) return bnt_fail(err, BNT_E_FORMAT, "%s is not a list", name);
+    if (kv->count == 0) return BNT_OK;
+    return bnt_fail(err, BNT_E_UNSUPPORTED,
+                    "%s has %" PRIu64 " tokens that must not be chosen, which is not done here; "
+                    "--ignore-key=%s runs without it",
+                    name, kv->count, name);
+}
+
 static const struct key_row *find_row(const char *name, size_t len) {
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0) return &table[i];
@@ -231,6 +241,8 @@ static int check_foreign(const struct bnt_keys *k, const struct bnt_gguf_kv *kv)
                         foreign[i].what);
     }
     if (bnt_str_eq(kv->key, "general.tensor_data_layout")) return check_layout(kv, name, k->err);
+    if (bnt_str_eq(kv->key, "tokenizer.ggml.suppress_tokens"))
+        return check_suppressed(kv, name, k->err);
     return BNT_OK;
 }
 

@@ -66,12 +66,14 @@ START_TEST(keys_of_other_prefixes) {
         {.name = "adapter.type", .type = 's', .text = "lora"},
         {.name = "general.type", .type = 's', .text = "adapter"},
         {.name = "general.tensor_data_layout", .type = 's', .text = "blocked 8x8"},
+        {.name = "tokenizer.ggml.suppress_tokens", .type = 'A', .list = {7, 8}, .count = 2},
         {.name = "llama.tensor_data_layout", .type = 's', .text = "jploski"},
     };
     static const struct key fine[] = {
         {.name = "general.type", .type = 's', .text = "model"},
         {.name = "general.quantization_version", .type = 'u', .number = 2},
         {.name = "general.tensor_data_layout", .type = 's', .text = "reference"},
+        {.name = "tokenizer.ggml.suppress_tokens", .type = 'A', .list = {0}, .count = 0},
         {.name = "llama.tensor_data_layout", .type = 's', .text = ""},
         {.name = "general.sampling.temp", .type = 'f', .number = 0.6},
         {.name = "tokenizer.ggml.padding_token_id", .type = 'u', .number = 3},
@@ -111,6 +113,7 @@ START_TEST(values_of_the_wrong_type) {
         {.name = "llama.pooling_type", .type = 's', .text = "last"},
         {.name = "llama.tensor_data_layout", .type = 'u', .number = 0},
         {.name = "general.tensor_data_layout", .type = 'u', .number = 0},
+        {.name = "tokenizer.ggml.suppress_tokens", .type = 'u', .number = 7},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         refused("llama", &keys[i], BNT_E_FORMAT);

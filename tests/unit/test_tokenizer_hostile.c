@@ -144,7 +144,7 @@ START_TEST(no_key_is_passed_over) {
     static const char *const flags[] = {"normalizer.lowercase", "normalizer.strip_accents",
                                         "normalizer.nfc", "remove_extra_whitespaces",
                                         "add_sep_token"};
-    static const char *const lists[] = {"precompiled_charsmap", "suppress_tokens"};
+    static const char *const lists[] = {"precompiled_charsmap"};
     static const char *const fine[] = {"tokenizer.ggml.fim_pre_token_id",
                                        "tokenizer.ggml.seperator_token_id",
                                        "tokenizer.ggml.token_type_count", "tokenizer.x.frobnicate"};
