@@ -34,6 +34,11 @@ static const struct {
     {"token_type_count", READ}, /* of segments, which texts here have one of */
     {"suppress_tokens", READ},  /* of what a model may choose: model/keys.c */
     {"add_sep_token", NO_STEP},
+    {"add_separator_token", NO_STEP},
+    {"add_padding_token", NO_STEP},
+    {"add_unknown_token", NO_STEP},
+    {"add_mask_token", NO_STEP},
+    {"add_cls_token", NO_STEP},
     {"remove_extra_whitespaces", NO_STEP},
     {"normalizer.lowercase", NO_STEP},
     {"normalizer.strip_accents", NO_STEP},

@@ -142,8 +142,9 @@ END_TEST
 START_TEST(no_key_is_passed_over) {
     const int F = BNT_E_FORMAT, U = BNT_E_UNSUPPORTED;
     static const char *const flags[] = {"normalizer.lowercase", "normalizer.strip_accents",
-                                        "normalizer.nfc", "remove_extra_whitespaces",
-                                        "add_sep_token"};
+                                        "normalizer.nfc",       "remove_extra_whitespaces",
+                                        "add_sep_token",        "add_padding_token",
+                                        "add_unknown_token",    "add_mask_token"};
     static const char *const lists[] = {"precompiled_charsmap"};
     static const char *const fine[] = {"tokenizer.ggml.fim_pre_token_id",
                                        "tokenizer.ggml.seperator_token_id",
