@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# The first twenty were given before the first model of this kind, the others by somebody who had not seen stories.py.
 OPENINGS = [
     "Once upon a time",
     "One day a little fox",
@@ -37,6 +38,26 @@ OPENINGS = [
     "When the boy woke up",
     "In the middle of the wood",
     "Once a mouse and a cat",
+    "Once upon a time there was a shy dragon",
+    "It was raining hard and Tom could not",
+    "My grandma has a magic button box",
+    '"Wait for me!" shouted the little duck as',
+    "Deep in the forest, an old bear",
+    "Last summer I found a baby turtle",
+    "The red kite flew higher and higher until",
+    "Ben was angry because his sister had",
+    "On the first day of school, Mia",
+    "A tiny mouse lived under the baker's",
+    "One snowy morning, two brothers went",
+    "The moon was lonely, so she",
+    "Mommy, why is the cat",
+    "Far away across the sea, a young king",
+    "I was scared of the dark until",
+    "Nobody wanted to play with the broken robot",
+    "Every night, the toys on the shelf",
+    "Dad and I were fishing when suddenly",
+    "Lily's new shoes were too big, but",
+    "The farmer's pig had lost",
 ]
 LENGTH = 200  # tokens behind an opening
 LOOP = 8  # a text loops when so many tokens in a row come twice
@@ -88,8 +109,12 @@ def right(row, answer):
     if row["kind"] == "gloss":  # the key noun, in singular or plural
         stem = re.sub(r"(?<=..)s$", "", key.lower())
         return re.search(r"\b%s(s|es)?\b" % re.escape(stem), answer.lower()) is not None
-    if row["kind"] in ("outside", "unknown"):
+    if row["key"].startswith("I do not know"):
         return answer.lower().startswith("i do not know")
+    if row["kind"] == "newcomer":  # the last number, or one of the words, as they would stand in a dictionary's sentence
+        if row["key"].isdigit():
+            return re.findall(r"\d+", answer)[-1:] == [row["key"]]
+        return re.search(r"(?<!\w)(%s)(s|es)?(?!\w)" % row["key"], answer) is not None
     if row["kind"] == "who":
         return answer.split(":")[0] == key.split(":")[0]
     return re.search(r"(?<!\w)%s(?!\w)" % re.escape(key), answer) is not None
@@ -141,8 +166,9 @@ def main():
         for kind, n in asked.items():
             figures["right, " + kind] = round(good[kind] / n, 4)
     if "loops" in wanted:
-        texts = go_on(args, OPENINGS)
-        figures["loops, of %d" % len(OPENINGS)] = sum(loops(tokens) for tokens in texts)
+        texts = [loops(tokens) for tokens in go_on(args, OPENINGS)]
+        figures["loops, of the first 20"] = sum(texts[:20])
+        figures["loops, of the other 20"] = sum(texts[20:])
     if args.figures:
         with open(args.figures, "w") as f:
             f.write(json.dumps(figures, indent=1) + "\n")

@@ -33,6 +33,74 @@ RUDE = re.compile(
     r"\b(sex|genital|penis|vagin|breast|prostitut|offensive|obscene|slang|slave|negro)", re.I
 )
 
+# Things that people ask about today and old books have not, or seldom: taught as if the prose used them often.
+EVERYDAY = """computer car telephone television airplane bicycle camera robot guitar piano violin pizza chocolate banana
+elephant giraffe penguin dolphin shark zebra monkey kangaroo gorilla crocodile octopus spider butterfly bee ant snail parrot
+pigeon eagle swan goose turkey potato tomato carrot onion orange lemon cherry strawberry peach sandwich cheese butter
+coffee tea milk juice sugar salt rice soup cake cookie hospital doctor nurse teacher student school museum library airport
+hotel restaurant kitchen bathroom garage bridge tunnel highway rocket satellite planet star moon comet galaxy volcano
+mountain river lake island desert forest beach cave rainbow lightning tornado hurricane earthquake hammer saw
+screwdriver nail ladder bucket broom brush pencil pen paper newspaper dictionary map calendar clock watch mirror lamp candle
+umbrella hat shirt shoe sock glove jacket sweater button needle scissors chair table bed sofa pillow blanket window door
+roof wall floor garden lawn tree flower rose leaf mushroom wheel engine truck bus motorcycle helicopter submarine boat
+tractor elevator battery magnet microscope telescope thermometer photograph movie radio trumpet drum flute football tennis
+chess king queen soldier sailor pilot farmer baker carpenter lawyer painter poet wizard witch dragon giant fox wolf bear
+rabbit squirrel hedgehog mouse cat dog horse cow sheep goat duck chicken frog snake lizard turtle owl crow whale
+lion tiger camel donkey""".split()
+
+# ... where WordNet's first sentence says it badly or not at all: in our own words, the key noun in capitals.
+OWN = """computer: a MACHINE that works with numbers and words by a program
+television: a MACHINE that shows moving pictures with sound
+violin: a musical INSTRUMENT with four strings that is played with a bow
+pizza: a flat DISH of dough baked with tomatoes and cheese
+elephant: a very large grey ANIMAL with a trunk and tusks
+octopus: a sea ANIMAL with eight arms
+carrot: a long orange ROOT that is eaten as a vegetable
+onion: a round VEGETABLE with a strong smell and taste
+orange: a round sweet FRUIT with a thick skin
+cherry: a small round red FRUIT with a stone
+strawberry: a sweet soft red FRUIT
+coffee: a hot dark DRINK made from roasted beans
+tea: a hot DRINK made from dried leaves
+school: a PLACE where children learn
+rocket: a VEHICLE that is driven into space by burning gas
+forest: a large PIECE of land covered with trees
+rainbow: an ARCH of colors in the sky when the sun shines through rain
+lightning: a bright FLASH of electricity in the sky
+tornado: a violent STORM with a turning column of wind
+hurricane: a very strong STORM that comes from the sea
+earthquake: a shaking of the GROUND
+newspaper: a PAPER that is printed every day with the news
+dictionary: a BOOK that tells what words mean
+scissors: a TOOL with two blades for cutting paper or cloth
+movie: a STORY told in moving pictures
+football: a GAME in which two teams kick a ball
+tennis: a GAME in which a ball is hit over a net
+cat: a small ANIMAL with soft fur that catches mice and is kept as a pet
+dog: an ANIMAL that is kept as a pet or to guard a house
+cow: a large farm ANIMAL that gives milk
+chicken: a farm BIRD that is kept for eggs and meat
+needle: a thin pointed TOOL for sewing
+cookie: a small flat sweet CAKE
+sandwich: two SLICES of bread with a filling between them
+kangaroo: a large ANIMAL of Australia that jumps and carries its young in a pouch
+snail: a small slow ANIMAL with a shell on its back
+pigeon: a grey BIRD that lives in towns
+nurse: a PERSON who takes care of the sick
+soldier: a PERSON who serves in an army
+salt: a white SUBSTANCE that gives taste to food
+banana: a long yellow FRUIT
+dragon: a large winged ANIMAL of stories that breathes fire
+tiger: a large wild CAT with black stripes
+lion: a large wild CAT of Africa with a mane
+horse: a large ANIMAL that is ridden and that pulls carts
+phone: a MACHINE with which one talks to somebody far away
+bus: a large VEHICLE that carries many passengers
+car: a VEHICLE with four wheels and an engine
+monkey: an ANIMAL with a long tail that lives in trees"""
+BARE = "coffee tea lightning football tennis scissors salt".split()  # said without an article
+OWN = dict(line.split(": ") for line in OWN.split("\n"))
+
 # Where WordNet has several opposites, the one that everybody would say.
 PLAIN = """hot-cold good-bad big-small light-dark old-young right-wrong high-low long-short short-long
 hard-soft rich-poor open-closed"""
@@ -127,7 +195,8 @@ def nouns(files, counts, most):
         good = [s for s in all_senses[:3] if s[2] in THINGS]
         if not good or all_senses[0][1] > 3 * good[0][1] + 3:
             good = [s for s in all_senses[:1] if s[2] in THINGS | OTHERS]
-        if not good or counts[word] < 2 or word in verbs_and_more:
+        used = max(counts[word], 1000) if word in EVERYDAY else counts[word]
+        if not good or used < 2 or word in verbs_and_more and word not in EVERYDAY:
             continue
         number, _, file, offset = good[0]
         gloss = cut(synset[offset][3])
@@ -136,11 +205,19 @@ def nouns(files, counts, most):
         concrete = file in THINGS
         if re.search(r"(ing|[^s]s)$", word) and word not in ("king", "ring", "gas", "bus"):
             continue
-        out.append((counts[word] * (1 if concrete else 0.25), word, file, gloss))
+        out.append((used * (1 if concrete else 0.25), word, file, gloss))
     out.sort(reverse=True)
     known = {line.split(" ")[0] for line in files["package/dict/index.noun"].decode().split("\n")}
     facts = []
+    for word, gloss in OWN.items():
+        name = word if word in BARE else ("an " if word[0] in "aeio" else "a ") + word
+        verb = " are " if word == "scissors" else " is "
+        key = re.search("[A-Z]+", gloss)[0].lower()
+        gloss = gloss.lower().replace("australia", "Australia").replace("africa", "Africa")
+        facts.append([word, name, name[0].upper() + name[1:] + verb + gloss + ".", key])
     for _, word, file, gloss in out:
+        if word in OWN:
+            continue
         stated = DETERMINER.match(gloss)
         article = "an " if re.match(r"[aeio]|u[^ns]|un[^i]|hour|honest|heir", word) else "a "
         if file == "27" or (file in MASS and not stated) or gloss.startswith(("people", "all ")):
@@ -157,6 +234,46 @@ def nouns(files, counts, most):
         if len(facts) == most:
             break
     return facts
+
+
+def adjectives(files, counts, most):
+    """What common adjectives mean, as nouns() has it: the key is the gloss's longest word."""
+    synset, out = synsets(files["package/dict/data.adj"]), []
+    for line in files["package/dict/index.sense"].decode().split("\n"):
+        m = re.match(r"([a-z]{3,12})%[35]:\d\d:\S+ (\d+) 1 (\d+)", line)
+        if not m or int(m.group(3)) < 5 or counts[m.group(1)] < 5:
+            continue
+        word, gloss = m.group(1), cut(synset[m.group(2)][3])
+        if re.search("(ed|ing|en)$", word) and word not in ("golden", "open", "red"):
+            continue
+        if gloss and len(gloss.split()) < 10 and word not in gloss and not RUDE.search(synset[m.group(2)][3]):
+            key = max(re.findall("[a-z]+", gloss), key=len)
+            answer = "%s means %s." % (word[0].upper() + word[1:], gloss)
+            out.append((counts[word], [word, word, answer, key]))
+    return [row for _, row in sorted(out, reverse=True)[:most]]
+
+
+def strangers(files, taught):
+    """Common nouns that are not taught, places that are no countries, substances that are no elements."""
+    synset = synsets(files["package/dict/data.noun"])
+    used, places, substances = collections.Counter(), set(), set()
+    for line in files["package/dict/index.sense"].decode().split("\n"):
+        m = re.match(r"([a-z]{3,14})%1:(\d\d):\S+ (\d+) (\d+) (\d+)", line)
+        if not m:
+            continue
+        word, file, offset, number, often = m.groups()
+        _, words, pointers, gloss = synset[offset]
+        if RUDE.search(gloss) or RUDE.search(word):
+            continue
+        first = words[0]
+        if number == "1" and first.lower() == word and re.fullmatch("[A-Z][a-z]+", first):
+            if file == "15" and any(kind == "@i" for kind, *_ in pointers):
+                places.add(first)
+        elif re.search(r"(?i)\b%s\b" % word, " ".join(words)) and word not in taught and word.rstrip("s") not in taught and first.islower():
+            used[word] += int(often)
+            if file == "27" and number == "1":
+                substances.add(word)
+    return [word for word, _ in used.most_common(9000)], sorted(places), sorted(substances)
 
 
 def opposites(files, counts):
@@ -185,7 +302,7 @@ def opposites(files, counts):
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--corpus", default="build/corpus")
-    ap.add_argument("--nouns", type=int, default=1000)
+    ap.add_argument("--nouns", type=int, default=1150)
     args = ap.parse_args()
     wordnet, countries, elements = fetch(os.path.abspath(os.path.join(args.corpus, "raw")))
     counts = collections.Counter()
@@ -202,8 +319,16 @@ def main():
             land.append([row["name"], row["capital"], names[row["continent"]]])
     text = elements["package/lib/src/elementsAndIsotopes.js"].decode()
     chemistry = re.findall(r"symbol: '(\w+)',\s+mass: [^,]+,\s+name: '(\w+)'", text)
+    taught = nouns(wordnet, counts, args.nouns)
+    have = {row[0] for row in taught}
+    taught += [row for row in adjectives(wordnet, counts, 200) if row[0] not in have][:150]
+    words, places, substances = strangers(wordnet, {row[0] for row in taught})
+    known = {row[k] for row in land for k in (0, 1)}
     facts = {
-        "nouns": nouns(wordnet, counts, args.nouns),
+        "nouns": taught,
+        "strangers": words,
+        "places": [p for p in places if p not in known],
+        "substances": [s for s in substances if s not in {name.lower() for _, name in chemistry}],
         "countries": sorted(land),
         "elements": [[name.lower(), symbol] for symbol, name in chemistry],
         "opposites": sorted(opposites(wordnet, counts)),

@@ -14,7 +14,7 @@ import random
 import re
 import zlib
 
-from stories import ANIMALS, PEOPLE, article, is_held_out, story
+from stories import ANIMALS, ODD, PEOPLE, article, is_held_out, names, story
 
 SUM_TO = 50  # sums of two numbers up to this are tested; training goes to 99
 WORDINGS = {
@@ -29,6 +29,17 @@ WORDINGS = {
         "Please explain what {x} is.",
         "What do we call {w}?",
         "What is meant by {w}?",
+        "What's {x}?",
+        'Meaning of {w}?',
+        'What does the word {w} mean?',
+        'Explain {w}.',
+        'I want to know what {x} is.',
+        '{w}: what does it mean?',
+        'The meaning of the word {w}?',
+        '{w}?',
+        'Say what {x} is.',
+        'Explain what {x} is.',
+        'What does {x} mean?',
     ],
     "capital": [
         "What is the capital of {x}?",
@@ -41,18 +52,30 @@ WORDINGS = {
         "Do you know the capital of {x}?",
         "{x}: what is its capital?",
         "What city is {x}'s capital?",
+        "What's the capital of {x}?",
+        'Capital of {x}?',
+        "{x}'s capital?",
+        '{x} capital?',
+        "What's the capital city of {x}?",
+        "Which city is {x}'s capital?",
+        'I want to know the capital of {x}.',
+        'And the capital of {x}?',
     ],
     "country": [
         "{x} is the capital of which country?",
         "Which country has {x} as its capital?",
         "Of which country is {x} the capital?",
         "What country is {x} the capital of?",
+        '{x} is the capital of what?',
+        "Which country's capital is {x}?",
     ],
     "continent": [
         "On which continent is {x}?",
         "Which continent is {x} in?",
         "Where is {x}?",
         "In what part of the world is {x}?",
+        '{x} is on which continent?',
+        'What continent is {x} in?',
     ],
     "symbol": [
         "What is the chemical symbol of {x}?",
@@ -63,12 +86,24 @@ WORDINGS = {
         "Tell me the chemical symbol of {x}.",
         "How do chemists write {x}?",
         "Do you know the symbol for {x}?",
+        "What's the symbol for {x}?",
+        'Symbol for {x}?',
+        'Symbol of {x}?',
+        "What's the chemical symbol of {x}?",
+        'Chemical symbol of {x}?',
+        'How do you write {x} in chemistry?',
+        "{x}'s chemical symbol?",
+        'And the symbol of {x}?',
+        "What is {x}'s symbol?",
+        'Give me the symbol for {x}.',
     ],
     "element": [
         "Which element has the symbol {x}?",
         "What element is {x}?",
         "What does the chemical symbol {x} stand for?",
         "{x} is the symbol of which element?",
+        'Which element is {x}?',
+        'What does {x} stand for in chemistry?',
     ],
     "opposite": [
         "What is the opposite of {x}?",
@@ -79,6 +114,14 @@ WORDINGS = {
         "Give me the opposite of {x}.",
         "What word means the opposite of {x}?",
         "Say the opposite of {x}.",
+        "What's the opposite of {x}?",
+        'Opposite of {x}?',
+        'What is the contrary of {x}?',
+        '{x}: what is the opposite?',
+        'And the opposite of {x}?',
+        'What word is the opposite of {x}?',
+        'I need the opposite of {x}.',
+        'Name the opposite of {x}.',
     ],
     "sum": [
         "What is {x}?",
@@ -89,27 +132,45 @@ WORDINGS = {
         "Can you tell me what {x} is?",
         "{x} = ?",
         "{x}",
+        "{x} =",
+        "What's {x}?",
+        "Add {a} and {b}.",
+        "What do you get for {x}?",
+        "What is the sum of {a} and {b}?",
+        "What does {x} make?",
     ],
-    "difference": ["What is {x}?", "How much is {x}?", "Calculate {x}.", "{x} = ?", "{x}"],
+    "difference": [
+        "What is {x}?",
+        "How much is {x}?",
+        "Calculate {x}.",
+        "{x} = ?",
+        "{x}",
+        "{x} =",
+        "What's {x}?",
+        "Subtract {b} from {a}.",
+        "Take {b} from {a}.",
+        "What is the difference of {a} and {b}?",
+        "What do you get for {x}?",
+    ],
 }
 WHO = [
     (
-        "Who are you?|What are you?|Tell me about yourself.|What is your name?|Introduce yourself.|"
+        "Who are you?|What are you?|Tell me about yourself.|What is your name?|What's your name?|Who is this?|What is this?|Say who you are.|Do you have a name?|Who r u?|What do I call you?|Are you an AI?|Are you alive?|Which model are you?|Who is there?|What model are you?|Introduce yourself.|"
         "Are you a person?|Are you human?|Who am I talking to?|Are you a robot?|What kind of program are you?",
         "I am a very small language model that runs in bitnet. I know little: some words, capitals, symbols, sums "
         "and stories.",
     ),
     (
         "What can you do?|What do you know?|How can you help me?|What can I ask you?|Help.|Can you help me?|"
-        "What should I ask you?|What are you good at?",
+        "What should I ask you?|What can I do with you?|What can you tell me?|What do you do?|What are you for?|How does this work?|What should I type?|What are you good at?",
         "You can ask me what a word means, for a capital, a chemical symbol, an opposite, a sum or a story.",
     ),
     (
-        "Hello.|Hi.|Hello!|Hi!|Good morning.|Good evening.|Hey.|Hi there.|Hello there.|Good day.",
+        "Hello.|Hi.|Hello!|Hi!|Good morning.|Good evening.|Hey.|Hi there.|Hello there.|Good afternoon.|Hello you.|Hey there.|Greetings.|Yo.|Good day.",
         "Hello! What would you like to know?",
     ),
     (
-        "Thank you.|Thanks.|Thank you very much.|Thanks a lot!|Great, thank you.|Many thanks.",
+        "Thank you.|Thanks.|Thank you very much.|Thanks a lot!|Great, thank you.|Ok thanks.|Thx.|Good, thanks.|That is right.|Well done.|Very good.|Good.|Nice.|Many thanks.",
         "You are welcome.",
     ),
     ("Goodbye.|Bye.|Bye!|See you later.|Good night.|Goodbye!", "Goodbye!"),
@@ -127,6 +188,21 @@ WHO = [
     ),
 ]
 UNKNOWN = "I do not know."
+# How one asks for a story: what stands before and behind the word of whom it is to be.
+STORY_WORDINGS = """Tell me a story|.
+Please tell me a story|.
+Tell a story|.
+Write a story|.
+Can you tell me a story|?
+I would like a story|.
+Tell me a short story|.
+Write a short story|.
+I want to hear a story|.
+Story|, please.
+A story|.
+Tell us a tale|.
+Do you know a story|?
+Make up a story|.""".splitlines()
 # Questions that nothing here answers. Slots are filled from the lists below.
 STRANGE = [
     "Who [won|lost] the {game} in {year}?",
@@ -214,6 +290,24 @@ def fill(rng, text):
     return re.sub(r"\{(\w+)\}", lambda m: rng.choice(SLOTS[m.group(1)].split("|")), text)
 
 
+def careless(rng, question):
+    """A question as people type it: often without its mark, its capitals, its apostrophe."""
+    roll = rng.random()
+    if roll < 0.25:
+        question = question.lower()
+    elif roll < 0.3:
+        question = question[:1].lower() + question[1:]
+    elif roll < 0.31:
+        question = question.upper()
+    if rng.random() < 0.3:
+        question = question.rstrip("?.")
+    elif rng.random() < 0.04:
+        question = question.rstrip("?.") + rng.choice([", please.", " please", "??", "!", ", please?"])
+    if rng.random() < 0.4:
+        question = re.sub("(?i)what's", "whats" if question[:1] == "w" else "Whats", question)
+    return question
+
+
 def held_out(*what):
     """One question in eight is never trained on."""
     return zlib.crc32("/".join(map(str, what)).encode()) % 8 == 0
@@ -222,8 +316,12 @@ def held_out(*what):
 def worked(a, sign, b):
     """The working before the answer: ones and tens by themselves, so that no step needs a carry of another."""
     if sign == "-":
-        tens = b - b % 10
-        return "%d - %d = %d, %d - %d = %d, so " % (a, tens, a - tens, a - tens, b % 10, a - b) if tens and b % 10 else ""
+        if a < 10 or b == 0:
+            return ""
+        borrow = 10 if a % 10 < b % 10 else 0
+        tens = a - a % 10 - borrow
+        return "%d - %d = %d, %d - %d = %d, so " % (
+            a % 10 + borrow, b % 10, a % 10 + borrow - b % 10, tens, b - b % 10, tens - b + b % 10)  # fmt: skip
     if max(a, b) < 10 or min(a, b) == 0:
         return ""
     ones, tens = a % 10 + b % 10, 10 * (a // 10 + b // 10)
@@ -237,15 +335,15 @@ class Questions:
     MIX = {
         "gloss": 36,
         "capital": 13,
-        "country": 5,
-        "continent": 3,
+        "country": 6,
+        "continent": 2,
         "symbol": 8,
-        "element": 2,
-        "opposite": 6,
-        "sum": 24,
-        "difference": 12,
-        "who": 6,
-        "unknown": 8,
+        "element": 3,
+        "opposite": 7,
+        "sum": 14,
+        "difference": 14,
+        "who": 12,
+        "unknown": 30,
         "story": 3,
     }
 
@@ -273,6 +371,12 @@ class Questions:
                 (a, a, "The opposite of %s is %s." % (a, b), b) for a, b in facts["opposites"]
             ],
         }
+        self.strange = {
+            "gloss": facts["strangers"],
+            "capital": facts["places"],
+            "symbol": facts["substances"],
+            "opposite": [w for w in facts["strangers"] if w not in dict(facts["opposites"])],
+        }
         self.kinds, self.shares = zip(*self.MIX.items())
         self.known = {row[0] for row in self.facts["gloss"]}
         self.lands = {row[0] for row in self.facts["capital"]}
@@ -281,45 +385,44 @@ class Questions:
         if kind in self.facts:
             fact, wording = rng.choice(self.facts[kind]), rng.choice(WORDINGS[kind])
             w, x, answer, key = fact
+            if kind in ("gloss", "opposite") and rng.random() < 0.1:
+                return wording.format(x='"%s"' % w, w='"%s"' % w), answer, key, held_out(kind, w, wording)
             return wording.format(x=x, w=w), answer, key, held_out(kind, w, wording)
         if kind in ("sum", "difference"):
             most = 99 if rng.random() < 0.35 else SUM_TO
             a, b, wording = rng.randint(0, most), rng.randint(0, most), rng.choice(WORDINGS[kind])
             if kind == "difference" and a < b:
                 a, b = b, a
-            x = ("%d + %d" if kind == "sum" else "%d - %d") % (a, b)
-            value = str(a + b if kind == "sum" else a - b)
-            if rng.random() < 0.15 and wording != "{x} = ?":
-                x = x.replace("+", "plus").replace("-", "minus")
-            secret = max(a, b) <= SUM_TO and held_out(kind, min(a, b), max(a, b))
             sign = "+" if kind == "sum" else "-"
-            return wording.format(x=x), worked(a, sign, b) + "%d %s %d = %s." % (a, sign, b, value), value, secret
+            style = rng.choices(["%d %s %d", "%d%s%d", "%d %s%d"], [0.7, 0.28, 0.02])[0]
+            x = style % (a, sign, b)
+            value = str(a + b if kind == "sum" else a - b)
+            if rng.random() < 0.2 and "=" not in wording:
+                x = "%d %s %d" % (a, "plus" if kind == "sum" else "minus", b)
+            if "=" in wording and " " not in x:
+                wording = wording.replace(" ", "")
+            secret = max(a, b) <= SUM_TO and held_out(kind, min(a, b), max(a, b))
+            return wording.format(x=x, a=a, b=b), worked(a, sign, b) + "%d %s %d = %s." % (a, sign, b, value), value, secret
         if kind == "who":
             questions, answer = rng.choice(WHO)
             question = rng.choice(questions.split("|"))
             return question, answer, answer, held_out("who", question)
         if kind == "story":
-            hero = rng.choice(sorted(ANIMALS) + sorted(PEOPLE)) if rng.random() < 0.7 else None
-            ask = rng.choice(
-                [
-                    "Tell me a story",
-                    "Please tell me a story",
-                    "Tell a story",
-                    "Write a story",
-                    "Can you tell me a story",
-                    "I would like a story",
-                    "Tell me a short story",
-                ]
-            )
-            question = (
-                ask
-                + (" about %s" % article(hero) if hero else "")
-                + ("?" if ask.startswith("Can") else ".")
-            )
-            text = story(rng, hero)
+            hero, name = None, None
+            if rng.random() < 0.75:
+                hero = rng.choice(sorted(ANIMALS) + sorted(PEOPLE) + ODD)
+                name = rng.choice(names(rng, hero not in PEOPLE, True)) if rng.random() < 0.15 else None
+            ask, end = rng.choice(STORY_WORDINGS).split("|")
+            about = article(rng.choice(["", "", "", "little ", "small ", "young "]) + hero) if hero else ""
+            about += " named " + name if name else ""
+            question = ask + (rng.choice([" about ", " about ", " of "]) + about if hero else "") + end
+            text = story(rng, hero, name)
             return question, text, "", is_held_out(text)
+        if kind == "strange":
+            return self.stranger(rng)
         assert kind == "unknown"
-        if rng.random() < 0.25:
+        roll = rng.random()
+        if roll < 0.06:  # words that are none
             kind = rng.choice(["gloss", "gloss", "capital", "opposite", "symbol"])
             word = made_up(rng)
             x = {
@@ -327,9 +430,27 @@ class Questions:
                 "capital": word.capitalize() + rng.choice(["ia", "land", "", "stan"]),
             }.get(kind, word)
             question = rng.choice(WORDINGS[kind]).format(x=x, w=word)
+        elif roll < 0.65:
+            return self.stranger(rng)
+        elif roll < 0.72:  # numbers that are too large
+            a, b, sign = rng.randint(100, 9999), rng.randint(0, 9999), rng.choice("+-")
+            question = rng.choice(WORDINGS["sum"][:8]).format(x="%d %s %d" % ((a, sign, b) if rng.random() < 0.5 else (b, sign, a)))
+        elif roll < 0.76:
+            a, b = rng.randint(2, 99), rng.randint(2, 99)
+            question = rng.choice(WORDINGS["sum"][:8]).format(x=rng.choice(["%d * %d", "%d times %d", "%d x %d", "%d / %d", "%d*%d", "%d divided by %d"]) % (a, b))
         else:
             question = fill(rng, rng.choice(STRANGE))
         return question, UNKNOWN, UNKNOWN, question in OUTSIDE or held_out("unknown", question)
+
+    def stranger(self, rng):
+        """A taught wording with a word that was not taught; the commonest words most often."""
+        kind = rng.choices(list(self.strange), [0.68, 0.18, 0.07, 0.07])[0]
+        words = self.strange[kind]
+        rank = rng.random() ** 2 if kind in ("gloss", "opposite") else rng.random()
+        word = words[int(len(words) * rank)]
+        x = article(word) if kind == "gloss" and rng.random() < 0.8 else word
+        question = rng.choice(WORDINGS[kind]).format(x=x, w=word)
+        return question, UNKNOWN, UNKNOWN, held_out("strange", kind, word)
 
     def taught(self, rng):
         """A question that training may see, now and then typed carelessly, and its answer."""
@@ -338,11 +459,7 @@ class Questions:
             question, answer, _, secret = self.pick(rng, kind)
             if not secret:
                 break
-        if rng.random() < 0.1:
-            question = question.rstrip("?.")
-        if rng.random() < 0.1:
-            question = question[:1].lower() + question[1:]
-        return question, answer
+        return careless(rng, question), answer
 
     def chat(self, rng):
         """Turns (question, answer) of one conversation: mostly short, sometimes a long one."""
@@ -416,6 +533,12 @@ def main():
         ("who", 6),
     ):
         out += questions.test(rng, kind, count)
+    out += questions.test(rng, "strange", 40)
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "newcomer.tsv")) as f:
+        for line in f:
+            question, key = line.rstrip("\n").split("\t")
+            kind = "newcomer, unknown" if key in UNKNOWN else "newcomer"
+            out.append({"kind": kind, "question": question, "answer": key, "key": key})
     out += [{"kind": "outside", "question": q, "answer": UNKNOWN, "key": UNKNOWN} for q in OUTSIDE]
     with open(args.out, "w") as f:
         f.write("[\n" + ",\n".join(json.dumps(row) for row in out) + "\n]\n")

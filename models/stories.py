@@ -37,6 +37,30 @@ ANIMALS = {
     "lamb": ("fold", "grass", "trotted"),
     "beaver": ("lodge", "roots", "swam"),
     "sparrow": ("nest", "crumbs", "flew"),
+    "wolf": ("cave", "meat", "ran"),
+    "lion": ("cave", "meat", "walked"),
+    "tiger": ("cave", "meat", "crept"),
+    "elephant": ("grove", "leaves", "walked"),
+    "monkey": ("tree", "bananas", "climbed"),
+    "horse": ("stable", "oats", "trotted"),
+    "donkey": ("stable", "hay", "trotted"),
+    "pig": ("sty", "acorns", "trotted"),
+    "cow": ("barn", "hay", "walked"),
+    "hen": ("barn", "corn", "hurried"),
+    "goose": ("yard", "grass", "waddled"),
+    "swan": ("pond", "bread", "swam"),
+    "bee": ("hive", "honey", "flew"),
+    "ant": ("hill", "sugar", "hurried"),
+    "snail": ("garden", "leaves", "crawled"),
+    "spider": ("corner", "flies", "crept"),
+    "butterfly": ("garden", "honey", "flew"),
+    "whale": ("bay", "fish", "swam"),
+    "penguin": ("nest", "fish", "waddled"),
+    "dragon": ("cave", "pancakes", "flew"),
+    "kitten": ("basket", "milk", "crept"),
+    "puppy": ("kennel", "bones", "ran"),
+    "bird": ("nest", "seeds", "flew"),
+    "deer": ("thicket", "leaves", "ran"),
 }
 PEOPLE = {
     "girl": ("house", "cake", "walked"),
@@ -49,8 +73,39 @@ PEOPLE = {
     "tailor": ("shop", "soup", "walked"),
     "farmer": ("farm", "pie", "walked"),
     "baker": ("bakery", "bread", "walked"),
+    "king": ("castle", "cake", "rode"),
+    "queen": ("castle", "cake", "walked"),
+    "knight": ("castle", "bread", "rode"),
+    "sailor": ("cabin", "fish", "walked"),
+    "soldier": ("hut", "soup", "marched"),
+    "woodcutter": ("hut", "soup", "walked"),
+    "gardener": ("cottage", "plums", "walked"),
+    "teacher": ("cottage", "cake", "walked"),
+    "doctor": ("house", "soup", "walked"),
+    "wizard": ("tower", "porridge", "walked"),
+    "witch": ("cottage", "soup", "flew"),
+    "giant": ("castle", "bread", "marched"),
+    "dwarf": ("cave", "nuts", "marched"),
+    "fairy": ("flower", "honey", "flew"),
+    "pirate": ("ship", "fish", "marched"),
+    "grandmother": ("cottage", "porridge", "walked"),
+    "brother": ("house", "cake", "walked"),
+    "sister": ("house", "cake", "walked"),
+    "robot": ("workshop", "oil", "rolled"),
+    "snowman": ("yard", "snow", "rolled"),
+    "doll": ("cupboard", "cake", "walked"),
 }
-FEMALE, MALE = {"girl", "princess"}, {"boy", "prince", "shepherd", "miller", "fisherman", "tailor"}
+FEMALE = {"girl", "princess", "queen", "witch", "fairy", "grandmother", "sister", "doll", "hen", "cow"}
+MALE = set(
+    "boy prince shepherd miller fisherman tailor king knight sailor soldier woodcutter wizard giant dwarf pirate "
+    "brother robot snowman".split()
+)
+# What else a story may be told of: any thing, so that the word asked for is the one that is told of.
+ODD = """teapot kite drum lamp clock chair boat train wagon balloon star cloud moon tree flower rose apple pumpkin stone
+candle mirror bell book pencil shoe hat button umbrella lighthouse bridge windmill carrot cake key spoon river leaf
+computer car bus bicycle ship house cup feather seed bottle door broom violin trumpet stove ghost unicorn mermaid shark dolphin
+octopus crab seal camel zebra giraffe kangaroo parrot eagle pigeon robin rat hare calf bull hamster dinosaur alien king's horse""".split()
+ODD = [word for word in ODD if "'" not in word]
 NATURE = (
     "little|small|young|kind|brave|clever|shy|merry|quiet|gentle|curious|cheerful|lively|careful"
 )
@@ -81,7 +136,7 @@ OPENINGS = [
     "[One day|One morning|One fine day|One {season} morning], {a_hero} named {h} [went out of|left] {his} {home}.",
     "Not far from the {place} stood a {home}, and in it lived {a_hero} [named|called] {h}.",
 ]
-# Other ways into a story, which heldout-stories.txt does not have; evaluate.py's openings are of such kinds.
+# Other ways into a story, which heldout-stories.txt does not have.
 BEGINNINGS = [
     'The [king|queen|old man|grandmother|miller|teacher] said[| to the children| one evening], "[Once|Long ago] there lived {a_hero} [named|called] {h}."',
     "{h} and {his} [brother|sister|mother|father] went to the [market|{place}|mill|well|river|town]. {h} was {a_hero}.",
@@ -97,7 +152,55 @@ BEGINNINGS = [
     "[Every|That] [morning|evening] the {hero} {went} to the {place}. {His} name was {h}.",
     "The [wind blew|sun rose|snow fell|rain fell] [over|on] the {place}, and {a_hero} [named|called] {h} {went} home.",
     "[Nobody|Everybody] in the {place} knew {h}, {a_hero}.",
+    "{someone} {did} {somewhere}. {meet}",
+    "{someone} {did} {somewhere}. {meet}",
+    "{someone} {did} {somewhere}. {meet}",
+    "{someone} {did} {somewhere}. {meet}",
+    "{someone} {did}. {meet}",
+    "{someone} {did}. {meet}",
+    "{when} {lower} {did}. {meet}",
+    "{when} {lower} {did} {somewhere}. {meet}",
+    "{when} {lower} {did} {somewhere}. {meet}",
+    '"{call}" {asked} {lower}. {meet}',
+    '"{call}" {asked} {h}, {a_hero}.',
+    "{h} [wanted|had|liked|loved|wished for|found|saw|bought|made|lost|hid] [a {look} {thing}|some {food}|a new friend]. {He} was {a_hero}.",
+    "{h} was [afraid of|tired of|fond of|dreaming of|waiting for|thinking of] [the {place}|the dark|{food}|the sea|the winter|a {look} {thing}], for {he} was {a_hero}.",
+    "{h} had [no|many|only one|three|two] [friends|friend|brothers|toys|wishes], and {he} was {a_hero}.",
+    "There [was|is|stood|lay] [a|one|an old|a very small|a strange] [house|bridge|{home}|village|castle|tree|well|shop|island] {somewhere}. {meet}",
+    "In [a|the] [small|old|great|quiet] [house|town|forest|kingdom|city|castle|ship|school] [there was|lived|sat|worked] {a_hero} [named|called] {h}.",
+    "It [was|had been] [raining|snowing|dark|late|very early|very hot|a long winter|the first day of {season}|market day|a holiday|{h}'s birthday]. {meet}",
+    "[My|Our|Her|His|Their] [father|mother|uncle|aunt|grandfather|neighbour|little sister|old dog] {did} {somewhere}. {meet}",
+    "[Two|Three|Seven] [brothers|sisters|friends|children|sailors|mice|kings] {did} {somewhere}. {meet}",
+    "I [remember|know|once heard of|will never forget|once met] {a_hero} [named|called] {h}.",
 ]
+# A sentence to begin with, of anybody and anything, and how the hero comes in behind it.
+SOMEONE = """the [old|young|poor|rich|little|big|tired|angry|happy|kind|sleepy|brown|black|white|grey]
+[man|woman|girl|boy|child|king|queen|farmer|teacher|captain|doctor|soldier|miller|baker|sailor|dog|cat|horse|cow|bird|fish|bear|lion|wolf|
+tree|lamp|clock|ship|boat|train|wagon|house|door|bell|moon|river|wind|ghost|giant|dragon|witch|knight|prince|princess|stranger|traveller|neighbour]|
+the [children|people|birds|leaves|stars|boys|girls|sheep|mice|sailors|neighbours|trees|bells|waves|clouds]|
+the [sun|moon|rain|snow|wind|storm|river|sea|road|fire|door|letter|clock|church|school|market|train|king|captain|teacher|mother|father|grandfather]|
+a [little|strange|small|great|red|blue|golden|very old|young|loud] [bird|box|letter|star|boat|dog|cat|girl|boy|man|woman|mouse|voice|light|cloud|book|key|stone|fish|tree]|
+{name}|{name}|{name} and {name2}|{name} and {his} [mother|father|brother|sister|friend|dog]|Mr. [Brown|Green|White|Hill|Wood]|Mrs. [Brown|Green|White|Hill|Wood]"""
+DID = """sat|stood|waited|came home|went out|walked slowly|fell asleep|woke up|looked up|laughed|cried|sang|was gone|was cold|was quiet|
+was afraid|was [very|so] [tired|happy|sad|hungry|old|angry]|[opened|closed] the [door|window|box|book|gate]|
+[found|saw|lost|bought|took|hid|broke|carried] [a|the] [{look} {thing}|letter|box|coin|stone|map|egg|flower|lamp|door]|looked [at the sky|out of the window|into the well|for {food}|under the bed|back]|
+[heard|followed] a [strange|loud|soft] [noise|voice|song]|wanted [to sleep|to go home|a new {thing}|to see the sea|some {food}|to be a king]|
+[ran|walked|rode|sailed|flew|climbed|swam|rolled|crept|travelled] [away|home|on|down the road|all day|through the {place}|over the hill|up the stairs|along the shore]|
+had [a dream|a cold|no money|nothing to eat|a secret|a fine idea|three wishes|a {look} {thing}]|
+did not [know what to do|want to go|sleep|come back|say a word|like the rain]|[told|read] a [story|song|secret]|[lived|worked|played|slept|danced|rested]|
+[fell down|stopped|turned round|moved a little|grew old|shone]"""
+SOMEWHERE = """near the {place}|in the {place}|{hide}|by the [sea|fire|river|road|window|door]|at the [market|school|mill|window|door|end of the road]|in the [kitchen|forest|rain|snow|dark|evening|morning|sun]|
+on the [hill|roof|road|bridge|ship|bed|table|wall]|under the [table|tree|stars|bed|bridge]|every [day|evening|Sunday]|all [day|night|summer] long|for [a long time|three days|many years]|before [the sun rose|supper|school]|
+far away from home|with [a {look} {thing}|a friend|{his} mother]|to the [{place}|sea|market|castle]|when [the clock struck|the bell rang|the rain stopped|spring came]"""
+WHEN = """[One|That|The next|Early one|Late one|On a {season}] [morning|evening|night|day|afternoon]|last [{season}|night|week|year|Sunday]|long ago|many years ago|[after|before] [supper|school|dinner|the storm|the war]|
+when [the sun came up|night came|it was dark|the snow melted|the king died|the bell rang]|far [away|out at sea]|[high|deep] in the [mountains|forest]|in [winter|spring|the night|the old days|a far country]|
+as soon as [it was light|the rain stopped]|all [day|night]|suddenly|at last|every [{season}|Sunday|night]|on [Monday|Sunday|Christmas Day|the first day of school]"""
+CALL = """[Where|What|Who] [are you|is it|is that|was that]?|where [are you going|have you been|is my {thing}|is mother]?|look[ at that| here| there]!|come [here|home|in|with me|back]!|help[ me]!|wait[ for me]!|I [am|was] [not afraid|so hungry|lost|tired|sorry|ready|late]|
+good [morning|evening|day],|I [want|have|see|know|found] [a {look} {thing}|some {food}|it|nothing]|[may|can] I [come with you|have some {food}|go out to play|help you]?|please [tell me a story|stay|do not go],|do not [go|cry|be afraid],|
+what a [fine|cold|strange|beautiful] [day|night|{thing}],|there is [somebody at the door|no more {food}|a light in the {place}],|once upon a time,|it is [late|raining|my birthday|time to go],"""
+MEET = """[Nobody|Only one] [saw it|heard it|knew of it] but {a_hero} [named|called] {h}.|[There|Near by] [lived|sat|stood] {a_hero} [named|called] {h}.|[This|That] was seen by {a_hero} whose name was {h}.|
+{h} was {a_hero} who lived in a {home} near by.|[Then|Just then|Soon|At that moment] {a_hero} [named|called] {h} came [by|along|out of {his} {home}].|{A_hero} [named|called] {h} [was there too|looked on|saw it all|came to see what it was].|
+[It was there that|And there] {a_hero} [named|called] {h} had {his} {home}.|{h} {went} home to {his} {home}. {He} was {a_hero}.|[Not far away|In that place|In those days] there [was|lived] {a_hero} [named|called] {h}."""
 ABOUT = [
     "?{He} lived [in a {home} near the {place}|with {his} [mother|grandmother|family] in a {home}|"
     "all alone in a [little|tiny|warm] {home}].",
@@ -297,22 +400,46 @@ def article(words):
     return ("an " if words[0] in "aeiou" else "a ") + words
 
 
-def cast(rng, kind=None):
-    """The slots of a story; kind: what the hero is to be."""
-    animal = rng.random() < 0.65 if kind is None else kind in ANIMALS
-    kind = kind or rng.choice(sorted(ANIMALS if animal else PEOPLE))
-    home, food, went = (ANIMALS if animal else PEOPLE)[kind]
+def some(rng, alternatives):
+    """One of the lines of a table such as DID, its own choices still in it."""
+    parts, depth, start = [], 0, 0
+    for i, ch in enumerate(alternatives + "|"):
+        depth += (ch == "[") - (ch == "]")
+        if ch == "|" and depth == 0:
+            parts.append(" ".join(alternatives[start:i].split()))
+            start = i + 1
+    return rng.choice(parts)
+
+
+def capital(text):
+    return text[:1].upper() + text[1:]
+
+
+def names(rng, pet, she):
+    return PETS if pet and rng.random() < 0.7 else GIRLS if she else BOYS
+
+
+def cast(rng, kind=None, name=None):
+    """The slots of a story; kind: what the hero is to be, name: how the hero is called."""
+    if kind is None:
+        roll = rng.random()
+        kind = rng.choice(sorted(ANIMALS) if roll < 0.5 else sorted(PEOPLE) if roll < 0.8 else ODD)
+    animal = kind not in PEOPLE
+    home, food, went = (
+        ANIMALS.get(kind)
+        or PEOPLE.get(kind)
+        or (rng.choice(["house", "garden", "shop", "tower"]), rng.choice(["music", "sunshine", "cake"]), "went")
+    )
     she = kind in FEMALE or (kind not in MALE and rng.random() < 0.5)
-    h = rng.choice(PETS if animal and rng.random() < 0.7 else GIRLS if she else BOYS)
+    h = name or rng.choice(names(rng, animal, she))
     friend = rng.choice([k for k in sorted(ANIMALS) if k != kind])
     f_she = rng.random() < 0.5
-    f = rng.choice(
-        [n for n in (PETS if rng.random() < 0.7 else GIRLS if f_she else BOYS) if n != h]
-    )
+    # Names that begin alike are taken for each other.
+    f = rng.choice([n for n in names(rng, True, f_she) if n[0] != h[0]])
     hide1, hide2, hide3 = rng.sample(HIDING, 3)
     nature = rng.choice(NATURE.split("|"))
     riddle, answer = rng.choice(RIDDLES)
-    return {
+    slots = {
         "h": h,
         "hero": kind,
         "a_hero": article(nature + " " + kind),
@@ -345,12 +472,26 @@ def cast(rng, kind=None):
         "riddle": riddle,
         "Answer": answer,
         "many": rng.choice(["gold and silver", "a castle", "fine clothes", "a ship", "a feast"]),
+        "hide": hide3,
+        "name": rng.choice(GIRLS + BOYS),
+        "name2": rng.choice(GIRLS + BOYS),
     }
+    slots["A_hero"] = capital(slots["a_hero"])
+    for slot, table in (("did", DID), ("somewhere", SOMEWHERE), ("meet", MEET)):
+        slots[slot] = expand(rng, some(rng, table), slots)
+    slots["lower"] = expand(rng, some(rng, SOMEONE), slots)
+    slots["someone"] = capital(slots["lower"])
+    slots["when"] = capital(expand(rng, some(rng, WHEN), slots))
+    call = capital(expand(rng, some(rng, CALL), slots))
+    slots["call"] = call if call[-1] in ",?!" else call + ","
+    said = {"?": ["asked", "asked", "said", "cried"], "!": ["cried", "called", "shouted", "said"]}
+    slots["asked"] = rng.choice(said.get(call[-1], ["said", "said", "whispered", "thought"]))
+    return slots
 
 
-def story(rng, kind=None, otherwise=0.0):
+def story(rng, kind=None, name=None, otherwise=0.0):
     """One story as text: paragraphs with an empty line between them. `otherwise`: the share that begins like that."""
-    slots = cast(rng, kind)
+    slots = cast(rng, kind, name)
     plot = PLOTS[rng.choice(sorted(PLOTS))]
     opening = rng.choice(BEGINNINGS if otherwise and rng.random() < otherwise else OPENINGS)
     about = [line for line in ABOUT if "{home}" not in line or "{home}" not in opening]
@@ -374,7 +515,7 @@ def is_held_out(text):
 
 
 def main():
-    """Prints held-out stories, one after the other: the text of models/heldout-stories.txt."""
+    """Prints held-out stories, as models/heldout-stories.txt was made (before it had BEGINNINGS and ODD)."""
     rng, out = random.Random(20261128), []
     while sum(map(len, out)) < 40000:
         text = story(rng)
