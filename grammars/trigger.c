@@ -18,9 +18,9 @@ static int read_trigger(struct trigger *t, json_t *root, struct bnt_err *err) {
     int list = 0, most = 0;
     size_t end_len;
     json_error_t why;
-    if (json_unpack_ex(root, &why, JSON_STRICT, "{s:s%, s:s%, s:b, s:i, s:o, s?:o}", "mark", &t->mark,
-                       &t->len, "end", &t->end, &end_len, "list", &list, "most", &most, "call",
-                       &t->call, "text", &t->text) != 0)
+    if (json_unpack_ex(root, &why, JSON_STRICT, "{s:s%, s:s%, s:b, s:i, s:o, s?:o}", "mark",
+                       &t->mark, &t->len, "end", &t->end, &end_len, "list", &list, "most", &most,
+                       "call", &t->call, "text", &t->text) != 0)
         return bnt_fail(err, BNT_E_FORMAT, "calls: %.200s", why.text);
     t->list = list;
     t->once = most == 1;

@@ -147,7 +147,8 @@ static void choice_end(struct serve_completion *c, struct serve_choice *choice) 
         serve_tools_end(choice);
         if (choice->calls->n_text) tell_text(c, serve_tools_text(choice));
     }
-    if (!choice->calls || choice->calls->count == 0) begin_text(c); /* it has one, if an empty one */
+    if (!choice->calls || choice->calls->count == 0)
+        begin_text(c); /* it has one, if an empty one */
     if (choice->offset) tell(c, "content_block_stop", json_pack("{s:i}", "index", 0));
     if (choice->calls) tell_calls(c, choice->calls);
     tell(c, "message_delta",

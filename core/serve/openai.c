@@ -94,8 +94,8 @@ static const char *name_of(const json_t *tool) {
     return json_string_value(json_object_get(function ? function : tool, "name"));
 }
 
-/* Those of the tools that `allowed` names, in a list that the body keeps; NULL: one is not there, or
- * it is no list of functions. */
+/* Those of the tools that `allowed` names, in a list that the body keeps; NULL: one is not there,
+ * or it is no list of functions. */
 static const json_t *allowed_of(struct serve_completion *c, const json_t *tools,
                                 const json_t *allowed) {
     json_t *list = json_array();

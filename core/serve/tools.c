@@ -131,12 +131,13 @@ static bool constrain_calls(struct serve_completion *c) {
                                 "tools: %s is not possible here with tool_choice auto: %s; "
                                 "with %s it is",
                                 shaped ? "a shape of the answer" : "strict", err.text,
-                                shaped ? "'none', 'required'" : "'required' or the name of a function");
+                                shaped ? "'none', 'required'"
+                                       : "'required' or the name of a function");
         return false;
     }
     if (shaped && c->shape == BNT_CONSTRAINT_GRAMMAR) {
-        serve_completion_refuse(c, 400, "tools",
-                                "tools: beside a grammar none can be called; with a schema they can");
+        serve_completion_refuse(
+            c, 400, "tools", "tools: beside a grammar none can be called; with a schema they can");
         return false;
     }
     c->tools.mark = form.mark;

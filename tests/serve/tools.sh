@@ -84,6 +84,7 @@ wait $!
 equal 'in company the same' "$(same "$tmp/company")" "$(same "$tmp/strict")"
 
 # ---- a shape of the answer, and tools that may be called: the answer is one of the two ----
+# shellcheck disable=SC2016 # $ref and $defs are JSON
 yes='"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object","properties":{"yes":{"$ref":"#/$defs/b"}},"required":["yes"],"additionalProperties":false,"$defs":{"b":{"type":"boolean"}}}}}'
 away=$(printf %s "$bias" | sed -E 's/:[0-9]+/:-100/g') # from the mark
 for tool in "$weather" "$now"; do
