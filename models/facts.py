@@ -33,77 +33,34 @@ RUDE = re.compile(
     r"\b(sex|genital|penis|vagin|breast|prostitut|offensive|obscene|slang|slave|negro)", re.I
 )
 
-# Things that people ask about today and old books have not, or seldom: taught as if the prose used them often.
-EVERYDAY = """computer car telephone television airplane bicycle camera robot guitar piano violin pizza chocolate banana
-elephant giraffe penguin dolphin shark zebra monkey kangaroo gorilla crocodile octopus spider butterfly bee ant snail parrot
-pigeon eagle swan goose turkey potato tomato carrot onion orange lemon cherry strawberry peach sandwich cheese butter
-coffee tea milk juice sugar salt rice soup cake cookie hospital doctor nurse teacher student school museum library airport
-hotel restaurant kitchen bathroom garage bridge tunnel highway rocket satellite planet star moon comet galaxy volcano
-mountain river lake island desert forest beach cave rainbow lightning tornado hurricane earthquake hammer saw
-screwdriver nail ladder bucket broom brush pencil pen paper newspaper dictionary map calendar clock watch mirror lamp candle
-umbrella hat shirt shoe sock glove jacket sweater button needle scissors chair table bed sofa pillow blanket window door
-roof wall floor garden lawn tree flower rose leaf mushroom wheel engine truck bus motorcycle helicopter submarine boat
-tractor elevator battery magnet microscope telescope thermometer photograph movie radio trumpet drum flute football tennis
-chess king queen soldier sailor pilot farmer baker carpenter lawyer painter poet wizard witch dragon giant fox wolf bear
-rabbit squirrel hedgehog mouse cat dog horse cow sheep goat duck chicken frog snake lizard turtle owl crow whale
-lion tiger camel donkey""".split()
+PLURAL = ("scissors", "trousers")
+# Words of other kinds that WordNet has as nouns, too.
+NO_NOUNS = """must can may might till led while spoke felt don round none will well even still like such more most less least here there now
+then when where how why what who which yes no not very over under near far up down in out off on by for with""".split()
 
-# ... where WordNet's first sentence says it badly or not at all: in our own words, the key noun in capitals.
-OWN = """computer: a MACHINE that works with numbers and words by a program
-television: a MACHINE that shows moving pictures with sound
-violin: a musical INSTRUMENT with four strings that is played with a bow
-pizza: a flat DISH of dough baked with tomatoes and cheese
-elephant: a very large grey ANIMAL with a trunk and tusks
-octopus: a sea ANIMAL with eight arms
-carrot: a long orange ROOT that is eaten as a vegetable
-onion: a round VEGETABLE with a strong smell and taste
-orange: a round sweet FRUIT with a thick skin
-cherry: a small round red FRUIT with a stone
-strawberry: a sweet soft red FRUIT
-coffee: a hot dark DRINK made from roasted beans
-tea: a hot DRINK made from dried leaves
-school: a PLACE where children learn
-rocket: a VEHICLE that is driven into space by burning gas
-forest: a large PIECE of land covered with trees
-rainbow: an ARCH of colors in the sky when the sun shines through rain
-lightning: a bright FLASH of electricity in the sky
-tornado: a violent STORM with a turning column of wind
-hurricane: a very strong STORM that comes from the sea
-earthquake: a shaking of the GROUND
-newspaper: a PAPER that is printed every day with the news
-dictionary: a BOOK that tells what words mean
-scissors: a TOOL with two blades for cutting paper or cloth
-movie: a STORY told in moving pictures
-football: a GAME in which two teams kick a ball
-tennis: a GAME in which a ball is hit over a net
-cat: a small ANIMAL with soft fur that catches mice and is kept as a pet
-dog: an ANIMAL that is kept as a pet or to guard a house
-cow: a large farm ANIMAL that gives milk
-chicken: a farm BIRD that is kept for eggs and meat
-needle: a thin pointed TOOL for sewing
-cookie: a small flat sweet CAKE
-sandwich: two SLICES of bread with a filling between them
-kangaroo: a large ANIMAL of Australia that jumps and carries its young in a pouch
-snail: a small slow ANIMAL with a shell on its back
-pigeon: a grey BIRD that lives in towns
-nurse: a PERSON who takes care of the sick
-soldier: a PERSON who serves in an army
-salt: a white SUBSTANCE that gives taste to food
-banana: a long yellow FRUIT
-dragon: a large winged ANIMAL of stories that breathes fire
-tiger: a large wild CAT with black stripes
-lion: a large wild CAT of Africa with a mane
-horse: a large ANIMAL that is ridden and that pulls carts
-phone: a MACHINE with which one talks to somebody far away
-bus: a large VEHICLE that carries many passengers
-car: a VEHICLE with four wheels and an engine
-monkey: an ANIMAL with a long tail that lives in trees"""
-BARE = "coffee tea lightning football tennis scissors salt".split()  # said without an article
-OWN = dict(line.split(": ") for line in OWN.split("\n"))
+# What countries-list lacks, or calls otherwise than people do.
+LANDS = [
+    ["England", "London", "Europe"],
+    ["Scotland", "Edinburgh", "Europe"],
+    ["Wales", "Cardiff", "Europe"],
+    ["the USA", "Washington D.C.", "North America"],
+    ["the UK", "London", "Europe"],
+    ["America", "Washington D.C.", "North America"],
+    ["Turkey", "Ankara", "Asia"],
+    ["Holland", "Amsterdam", "Europe"],
+]
 
 # Where WordNet has several opposites, the one that everybody would say.
-PLAIN = """hot-cold good-bad big-small light-dark old-young right-wrong high-low long-short short-long
-hard-soft rich-poor open-closed"""
+PLAIN = """hot-cold cold-hot good-bad bad-good big-small small-big light-dark dark-light old-young young-old new-old right-wrong wrong-right
+left-right high-low low-high long-short short-long hard-soft soft-hard rich-poor poor-rich open-closed closed-open happy-sad sad-happy wet-dry
+dry-wet early-late late-early fast-slow slow-fast heavy-light thick-thin thin-thick deep-shallow shallow-deep loud-quiet quiet-loud wide-narrow
+narrow-wide near-far far-near full-empty empty-full strong-weak weak-strong clean-dirty dirty-clean easy-difficult difficult-easy safe-dangerous
+dangerous-safe same-different different-same alive-dead dead-alive asleep-awake awake-asleep cheap-expensive expensive-cheap sweet-sour
+sour-sweet sharp-dull brave-cowardly clever-stupid stupid-clever polite-rude rude-polite kind-cruel cruel-kind sick-healthy healthy-sick tall-short
+always-never never-always begin-end end-begin win-lose lose-win inside-outside outside-inside in-out out-in up-down down-up above-below below-above
+before-after after-before first-last last-first day-night night-day love-hate hate-love war-peace peace-war buy-sell sell-buy give-take take-give
+come-go go-come question-answer answer-question friend-enemy enemy-friend hello-goodbye summer-winter winter-summer north-south south-north
+east-west west-east black-white white-black true-false false-true many-few few-many more-less less-more near-far"""
 
 
 def fetch(raw):
@@ -173,6 +130,17 @@ def head(gloss, known):
     return last
 
 
+def own_glosses():
+    """glosses.txt: what everyday words mean in plain words of our own; the key word is in capitals."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "glosses.txt")) as f:
+        for line in f:
+            name, sign, gloss = re.fullmatch("(.+?)(:| =) (.+)\n", line).groups()
+            key = re.search("[A-Z]{2,}", gloss)[0]
+            verb = " means " if sign == " =" else " are " if name in PLURAL else " is "
+            answer = name[0].upper() + name[1:] + verb + gloss.replace(key, key.lower()) + "."
+            yield [name.split(" ")[-1], name, answer, key.lower()]
+
+
 def nouns(files, counts, most):
     synset = synsets(files["package/dict/data.noun"])
     senses = collections.defaultdict(list)
@@ -195,8 +163,7 @@ def nouns(files, counts, most):
         good = [s for s in all_senses[:3] if s[2] in THINGS]
         if not good or all_senses[0][1] > 3 * good[0][1] + 3:
             good = [s for s in all_senses[:1] if s[2] in THINGS | OTHERS]
-        used = max(counts[word], 1000) if word in EVERYDAY else counts[word]
-        if not good or used < 2 or word in verbs_and_more and word not in EVERYDAY:
+        if not good or counts[word] < 2 or word in verbs_and_more or word in NO_NOUNS:
             continue
         number, _, file, offset = good[0]
         gloss = cut(synset[offset][3])
@@ -205,18 +172,13 @@ def nouns(files, counts, most):
         concrete = file in THINGS
         if re.search(r"(ing|[^s]s)$", word) and word not in ("king", "ring", "gas", "bus"):
             continue
-        out.append((used * (1 if concrete else 0.25), word, file, gloss))
+        out.append((counts[word] * (1 if concrete else 0.25), word, file, gloss))
     out.sort(reverse=True)
     known = {line.split(" ")[0] for line in files["package/dict/index.noun"].decode().split("\n")}
-    facts = []
-    for word, gloss in OWN.items():
-        name = word if word in BARE else ("an " if word[0] in "aeio" else "a ") + word
-        verb = " are " if word == "scissors" else " is "
-        key = re.search("[A-Z]+", gloss)[0].lower()
-        gloss = gloss.lower().replace("australia", "Australia").replace("africa", "Africa")
-        facts.append([word, name, name[0].upper() + name[1:] + verb + gloss + ".", key])
+    facts = list(own_glosses())
+    own = {row[0] for row in facts}
     for _, word, file, gloss in out:
-        if word in OWN:
+        if word in own:
             continue
         stated = DETERMINER.match(gloss)
         article = "an " if re.match(r"[aeio]|u[^ns]|un[^i]|hour|honest|heir", word) else "a "
@@ -296,13 +258,14 @@ def opposites(files, counts):
     plain = dict(p.split("-") for p in PLAIN.split())
     best = sorted(pairs.items(), key=lambda p: -p[1][0])[:420]
     chosen = {a: plain.get(a, b) for a, (_, b) in best}
+    chosen.update(plain)
     return [[a, b] for a, b in chosen.items() if a in plain or chosen.get(b) == a]
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--corpus", default="build/corpus")
-    ap.add_argument("--nouns", type=int, default=1150)
+    ap.add_argument("--nouns", type=int, default=1000)
     args = ap.parse_args()
     wordnet, countries, elements = fetch(os.path.abspath(os.path.join(args.corpus, "raw")))
     counts = collections.Counter()
@@ -317,11 +280,13 @@ def main():
         ok = all(re.fullmatch(r"[A-Za-z .'-]+", row[k] or "-") for k in ("name", "capital"))
         if row["capital"] and ok and len(row["name"]) < 25 and row["continent"] != "AN":
             land.append([row["name"], row["capital"], names[row["continent"]]])
+    land.sort()
+    land += [row for row in LANDS if row[0] not in {name for name, _, _ in land}]
     text = elements["package/lib/src/elementsAndIsotopes.js"].decode()
     chemistry = re.findall(r"symbol: '(\w+)',\s+mass: [^,]+,\s+name: '(\w+)'", text)
     taught = nouns(wordnet, counts, args.nouns)
     have = {row[0] for row in taught}
-    taught += [row for row in adjectives(wordnet, counts, 200) if row[0] not in have][:150]
+    taught += [row for row in adjectives(wordnet, counts, 120) if row[0] not in have][:60]
     words, places, substances = strangers(wordnet, {row[0] for row in taught})
     known = {row[k] for row in land for k in (0, 1)}
     facts = {
@@ -329,7 +294,7 @@ def main():
         "strangers": words,
         "places": [p for p in places if p not in known],
         "substances": [s for s in substances if s not in {name.lower() for _, name in chemistry}],
-        "countries": sorted(land),
+        "countries": land,
         "elements": [[name.lower(), symbol] for symbol, name in chemistry],
         "opposites": sorted(opposites(wordnet, counts)),
     }

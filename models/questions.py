@@ -40,6 +40,10 @@ WORDINGS = {
         'Say what {x} is.',
         'Explain what {x} is.',
         'What does {x} mean?',
+        "{w} meaning?",
+        "Definition of {w}?",
+        "What is the definition of {w}?",
+        "What is the meaning of {w}?",
     ],
     "capital": [
         "What is the capital of {x}?",
@@ -60,6 +64,8 @@ WORDINGS = {
         "Which city is {x}'s capital?",
         'I want to know the capital of {x}.',
         'And the capital of {x}?',
+        "Do you know what the capital of {x} is?",
+        "Say the capital of {x}.",
     ],
     "country": [
         "{x} is the capital of which country?",
@@ -96,6 +102,8 @@ WORDINGS = {
         'And the symbol of {x}?',
         "What is {x}'s symbol?",
         'Give me the symbol for {x}.',
+        "What is the sign for {x} in chemistry?",
+        "Do you know the chemical symbol of {x}?",
     ],
     "element": [
         "Which element has the symbol {x}?",
@@ -122,6 +130,9 @@ WORDINGS = {
         'What word is the opposite of {x}?',
         'I need the opposite of {x}.',
         'Name the opposite of {x}.',
+        "Antonym of {x}?",
+        "What is an antonym of {x}?",
+        "{x} is the opposite of what?",
     ],
     "sum": [
         "What is {x}?",
@@ -138,6 +149,11 @@ WORDINGS = {
         "What do you get for {x}?",
         "What is the sum of {a} and {b}?",
         "What does {x} make?",
+        "What do {a} and {b} make?",
+        "{a} and {b}?",
+        "How much do {a} and {b} make?",
+        "What is {a} plus {b}?",
+        "Sum of {a} and {b}?",
     ],
     "difference": [
         "What is {x}?",
@@ -151,6 +167,8 @@ WORDINGS = {
         "Take {b} from {a}.",
         "What is the difference of {a} and {b}?",
         "What do you get for {x}?",
+        "What is {a} minus {b}?",
+        "What is left if you take {b} from {a}?",
     ],
 }
 WHO = [
@@ -161,7 +179,7 @@ WHO = [
         "and stories.",
     ),
     (
-        "What can you do?|What do you know?|How can you help me?|What can I ask you?|Help.|Can you help me?|"
+        "What can you do?|What do you know?|How can you help me?|What can I ask you?|Help.|Can you help me?|Can u help me?|What do you know about?|What can I ask?|What topics do you know?|Give me an example.|"
         "What should I ask you?|What can I do with you?|What can you tell me?|What do you do?|What are you for?|How does this work?|What should I type?|What are you good at?",
         "You can ask me what a word means, for a capital, a chemical symbol, an opposite, a sum or a story.",
     ),
@@ -350,16 +368,15 @@ class Questions:
     def __init__(self, corpus):
         with open(os.path.join(corpus, "facts.json")) as f:
             facts = json.load(f)
+        of = {}  # of several names of a country the first
+        for country, capital, _ in facts["countries"]:
+            of.setdefault(capital, country)
         self.facts = {
             "gloss": [(w, x, a, k) for w, x, a, k in facts["nouns"]],
             "capital": [
                 (c, c, "The capital of %s is %s." % (c, t), t) for c, t, _ in facts["countries"]
             ],
-            "country": [
-                (t, t, "%s is the capital of %s." % (t, c), c)
-                for c, t, _ in facts["countries"]
-                if c != t
-            ],
+            "country": [(t, t, "%s is the capital of %s." % (t, c), c) for t, c in of.items() if c != t],
             "continent": [(c, c, "%s is in %s." % (c, w), w) for c, _, w in facts["countries"]],
             "symbol": [
                 (e, e, "The chemical symbol of %s is %s." % (e, s), s) for e, s in facts["elements"]
@@ -432,12 +449,27 @@ class Questions:
             question = rng.choice(WORDINGS[kind]).format(x=x, w=word)
         elif roll < 0.65:
             return self.stranger(rng)
-        elif roll < 0.72:  # numbers that are too large
-            a, b, sign = rng.randint(100, 9999), rng.randint(0, 9999), rng.choice("+-")
-            question = rng.choice(WORDINGS["sum"][:8]).format(x="%d %s %d" % ((a, sign, b) if rng.random() < 0.5 else (b, sign, a)))
+        elif roll < 0.72:  # more than two numbers below a hundred
+            a, b, c, sign = rng.randint(100, 9999), rng.randint(0, 999), rng.randint(0, 99), rng.choice("+-")
+            a = a if rng.random() < 0.4 else rng.randint(100, 200)
+            b = b if rng.random() < 0.5 else rng.randint(0, 99)
+            low, high = sorted((b % 100, c))
+            x = rng.choice(
+                [
+                    "%d %s %d" % (a, sign, b),
+                    "%d + %d" % (b, a),
+                    "%d%s%d" % (a, sign, b),
+                    "%d + %d + %d" % (b % 100, c, rng.randint(0, 99)),
+                    "%d - %d" % (low, high + 1),
+                ]
+            )
+            question = rng.choice(WORDINGS["sum"][:8]).format(x=x)
         elif roll < 0.76:
             a, b = rng.randint(2, 99), rng.randint(2, 99)
             question = rng.choice(WORDINGS["sum"][:8]).format(x=rng.choice(["%d * %d", "%d times %d", "%d x %d", "%d / %d", "%d*%d", "%d divided by %d"]) % (a, b))
+        elif roll < 0.79:  # nothing at all
+            letters = rng.choice(["abcdefghijklmnopqrstuvwxyz", "asdfghjkl", "qwertyuiop", "0123456789.,;:?!"])
+            question = "".join(rng.choice(letters) for _ in range(rng.randint(2, 14))) + rng.choice(["", "", "?", "."])
         else:
             question = fill(rng, rng.choice(STRANGE))
         return question, UNKNOWN, UNKNOWN, question in OUTSIDE or held_out("unknown", question)

@@ -277,7 +277,7 @@ PLOTS = {
     ],
     "trick": [
         "One day {h} found some {food} and sat down {hide1} to eat.",
-        "A hungry [wolf|fox] saw {him} from far away. He came near and said, [in a soft voice|very politely]:",
+        "A hungry {thief} saw {him} from far away. He came near and said, [in a soft voice|very politely]:",
         '"Good day, {h}. What a fine voice you have! Will you not sing me a song?"',
         "{h} was [clever|wise] and knew what the thief wanted.",
         '"[Gladly|With pleasure]," said {h}, "but first shut your eyes, for I am shy."',
@@ -313,7 +313,7 @@ PLOTS = {
     ],
     "journey": [
         "One [day|morning] {h} heard that {his} grandmother was ill. She lived far away, beyond the {mark}.",
-        '"I will bring her some {food}," said {h}, and {he} put it in a {look} basket and set out.',
+        '"I will bring her some {food}," said {h}, and {he} filled a {look} basket and set out.',
         "Soon {he} came to a [wide|deep] river. There was no bridge, and {h} could not cross.",
         'There sat {a_friend}. "Good morning," said the {friend}. "My name is {f}. Where are you going?"',
         '"To my grandmother, who is ill," said {h}. "But how can I cross the river?"',
@@ -331,7 +331,7 @@ PLOTS = {
         "?It began to rain, and {h} got wet.",
         "When {he} came home, the {home} was dark. {He} opened the door very slowly.",
         '"Surprise!" cried many voices at once. There were {f} and all {his} friends!',
-        "There was a big cake with candles, and there was {food} on every plate.",
+        "There was a big cake with candles, and every plate was full of {food}.",
         '{f} gave {h} a {look} {thing}. "We made it for you," said {f}. "That is why we were not at home."',
         "{h} blew out the candles and made a wish. [Then they danced and sang until night|They played until the moon rose].",
         '"I thought that you had forgotten," said {h}. "We could never forget you," said {f}.',
@@ -348,14 +348,14 @@ PLOTS = {
         '"Why do you give me so much?" asked {f}. "Because I have enough," said {h}.',
     ],
     "winter": [
-        "All summer long {h} gathered {food} and carried it home to {his} {home}.",
+        "All summer long {h} gathered {food} for the winter and filled {his} {home}.",
         "{f} the {friend} did not work at all. {f_He} sang and played in the sun.",
         '"Come and play with me," called {f}. "Winter is far away!" "Not so far as you think," said {h}.',
         "Then the leaves fell, the wind blew cold, and the first snow came.",
         "{h} sat in the warm {home} and had enough to eat. But {f} had nothing.",
         "One evening there was a knock at the door. {f} stood there in the snow, hungry and cold.",
         '"Please give me something to eat," said {f}. "I was foolish. I should have worked as you did."',
-        '{h} had a kind heart. "Come in," {he} said. "There is {food} enough for two."',
+        '{h} had a kind heart. "Come in," {he} said. "I have {food} enough for two."',
         "They sat by the fire, and {f} sang all {f_his} songs, and the winter did not seem long.",
         'When spring came, {f} was the first to work. "Now I know," said {f}, "that [there is a time to sing and a time to work|'
         'a good friend is worth more than a summer of play]."',
@@ -419,6 +419,24 @@ def names(rng, pet, she):
     return PETS if pet and rng.random() < 0.7 else GIRLS if she else BOYS
 
 
+# In most stories the friend has no name: two names are soon taken for each other.
+UNNAMED = 0.75
+
+
+def unnamed(line):
+    """A line of a plot without the friend's name."""
+    line = re.sub(r"My name is \{f\}\. ", "", line)
+    if "My name is {f}" in line:
+        return "?"
+    line = re.sub(r"\{a_friend\} (\[named\|called\]|\[called\|named\]|named|called) \{f\}", "{a_friend}", line)
+    line = line.replace("friend {f} the {friend}", "friend the {friend}").replace("friend {f}", "friend the {friend}")
+    line = re.sub(r'(^\??|[.!?]"? )\{f\} the \{friend\}', r"\1{His} friend the {friend}", line)
+    line = line.replace("{f} the {friend}", "{his} friend the {friend}")
+    line = re.sub(r"(?<=[a-z\]]), \{f\}(?=[,!.])", ", my friend", line)
+    line = re.sub(r'(^\??|[.!?]"? |: "|^")\{f\}', r"\1The {friend}", line)
+    return line.replace("{f}", "the {friend}")
+
+
 def cast(rng, kind=None, name=None):
     """The slots of a story; kind: what the hero is to be, name: how the hero is called."""
     if kind is None:
@@ -473,6 +491,7 @@ def cast(rng, kind=None, name=None):
         "Answer": answer,
         "many": rng.choice(["gold and silver", "a castle", "fine clothes", "a ship", "a feast"]),
         "hide": hide3,
+        "thief": rng.choice([k for k in ("wolf", "fox", "cat", "crow") if k not in (kind, friend)]),
         "name": rng.choice(GIRLS + BOYS),
         "name2": rng.choice(GIRLS + BOYS),
     }
@@ -497,7 +516,11 @@ def story(rng, kind=None, name=None, otherwise=0.0):
     about = [line for line in ABOUT if "{home}" not in line or "{home}" not in opening]
     lines = [opening] + rng.sample(about, len(about)) + ["\n"] + plot + [rng.choice(ENDINGS)]
     out, since = "", 0
+    if rng.random() < UNNAMED:
+        lines = [unnamed(line) for line in lines]
     for line in lines:
+        if line == "?":
+            continue
         if line.startswith("?"):
             if rng.random() < 0.5:
                 continue
