@@ -2,6 +2,7 @@
  * compare.c - values against shapes, and shapes against each other. Where an answer would need the
  * whole of a schema, it is "cannot be seen".
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,13 @@ static bool in_bounds(const struct shape *shape, double x) {
     return true;
 }
 
+/* Whole numbers that a double has exactly. */
+static bool is_multiple(const struct shape *shape, double x) {
+    for (size_t i = 0; i < shape->multiples.count; i++)
+        if (fmod(x, json_number_value(shape->multiples.list[i].json)) != 0.0) return false;
+    return true;
+}
+
 static bool has_required(const struct shape *shape, const json_t *value) {
     for (size_t i = 0; i < shape->required.count; i++) {
         size_t k;
@@ -95,6 +103,8 @@ enum fits shape_fits(const struct shape *shape, const json_t *value) {
     case SHAPE_INTEGER:
     case SHAPE_FRACTION:
         if (!in_bounds(shape, json_number_value(value))) return FITS_NOT;
+        if (!is_multiple(shape, json_number_value(value))) return FITS_NOT;
+        if (shape->multiples.count && fabs(json_number_value(value)) > 0x1p53) return FITS_UNKNOWN;
         break;
     case SHAPE_ARRAY:
         n = json_array_size(value);

@@ -30,6 +30,7 @@ void shape_copy(struct schemas *s, struct shape *to, const struct shape *from) {
     parts_copy(s, &to->texts, &from->texts);
     parts_copy(s, &to->objects, &from->objects);
     parts_copy(s, &to->arrays, &from->arrays);
+    parts_copy(s, &to->multiples, &from->multiples);
     parts_copy(s, &to->unique, &from->unique);
     parts_copy(s, &to->required, &from->required);
     parts_copy(s, &to->names, &from->names);
@@ -42,6 +43,7 @@ void shape_free(struct shape *shape) {
     free(shape->texts.list);
     free(shape->objects.list);
     free(shape->arrays.list);
+    free(shape->multiples.list);
     free(shape->unique.list);
     free(shape->required.list);
     free(shape->names.list);
@@ -160,6 +162,17 @@ TAKE(maximum) {
         up_to(shape, value, row->field);
     else
         wrong(s, place, row, "a number");
+}
+
+TAKE(multiple) {
+    const double m = json_number_value(value);
+    if (!json_is_number(value) || m <= 0)
+        wrong(s, place, row, "a number above 0");
+    else if (!shape_multiple_is_known(m))
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name,
+                    "is possible only of whole numbers up to 1000");
+    else
+        parts_add(s, &shape->multiples, value, place);
 }
 
 TAKE(pattern) {
@@ -414,6 +427,7 @@ static const struct row rows[] = {
     {"exclusiveMinimum", take_minimum, 1},
     {"maximum", take_maximum, 0},
     {"exclusiveMaximum", take_maximum, 1},
+    {"multipleOf", take_multiple, 0},
     {"properties", take_properties, 0},
     {"additionalProperties", take_additional, 0},
     {"required", take_required, 0},

@@ -45,15 +45,16 @@ struct parts {
 
 struct shape {
     unsigned types;
-    struct parts done;     /* schemas that are in it */
-    struct parts values;   /* arrays of which it is one value, each; or the value of `const` */
-    struct parts texts;    /* patterns and formats, as strings */
-    struct parts objects;  /* schemas that say something of members */
-    struct parts arrays;   /* ... of elements */
-    struct parts unique;   /* those that want them all different */
-    struct parts required; /* arrays of names */
-    struct parts names;    /* schemas of them */
-    struct parts choices;  /* arrays of schemas; those of oneOf have one_of set */
+    struct parts done;      /* schemas that are in it */
+    struct parts values;    /* arrays of which it is one value, each; or the value of `const` */
+    struct parts texts;     /* patterns and formats, as strings */
+    struct parts objects;   /* schemas that say something of members */
+    struct parts arrays;    /* ... of elements */
+    struct parts multiples; /* numbers that it is a multiple of */
+    struct parts unique;    /* those that want them all different */
+    struct parts required;  /* arrays of names */
+    struct parts names;     /* schemas of them */
+    struct parts choices;   /* arrays of schemas; those of oneOf have one_of set */
     uint32_t min_length, max_length, min_items, max_items, min_members, max_members;
     const json_t *low, *high; /* numbers */
     bool low_excluded, high_excluded;
@@ -127,6 +128,10 @@ bnt_expr shape_strings(struct schemas *s, const struct shape *shape, const json_
                        size_t n);
 bool shape_strings_apart(struct schemas *s, const struct shape *a, const struct shape *b);
 void strings_free(struct schemas *s);
+
+/* shape_number.c: the numbers of a shape; whether multipleOf may be this. */
+bnt_expr shape_number(struct schemas *s, const struct shape *shape);
+bool shape_multiple_is_known(double m);
 
 /* shape_object.c */
 bnt_expr shape_object(struct schemas *s, const struct shape *shape, uint32_t place);

@@ -49,16 +49,6 @@ out:
     return e;
 }
 
-static bnt_expr number_of(struct schemas *s, const struct shape *shape) {
-    char low[BNT_NUMBER_TEXT], high[BNT_NUMBER_TEXT];
-    if (shape->low) bnt_json_number_text(shape->low, low, true);
-    if (shape->high) bnt_json_number_text(shape->high, high, true);
-    return bnt_json_number(s->g, s->style.brief,
-                           (struct bnt_bound){shape->low ? low : NULL, shape->low_excluded},
-                           (struct bnt_bound){shape->high ? high : NULL, shape->high_excluded},
-                           !(shape->types & SHAPE_FRACTION));
-}
-
 bnt_expr shape_enclosed(struct schemas *s, const char *open, bnt_expr inside, const char *close) {
     bnt_expr parts[] = {bnt_text(s->g, open), s->style.open, inside, s->style.close,
                         bnt_text(s->g, close)};
@@ -146,7 +136,7 @@ static bnt_expr plain(struct schemas *s, const struct shape *shape, uint32_t pla
     if (shape->types & SHAPE_BOOLEAN)
         list[n++] = bnt_alt2(s->g, bnt_text(s->g, "true"), bnt_text(s->g, "false"));
     if (shape->types & SHAPE_STRING) list[n++] = shape_string(s, shape);
-    if (shape->types & SHAPE_NUMBER) list[n++] = number_of(s, shape);
+    if (shape->types & SHAPE_NUMBER) list[n++] = shape_number(s, shape);
     if (shape->types & SHAPE_ARRAY) list[n++] = array_of(s, shape);
     if (shape->types & SHAPE_OBJECT) list[n++] = shape_object(s, shape, place);
     return bnt_alt(s->g, list, n);

@@ -156,6 +156,7 @@ const whole = [
     { title: 'password', type: 'string', pattern: '^(?=.*[A-Z])(?=.*\\d)(?!.*\\s).{8,}$', maxLength: 20 },
     { title: 'escapes that are counted', type: 'string', pattern: '^["\\\\\\n\\u0001é🙂]*$', minLength: 3, maxLength: 5 },
     { title: 'even', type: 'string', pattern: '^(?:ab|cdé[^])*$', minLength: 7, maxLength: 9 },
+    { title: 'multiples', type: 'object', properties: { step: { type: 'integer', multipleOf: 5 }, degrees: { type: 'number', multipleOf: 90, minimum: 0, exclusiveMaximum: 360 } }, required: ['step', 'degrees'], additionalProperties: false },
     { title: 'a set of an enum', type: 'array', uniqueItems: true, minItems: 1, items: { enum: ['red', 'green', 'reddish', 1] } },
     { title: 'large integers', type: 'integer', minimum: -9007199254740991, maximum: 9007199254740991 },
     { title: 'small numbers', type: 'number', exclusiveMinimum: -0.001, exclusiveMaximum: 0.0025 },
