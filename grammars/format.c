@@ -52,6 +52,9 @@
 #define SPAN LONG("H", "M", "S")
 #define DURATION "P(?:[0-9]+W|" LONG("Y", "M", "D") "(?:T" SPAN ")?|T" SPAN ")"
 
+/* RFC 9562, of one version. */
+#define UUID(version) "^" HEX "{8}-" HEX "{4}-" version HEX "{3}-[89ABab]" HEX "{3}-" HEX "{12}$"
+
 #define BASE64 "[0-9A-Za-z+/]"
 #define BASE64_TEXT "^(?:" BASE64 "{4})*(?:" BASE64 "{2}==|" BASE64 "{3}=)?$"
 #define WORD "[0-9A-Za-z_-]"
@@ -85,6 +88,18 @@ static const struct bnt_format formats[] = {
     {"nanoid", "^" WORD "{21}$", false, NULL, NULL},
     {"ulid", "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$", false, NULL, NULL},
     {"xid", "^[0-9a-vA-V]{20}$", false, NULL, NULL},
+    {"lowercase", "^[^A-Z]*$", false, NULL, NULL},
+    {"uppercase", "^[^a-z]*$", false, NULL, NULL},
+    {"includes", "", false, NULL, NULL}, /* these say something by the pattern beside them */
+    {"starts_with", "", false, NULL, NULL},
+    {"ends_with", "", false, NULL, NULL},
+    {"uuid1", UUID("1"), false, NULL, NULL},
+    {"uuid3", UUID("3"), false, NULL, NULL},
+    {"uuid4", UUID("4"), false, NULL, NULL},
+    {"uuid5", UUID("5"), false, NULL, NULL},
+    {"uuid6", UUID("6"), false, NULL, NULL},
+    {"uuid7", UUID("7"), false, NULL, NULL},
+    {"uuid8", UUID("8"), false, NULL, NULL},
     {"byte", BASE64_TEXT, false, NULL, NULL},
     {"binary", "", false, NULL, NULL},
     {"path", "", false, NULL, NULL},

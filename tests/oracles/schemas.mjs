@@ -86,6 +86,8 @@ for (const [of, names] of [['', z], ['iso.', z.iso]])
         if (name === 'httpUrl') type = z.url(); // what else it asks its schema does not say
         if (schema.type === 'string') zod.push([`${of}${name}`, type], ...(type.min ? [[`${of}${name}, lengths`, type.min(3).max(40)]] : []));
     }
+for (const [name, type] of Object.entries({ startsWith: z.string().startsWith('ab'), endsWith: z.string().endsWith('0'), includes: z.string().includes('.'),
+    lowercase: z.string().lowercase(), uppercase: z.string().uppercase().min(2), multipleOf: z.number().multipleOf(5) })) zod.push([name, type]);
 if (zod.length < 50) throw new Error(`zod has ${zod.length} strings`);
 for (const [name, type] of zod) cases.push({ file: 'zod', name, type, schema: z.toJSONSchema(type), tests: [] });
 
