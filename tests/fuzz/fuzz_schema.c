@@ -3,7 +3,7 @@
  *
  * The schema is what stands before the first 0xFE; the bytes behind it choose among those that may
  * follow. What is written so never meets a dead end, and when the automaton says that the text may
- * end, it is JSON.
+ * end, it is JSON. Behind a 0x01 stand calls in free text (trigger.h) instead, which are no JSON.
  *
  * Run: make VARIANT=fuzz CC=clang fuzz; build/fuzz/tests/fuzz_schema CORPUS_DIR
  */
@@ -13,6 +13,7 @@
 
 #include "machine.h"
 #include "schema.h"
+#include "trigger.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,13 +27,13 @@ static void check_json(const char *text, size_t len) {
     json_decref(v);
 }
 
-static void run(struct bnt_machine *m, const uint8_t *choices, size_t n) {
+static void run(struct bnt_machine *m, bool json, const uint8_t *choices, size_t n) {
     static char text[1 << 16];
     bnt_state s = bnt_machine_start(m);
     for (size_t i = 0; i < n && i < sizeof text; i++) {
         struct bnt_byte_class next;
         bool any = bnt_machine_next(m, s, &next);
-        if (bnt_machine_accepts(m, s)) check_json(text, i);
+        if (json && bnt_machine_accepts(m, s)) check_json(text, i);
         if (!any && !bnt_machine_accepts(m, s)) abort();
         if (!any) return;
         uint8_t byte = choices[i];
@@ -51,12 +52,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct bnt_grammar *g;
     struct bnt_machine *m;
     struct bnt_err err = {0};
-    if (bnt_schema_compile(&g, (const char *)data, len, &options, &err)) {
+    const bool calls = len && data[0] == 1;
+    if (calls ? bnt_trigger_compile(&g, (const char *)data + 1, len - 1, &options, &err)
+              : bnt_schema_compile(&g, (const char *)data, len, &options, &err)) {
         if (!err.text[0]) abort();
         return 0;
     }
     if (bnt_machine_open(&m, g, &err) == BNT_OK) {
-        if (cut) run(m, cut + 1, size - len - 1);
+        if (cut) run(m, !calls, cut + 1, size - len - 1);
         bnt_machine_close(m);
     } else if (!err.text[0]) {
         abort();

@@ -158,9 +158,14 @@ schemas = [{"type": "object", "properties": {"a": {"type": "integer", "minimum":
            {"oneOf": [{"type": "string", "format": "date"}, {"type": "string", "pattern": "^[a-f]+$", "maxLength": 3}, {"pattern": "^[a-f]+$", "type": "string", "minLength": 4}]},
            {"type": "object", "propertyNames": {"enum": ["a", "b", 3]}, "additionalProperties": {"format": "int32"}, "required": ["b"]},
            {"type": "object", "propertyNames": {"pattern": "^[a-z]$"}, "x-y": 1, "properties": {}},
+           {"type": "array", "uniqueItems": True, "minItems": 2, "items": {"enum": ["a", "ab", 1, 1.0, None, [1]]}},
+           {"type": "number", "multipleOf": 15, "minimum": -60, "exclusiveMaximum": 1000}, {"allOf": [{"multipleOf": 4}, {"multipleOf": 6}]},
            {"type": "string", "minLength": 2, "maxLength": 5}, {"oneOf": [{"type": "null"}, {"type": "boolean"}]}, True]
 for i, schema in enumerate(schemas):
     put("fuzz_schema", str(i), json.dumps(schema).encode() + b"\xfe" + bytes(range(40)))
+calls = {"mark": "<c>", "end": "</c>", "list": False, "most": 0, "call": {"type": "object", "properties": {"n": {"enum": [1, 2]}}}}
+for i, more in enumerate([{}, {"most": 1, "list": True}, {"text": {"enum": ["x", ["<c>"]]}}, {"mark": "aab", "text": {"type": "array"}, "most": 1}]):
+    put("fuzz_schema", f"calls-{i}", b"\x01" + json.dumps(dict(calls, **more)).encode() + b"\xfe" + b"ab<c> " + bytes(range(40)))
 grammars = ['root ::= "a" | [b-z]+ "x"? ( "(" root ")" )*', 'root ::= item{2,3}\nitem ::= [^"\\\\] | "\\x41" | .  # any',
             'root ::= ws value ws\nvalue ::= "{" ws "}" | "[" value ("," value)* "]" | [0-9]+\nws ::= [ \\t\\n]*']
 for i, grammar in enumerate(grammars):
