@@ -96,6 +96,10 @@ void bnt_json_number_text(const json_t *number, char out[BNT_NUMBER_TEXT], bool 
 
 void bnt_json_real_repr(const json_t *real, char out[BNT_NUMBER_TEXT]) {
     struct decimal d = shortest(real);
+    if (d.count == 0) {
+        strcpy(out, signbit(json_real_value(real)) ? "-0.0" : "0.0");
+        return;
+    }
     if (d.count && (d.point <= -4 || d.point > 16)) {
         write_power(&d, 2, out);
         return;

@@ -107,7 +107,7 @@ TAKE(type) {
 
 TAKE(values) {
     if (strcmp(row->name, "enum") == 0 && (!json_is_array(value) || !json_array_size(value)))
-        wrong(s, place, row, "an array of values");
+        wrong(s, place, row, "an array of at least one value");
     else
         parts_add(s, &shape->values, value, strcmp(row->name, "enum") == 0 ? place : UINT32_MAX);
 }
@@ -203,6 +203,7 @@ TAKE(format) {
         const json_t *high = format->high ? bound(s, format->high) : NULL;
         if (low) from(shape, low, false);
         if (high) up_to(shape, high, false);
+        if (low) shape->types &= ~(unsigned)SHAPE_FRACTION; /* it names a kind of integers */
         parts_add(s, &shape->texts, value, UINT32_MAX);
     }
 }

@@ -55,6 +55,17 @@ bnt_expr shape_enclosed(struct schemas *s, const char *open, bnt_expr inside, co
     return bnt_seq(s->g, parts, 5);
 }
 
+/* No whole number in it that readers with binary64 may take for another. */
+static bool is_exact(const json_t *v) {
+    const json_int_t most = INT64_C(1) << 53, i = json_integer_value(v);
+    bool exact = !json_is_integer(v) || (i >= -most && i <= most);
+    const char *key;
+    json_t *part;
+    for (size_t k = 0; exact && k < json_array_size(v); k++) exact = is_exact(json_array_get(v, k));
+    json_object_foreach((json_t *)v, key, part) exact = exact && is_exact(part);
+    return exact;
+}
+
 /* Elements that are all different: each value of their list once, in any order. What has no list
  * would have to be remembered, which an automaton cannot. */
 static bnt_expr different(struct schemas *s, const struct shape *shape, struct parts *of) {
@@ -70,7 +81,7 @@ static bnt_expr different(struct schemas *s, const struct shape *shape, struct p
         for (size_t k = 0; k < i && !again; k++) again = json_same(v, part_value(first, k));
         if (again || !shape_lists(s, &element, 1, v)) continue;
         enum fits fits = shape_fits(&element, v);
-        fine = fits != FITS_UNKNOWN && n < BNT_SET_MEMBERS;
+        fine = fits != FITS_UNKNOWN && n < BNT_SET_MEMBERS && is_exact(v);
         if (fine && fits == FITS)
             members[n++] = (struct bnt_member){
                 bnt_json_value(s->g, &s->style, s->options.any_order, v), false};
@@ -78,7 +89,8 @@ static bnt_expr different(struct schemas *s, const struct shape *shape, struct p
     count = shape->max_items < n ? shape->max_items : n;
     if (!fine)
         schema_fail(s, BNT_E_UNSUPPORTED, shape->unique.list[0].place, "uniqueItems",
-                    "is possible only of elements with an enum of at most %d values",
+                    "is possible only of elements with an enum of at most %d values, whole numbers "
+                    "within 2^53",
                     BNT_SET_MEMBERS);
     shape_free(&element);
     if (!fine || shape->min_items > count) return BNT_EXPR_NEVER;

@@ -74,7 +74,9 @@ bnt_expr shape_number(struct schemas *s, const struct shape *shape) {
             : bnt_fail(&why, BNT_E_LIMIT, "more than %d of one number", BNT_CONDITIONS - 1);
     if (status == BNT_E_FORMAT) return BNT_EXPR_NEVER; /* no number is between the bounds */
     if (status != BNT_OK) {
-        schema_fail(s, status, shape->multiples.list[0].place, "multipleOf", "%.300s", why.text);
+        schema_fail(s, status, shape->multiples.list[0].place, "multipleOf", "%.300s",
+                    status == BNT_E_LIMIT ? "with these bounds and others, too many states or steps"
+                                          : why.text);
         return BNT_EXPR_NEVER;
     }
     return bnt_automaton_of(s->g, a);

@@ -108,7 +108,10 @@ static const json_t *allowed_of(struct serve_completion *c, const json_t *tools,
             if (other && strcmp(name, other) == 0) found = json_array_get(tools, k);
         }
         fine = found != NULL;
-        if (found) json_array_append(list, found);
+        bool again = false;
+        for (size_t k = 0; k < json_array_size(list); k++)
+            again = again || json_array_get(list, k) == found;
+        if (found && !again) json_array_append(list, found);
     }
     json_object_set_new(c->body, "bitnet: allowed tools", list);
     return fine ? list : NULL;

@@ -110,11 +110,8 @@ static bool constrain_by(struct serve_completion *c, uint32_t kind, json_t *shap
 
 /* The only thing that is said: one call. */
 static bool constrain_to_call(struct serve_completion *c, const char *name) {
-    if (c->constraint) {
-        serve_completion_refuse(c, 400, "tools",
-                                "tools: the answer has a shape already, and so cannot be a call");
-        return false;
-    }
+    serve_shape_release(&c->server->shapes, c->constraint); /* that of a text, which is not made */
+    c->constraint = NULL;
     json_t *call = calls_schema(c, name, "arguments", true);
     return constrain_by(c, BNT_CONSTRAINT_SCHEMA, call, call);
 }
@@ -141,6 +138,7 @@ static bool constrain_calls(struct serve_completion *c) {
         return false;
     }
     c->tools.mark = form.mark;
+    c->tools.shaped = shaped;
     json_t *call = calls_schema(c, NULL, form.arguments, false);
     json_t *shape = json_pack("{s:s, s:s, s:b, s:i, s:o}", "mark", form.mark, "end", form.end,
                               "list", form.list, "most", c->tools.most == 1, "call", call);
@@ -169,6 +167,12 @@ static bool are_of_object(const json_t *parameters) {
     return !parameters || json_is_null(parameters) || (json_is_object(parameters) && is);
 }
 
+static bool is_named(const struct serve_tools *t, const char *name) {
+    for (size_t i = 0; i < t->n; i++)
+        if (strcmp(t->names[i], name) == 0) return true;
+    return false;
+}
+
 static const char *fault_of(struct serve_completion *c, const json_t *tool) {
     const char *type = json_string_value(json_object_get(tool, "type"));
     const json_t *function = json_object_get(tool, "function");
@@ -180,17 +184,12 @@ static const char *fault_of(struct serve_completion *c, const json_t *tool) {
         return "a function's name has other characters than letters, digits and _-.:/";
     if (strict && !json_is_null(strict) && !json_is_boolean(strict))
         return "strict must be true or false";
+    if (is_named(&c->tools, name)) return "two functions of one name";
     if (c->tools.n == SERVE_MOST_TOOLS) return "too many tools";
     if (!are_of_object(json_object_get(function, "parameters")))
         return "parameters must be the JSON schema of an object";
     c->tools.names[c->tools.n++] = name;
     return NULL;
-}
-
-static bool is_named(const struct serve_tools *t, const char *name) {
-    for (size_t i = 0; i < t->n; i++)
-        if (strcmp(t->names[i], name) == 0) return true;
-    return false;
 }
 
 bool serve_tools_read(struct serve_completion *c, const json_t *tools, const char *choice) {
@@ -234,10 +233,11 @@ void serve_tools_hear(struct serve_choice *choice, const char *text, size_t len)
 }
 
 void serve_tools_end(struct serve_choice *choice) {
+    const struct serve_tools *t = &choice->completion->tools;
+    const bool only_calls = t->must || (t->shaped && !choice->calls->begun);
     heard(choice, bnt_calls_end(choice->calls, NULL));
-    /* Half of the call that alone was to be made is neither a call nor a text. */
-    if (choice->completion->tools.must && strcmp(serve_finish_reason(choice), "length") == 0)
-        choice->calls->n_text = 0;
+    /* Half of a call, where nothing but calls was to come, is neither a call nor a text. */
+    if (only_calls && strcmp(serve_finish_reason(choice), "length") == 0) choice->calls->n_text = 0;
 }
 
 json_t *serve_tools_text(const struct serve_choice *choice) {

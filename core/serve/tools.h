@@ -21,13 +21,14 @@ struct serve_tools {
     size_t n;
     size_t most;      /* calls of one answer */
     bool must;        /* one is made, and nothing else */
+    bool shaped;      /* calls, or a text of a shape */
     const char *mark; /* what alone they begin with, where some are strict; or NULL */
 };
 
 /* `tools`; `choice`: "none", "auto", "required", or the name of a tool that must be called; one
  * call at most unless `ask.parallel`. A call that must be made is constrained to the tools'
- * parameters; where it may be made and the answer has a shape, it is calls or of that shape. False:
- * the client was told. */
+ * parameters, and a shape of the answer says nothing then; where it may be made and the answer has
+ * a shape, it is calls or of that shape. False: the client was told. */
 bool serve_tools_read(struct serve_completion *c, const json_t *tools, const char *choice);
 
 /* Of an answer with tools: more of its text, and its end; then calls->text is what is to be shown,

@@ -147,7 +147,11 @@ refused 'a function without a name' 'without a name' "{$hello,\"tools\":[{\"type
 refused 'a choice that is not there' 'not there' "{$hello,\"tools\":[$now],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"later\"}}}"
 refused 'a choice without tools' 'there are no tools' "{$hello,\"tool_choice\":\"required\"}"
 refused 'parameters that are not supported, by the name of the tool' "parameters of x: .*#: keyword 'not'" "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"not\":{}}}}]}"
-refused 'tools and a schema' 'shape already' "{$hello,\"tool_choice\":\"required\",\"tools\":[$now],\"response_format\":{\"type\":\"json_object\"}}"
+refused 'two tools of one name' 'two functions of one name' "{$hello,\"tools\":[$now,$now]}"
+ask "{$hello,\"tool_choice\":\"required\",\"tools\":[$weather],\"response_format\":{\"type\":\"json_object\"}}" >/dev/null
+ok 'what must be called is called, whatever shape a text had' grep -qE "$called" "$tmp/reply"
+ask "{$hello,\"tools\":[$now,$weather],\"tool_choice\":{\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"required\",\"tools\":[{\"function\":{\"name\":\"get_weather\"}},{\"function\":{\"name\":\"get_weather\"}}]}}}" >/dev/null
+ok 'one that is allowed twice is one' grep -qE "$called" "$tmp/reply"
 for parameters in true '[]' '"x"' '{"type":"integer"}' '{"type":["array","null"]}' 1; do
     refused "parameters that are no object's: $parameters" 'the JSON schema of an object' "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":$parameters}}]}"
 done
@@ -159,6 +163,9 @@ refused 'parameters that no object meets' 'parameters of x: .*no text matches it
 cut="{$hello,\"max_tokens\":4,\"tools\":[$weather],\"tool_choice\":\"required\""
 ask "$cut}" >/dev/null
 ok 'half a call is not told as text' grep -qE '"content":"".*"finish_reason":"length"' "$tmp/reply"
+ask "$cut,\"stream\":true}" >/dev/null
+ask "{$(printf %s "$led" | sed 's/"max_tokens":100/"max_tokens":9/'),\"tools\":[$weather],$yes}" >/dev/null
+ok 'nor where the answer could have been of a shape' grep -qE '"content":"".*"finish_reason":"length"' "$tmp/reply"
 ask "$cut,\"stream\":true}" >/dev/null
 ok 'nor in a stream' sh -c "grep -q '\"finish_reason\":\"length\"' '$tmp/reply' && ! grep -q 'get_' '$tmp/reply'"
 # What must be called is called, also where the type of the parameters, or their members, are not said.
