@@ -77,10 +77,11 @@ static int build(struct bnt_grammar *g, const struct trigger *t,
                         BNT_EXPR_EMPTY};
     if (t->text) {
         status = bnt_schema_add(g, t->text, options, &text, err);
+        if (status != BNT_OK) return status;
         bnt_expr one = bnt_seq2(g, bnt_text(g, t->mark), bnt_seq(g, parts, 4));
         bnt_expr calls = bnt_list(g, space, NULL, 0, one, 1, t->once ? 1 : BNT_NO_LIMIT);
         *out = bnt_alt2(g, calls, text);
-        return status;
+        return BNT_OK;
     }
     uint32_t again = bnt_rule_new(g);
     parts[4] = bnt_rule_of(g, again);

@@ -108,10 +108,15 @@ static bool constrain_by(struct serve_completion *c, uint32_t kind, json_t *shap
     return status == BNT_OK;
 }
 
+/* Another constraint takes the place of the one that a text would have. */
+static void drop_shape(struct serve_completion *c) {
+    serve_shape_release(&c->server->shapes, c->constraint);
+    c->constraint = NULL;
+}
+
 /* The only thing that is said: one call. */
 static bool constrain_to_call(struct serve_completion *c, const char *name) {
-    serve_shape_release(&c->server->shapes, c->constraint); /* that of a text, which is not made */
-    c->constraint = NULL;
+    drop_shape(c);
     json_t *call = calls_schema(c, name, "arguments", true);
     return constrain_by(c, BNT_CONSTRAINT_SCHEMA, call, call);
 }
@@ -147,8 +152,7 @@ static bool constrain_calls(struct serve_completion *c) {
                             c->shape == BNT_CONSTRAINT_SCHEMA
                                 ? json_deep_copy(c->schema)
                                 : json_pack("{s:s}", "type", "object"));
-    serve_shape_release(&c->server->shapes, c->constraint);
-    c->constraint = NULL;
+    drop_shape(c);
     return constrain_by(c, BNT_CONSTRAINT_CALLS, shape, call);
 }
 
