@@ -178,25 +178,41 @@ START_TEST(no_key_is_passed_over) {
 }
 END_TEST
 
+/* A toy's file, with what was written into it besides; its parts go with it. */
+struct file {
+    struct toy *toy;
+    struct gw *w;
+    uint8_t *data;
+    struct bnt_gguf *g;
+};
+
+static void open_file(struct file *f) {
+    struct bnt_err err = {0};
+    size_t size;
+    f->data = gw_memory(f->w, &size);
+    ck_assert_msg(bnt_gguf_open_memory(&f->g, f->data, size, &err) == BNT_OK, "%s", err.text);
+}
+
+static void close_file(struct file *f) {
+    bnt_gguf_close(f->g);
+    gw_free(f->w);
+    free(f->data);
+    toy_free(f->toy);
+}
+
 START_TEST(an_ignored_key_changes_no_token) {
     static const char key[] = "tokenizer.ggml.normalizer.lowercase";
     struct toy *toy = toy_spm();
-    struct gw *w = toy_gguf(toy);
-    struct bnt_gguf *g = NULL;
+    struct file f = {.toy = toy, .w = toy_gguf(toy)};
     struct bnt_tokenizer *t = NULL;
     struct bnt_err err = {0};
-    size_t size;
-    gw_key_bool(w, key, 1);
-    uint8_t *data = gw_memory(w, &size);
-    ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, &err), BNT_OK);
-    ck_assert_int_eq(bnt_tokenizer_open(&t, g, &err), BNT_E_UNSUPPORTED);
-    ck_assert(bnt_gguf_ignore(g, key));
-    ck_assert_int_eq(bnt_tokenizer_open(&t, g, &err), BNT_OK);
+    gw_key_bool(f.w, key, 1);
+    open_file(&f);
+    ck_assert_int_eq(bnt_tokenizer_open(&t, f.g, &err), BNT_E_UNSUPPORTED);
+    ck_assert(bnt_gguf_ignore(f.g, key));
+    ck_assert_int_eq(bnt_tokenizer_open(&t, f.g, &err), BNT_OK);
     bnt_tokenizer_close(t);
-    bnt_gguf_close(g);
-    gw_free(w);
-    free(data);
-    toy_free(toy);
+    close_file(&f);
 }
 END_TEST
 
@@ -204,26 +220,20 @@ END_TEST
 START_TEST(ends_that_are_listed) {
     static const char key[] = "tokenizer.ggml.eos_token_ids";
     struct toy *toy = toy_spm();
-    struct gw *w = toy_gguf(toy);
-    struct bnt_gguf *g = NULL;
+    struct file f = {.toy = toy, .w = toy_gguf(toy)};
     struct bnt_tokenizer *t = NULL;
     struct bnt_err err = {0};
-    size_t size;
     const int32_t ids[] = {2, toy_find(toy, "<ud>")};
-    gw_key_array(w, key, GW_I32, ids, 4, 2);
-    uint8_t *data = gw_memory(w, &size);
-    ck_assert_int_eq(bnt_gguf_open_memory(&g, data, size, &err), BNT_OK);
-    ck_assert_msg(bnt_tokenizer_open(&t, g, &err) == BNT_OK, "%s", err.text);
+    gw_key_array(f.w, key, GW_I32, ids, 4, 2);
+    open_file(&f);
+    ck_assert_msg(bnt_tokenizer_open(&t, f.g, &err) == BNT_OK, "%s", err.text);
     for (size_t i = 0; i < 2; i++) {
         ck_assert(bnt_tokenizer_is_eog(t, ids[i]));
         ck_assert_int_eq(bnt_tokenizer_type(t, ids[i]), BNT_TOKEN_CONTROL);
     }
     ck_assert(!bnt_tokenizer_is_eog(t, 1));
     bnt_tokenizer_close(t);
-    bnt_gguf_close(g);
-    gw_free(w);
-    free(data);
-    toy_free(toy);
+    close_file(&f);
 }
 END_TEST
 
