@@ -19,6 +19,18 @@ enum { PLACES = 1 << 17, TEXT_MAX = 1 << 22, EFFORT = 1 << 22, STEPS = 1 << 25 }
 /* ---- places -----------------------------------------------------------------------------------
  */
 
+/* The name of a member as a JSON pointer has it (RFC 6901), no more than 40 bytes of it. */
+static const char *pointer_name(const char *name, char out[96]) {
+    size_t n = 0;
+    for (size_t i = 0; name[i] && i < 40; i++) {
+        const bool escaped = name[i] == '~' || name[i] == '/';
+        if (escaped) out[n++] = '~';
+        out[n++] = name[i] == '~' ? '0' : name[i] == '/' ? '1' : name[i];
+    }
+    out[n] = '\0';
+    return out;
+}
+
 static size_t print_place(const struct schemas *s, uint32_t place, char *out, size_t size) {
     const struct place *chain[24];
     size_t n = 0, at = 0;
@@ -28,10 +40,11 @@ static size_t print_place(const struct schemas *s, uint32_t place, char *out, si
     at += (size_t)snprintf(out, size, "#%s", n == 24 ? "/..." : "");
     for (; n > 0 && at < size - 1; n--) {
         const struct place *p = chain[n - 1];
-        int wrote = p->name ? snprintf(out + at, size - at, "/%s/%.40s", p->word, p->name)
-                    : p->index != SIZE_MAX
-                        ? snprintf(out + at, size - at, "/%s/%zu", p->word, p->index)
-                        : snprintf(out + at, size - at, "/%s", p->word);
+        char name[96];
+        int wrote =
+            p->name ? snprintf(out + at, size - at, "/%s/%s", p->word, pointer_name(p->name, name))
+            : p->index != SIZE_MAX ? snprintf(out + at, size - at, "/%s/%zu", p->word, p->index)
+                                   : snprintf(out + at, size - at, "/%s", p->word);
         at += wrote > 0 ? (size_t)wrote : 0;
     }
     return at < size ? at : size - 1;

@@ -1,4 +1,4 @@
-/* prove.c - see prove.h; and GET /v1/receipts/ID. */
+/* prove.c - see prove.h; and GET /v1/receipts/ID, and /v1/constraints/SHA256 of what it names. */
 #include "serve/prove.h"
 
 #include <stdlib.h>
@@ -69,4 +69,13 @@ void serve_receipt(struct serve_server *s, struct serve_request *r) {
         serve_reply(r, 200, "application/json", text, strlen(text));
     else
         serve_fail(s, r, 404, NULL, "there is no receipt of that id, or no more");
+}
+
+void serve_constraint(struct serve_server *s, struct serve_request *r) {
+    size_t len;
+    char *text = serve_shape_text(&s->shapes, serve_path_rest(r), &len);
+    if (text)
+        serve_reply(r, 200, "text/plain; charset=utf-8", text, len);
+    else
+        serve_fail(s, r, 404, NULL, "there is no schema or grammar of that digest, or no more");
 }

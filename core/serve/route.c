@@ -35,6 +35,7 @@ static const struct serve_route routes[] = {
     {"GET", "/api/ps", serve_ollama_ps, serve_error_ollama, false},
     {"GET", "/api/version", serve_ollama_version, serve_error_ollama, false},
     {"GET", "/v1/receipts/*", serve_receipt, serve_error_openai, false},
+    {"GET", "/v1/constraints/*", serve_constraint, serve_error_openai, false},
     {"POST", "/v1/verify", serve_verify, serve_error_openai, false},
     {"POST", "/tokenize", serve_tokenize, serve_error_openai, false},
     {"POST", "/detokenize", serve_detokenize, serve_error_openai, false},

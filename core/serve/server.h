@@ -114,6 +114,7 @@ void serve_detokenize(struct serve_server *s, struct serve_request *r);
 void serve_tokenizer_info(struct serve_server *s, struct serve_request *r);
 void serve_props(struct serve_server *s, struct serve_request *r);
 void serve_receipt(struct serve_server *s, struct serve_request *r);
+void serve_constraint(struct serve_server *s, struct serve_request *r);
 void serve_verify(struct serve_server *s, struct serve_request *r);
 void serve_metrics(struct serve_server *s, struct serve_request *r);
 

@@ -30,20 +30,32 @@ static struct bnt_constraint *use(struct serve_shapes *s, struct serve_shape *sh
     return shape->constraint;
 }
 
-/* With one user more; or NULL. */
-static struct bnt_constraint *find(struct serve_shapes *s, uint32_t kind, const char *text,
+/* Under the lock; NULL: none. */
+static struct serve_shape *of_text(struct serve_shapes *s, uint32_t kind, const char *text,
                                    size_t len) {
-    struct bnt_constraint *found = NULL;
-    pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < SERVE_SHAPES && !found; i++) {
+    for (size_t i = 0; i < SERVE_SHAPES; i++) {
         struct serve_shape *shape = &s->list[i];
-        if (!shape->constraint || shape->kind != kind || shape->len != len ||
-            memcmp(shape->text, text, len) != 0)
-            continue;
-        found = use(s, shape);
+        if (shape->constraint && shape->kind == kind && shape->len == len &&
+            memcmp(shape->text, text, len) == 0)
+            return shape;
     }
+    return NULL;
+}
+
+static struct serve_shape *of_digest(struct serve_shapes *s, const char *digest) {
+    for (size_t i = 0; i < SERVE_SHAPES; i++) {
+        struct serve_shape *shape = &s->list[i];
+        if (shape->constraint && strcmp(bnt_constraint_digest(shape->constraint), digest) == 0)
+            return shape;
+    }
+    return NULL;
+}
+
+bool serve_shape_known(struct serve_shapes *s, uint32_t kind, const char *text, size_t len) {
+    pthread_mutex_lock(&s->lock);
+    const bool known = of_text(s, kind, text, len) != NULL;
     pthread_mutex_unlock(&s->lock);
-    return found;
+    return known;
 }
 
 /* Keeps it in the place of the one that was used longest ago; while all are in use it is its
@@ -69,7 +81,10 @@ static void keep(struct serve_shapes *s, struct bnt_constraint *constraint, uint
 int serve_shape_get(struct serve_shapes *s, struct bnt_engine *engine, uint32_t kind,
                     const char *text, size_t len, struct bnt_constraint **out,
                     struct bnt_err *err) {
-    *out = find(s, kind, text, len);
+    pthread_mutex_lock(&s->lock);
+    struct serve_shape *shape = of_text(s, kind, text, len);
+    *out = shape ? use(s, shape) : NULL;
+    pthread_mutex_unlock(&s->lock);
     if (*out) return BNT_OK;
     int status = bnt_constraint_open(out, engine, kind, text, len, err);
     if (status == BNT_OK) keep(s, *out, kind, text, len);
@@ -77,15 +92,21 @@ int serve_shape_get(struct serve_shapes *s, struct bnt_engine *engine, uint32_t 
 }
 
 struct bnt_constraint *serve_shape_find(struct serve_shapes *s, const char *digest) {
-    struct bnt_constraint *found = NULL;
     pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < SERVE_SHAPES && !found; i++) {
-        struct serve_shape *shape = &s->list[i];
-        if (shape->constraint && strcmp(bnt_constraint_digest(shape->constraint), digest) == 0)
-            found = use(s, shape);
-    }
+    struct serve_shape *shape = of_digest(s, digest);
+    struct bnt_constraint *found = shape ? use(s, shape) : NULL;
     pthread_mutex_unlock(&s->lock);
     return found;
+}
+
+char *serve_shape_text(struct serve_shapes *s, const char *digest, size_t *len) {
+    pthread_mutex_lock(&s->lock);
+    const struct serve_shape *shape = of_digest(s, digest);
+    char *text = shape ? malloc(shape->len + 1) : NULL;
+    if (text) memcpy(text, shape->text, shape->len);
+    *len = text ? shape->len : 0;
+    pthread_mutex_unlock(&s->lock);
+    return text;
 }
 
 /* A number of Jansson's text, from `s` on, as Python writes it; behind both. */

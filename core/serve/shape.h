@@ -31,8 +31,12 @@ void serve_shapes_close(struct serve_shapes *s); /* after the scheduler, before 
  * asked of it, the scheduler's asks. */
 int serve_shape_get(struct serve_shapes *s, struct bnt_engine *engine, uint32_t kind,
                     const char *text, size_t len, struct bnt_constraint **out, struct bnt_err *err);
+/* Whether one of this text is kept. */
+bool serve_shape_known(struct serve_shapes *s, uint32_t kind, const char *text, size_t len);
 /* One that is kept, by its digest as a receipt has it; or NULL. */
 struct bnt_constraint *serve_shape_find(struct serve_shapes *s, const char *digest);
+/* A copy of its text, to be freed; NULL: none is kept. */
+char *serve_shape_text(struct serve_shapes *s, const char *digest, size_t *len);
 /* A schema of a request as the text that its digest is of: what Python's json.dumps(schema,
  * separators=(",", ":"), ensure_ascii=False) writes. NULL: memory is short. */
 char *serve_schema_text(const json_t *schema);

@@ -54,16 +54,19 @@ static bool is_strict(const json_t *function) {
     return json_is_true(json_object_get(function, "strict"));
 }
 
-/* One of the tools, or the one that is named; all kept to their parameters, or those that are
- * strict. */
-static json_t *calls_schema(const struct serve_completion *c, const char *name, const char *member,
-                            bool all_kept) {
+struct calls_of {
+    const char *name;   /* of the only tool that may be called; NULL: any */
+    const char *member; /* what a call names its arguments */
+    bool all_kept;      /* to their parameters, or those that are strict */
+};
+
+static json_t *calls_schema(const struct serve_completion *c, const struct calls_of *of) {
     json_t *any = json_array();
     for (size_t i = 0; i < c->tools.n; i++) {
         const json_t *function = json_object_get(json_array_get(c->tools.list, i), "function");
-        if (!name || strcmp(name, c->tools.names[i]) == 0)
-            json_array_append_new(any, call_schema(function, json_array_size(any), member,
-                                                   all_kept || is_strict(function)));
+        if (!of->name || strcmp(of->name, c->tools.names[i]) == 0)
+            json_array_append_new(any, call_schema(function, json_array_size(any), of->member,
+                                                   of->all_kept || is_strict(function)));
     }
     return json_pack("{s:o}", "anyOf", any);
 }
@@ -72,40 +75,66 @@ static json_t *calls_schema(const struct serve_completion *c, const char *name, 
 static void refuse_calls(struct serve_completion *c, unsigned status, const json_t *call,
                          const char *why) {
     static const char path[] = "#/anyOf/", below[] = "/properties/";
-    const char *at = strstr(why, path), *name = NULL;
+    const char *at = strstr(why, path);
+    const json_t *any = json_object_get(call, "anyOf"), *properties;
     char *rest = NULL;
-    if (at) {
-        unsigned long i = strtoul(at + sizeof path - 1, &rest, 10);
-        const json_t *one = json_array_get(json_object_get(call, "anyOf"), i);
-        const json_t *properties = json_object_get(one, "properties");
-        name = json_string_value(json_object_get(json_object_get(properties, "name"), "const"));
-    }
-    if (name && strncmp(rest, below, sizeof below - 1) == 0)
+    unsigned long i = at ? strtoul(at + sizeof path - 1, &rest, 10) : 0;
+    properties = at || json_array_size(any) == 1
+                     ? json_object_get(json_array_get(any, i), "properties")
+                     : NULL;
+    const char *name =
+        json_string_value(json_object_get(json_object_get(properties, "name"), "const"));
+    if (name && at && strncmp(rest, below, sizeof below - 1) == 0)
         rest += sizeof below - 1 + strcspn(rest + sizeof below - 1, "/: ");
-    else
-        name = NULL;
     if (name)
-        serve_completion_refuse(c, status, "tools", "tools: parameters of %s: %.*s#%s", name,
-                                (int)(at - why), why, rest);
+        serve_completion_refuse(c, status, "tools", "tools: parameters of %s: %.*s%s%s", name,
+                                at ? (int)(at - why) : (int)strlen(why), why, at ? "#" : "",
+                                at ? rest : "");
     else
         serve_completion_refuse(c, status, "tools", "tools: %s", why);
 }
 
+/* Each tool that is kept to its parameters can be called: beside others, one that cannot would just
+ * never be. */
+static bool each_has_calls(struct serve_completion *c, const struct calls_of *of) {
+    int status = BNT_OK;
+    for (size_t i = 0; i < c->tools.n && status == BNT_OK && !of->name; i++) {
+        const json_t *function = json_object_get(json_array_get(c->tools.list, i), "function");
+        if (!of->all_kept && !is_strict(function)) continue;
+        struct bnt_err err = {0};
+        struct bnt_constraint *one = NULL;
+        json_t *call = calls_schema(c, &(struct calls_of){c->tools.names[i], of->member, true});
+        char *text = serve_schema_text(call);
+        status = text ? bnt_constraint_open(&one, c->server->engine, BNT_CONSTRAINT_SCHEMA, text,
+                                            strlen(text), &err)
+                      : bnt_fail_nomem(&err, "the tools", 0);
+        if (status != BNT_OK) refuse_calls(c, status == BNT_E_NOMEM ? 503 : 400, call, err.text);
+        bnt_constraint_close(one);
+        json_decref(call);
+        free(text);
+    }
+    return status == BNT_OK;
+}
+
 /* The text of a constraint, which is taken over; `call`: the schema of a call, in it. */
 static bool constrain_by(struct serve_completion *c, uint32_t kind, json_t *shape,
-                         const json_t *call) {
+                         const json_t *call, const struct calls_of *of) {
     struct bnt_err err = {0};
+    struct serve_shapes *shapes = &c->server->shapes;
     char *text = serve_schema_text(shape);
+    const size_t len = text ? strlen(text) : 0;
     int status = BNT_OK;
+    bool fine;
     if (bnt_json_lost() || !text) /* a schema that lacks a part would ask for less */
         status = bnt_fail_nomem(&err, "the tools", 0);
-    else
-        status = serve_shape_get(&c->server->shapes, c->server->engine, kind, text, strlen(text),
-                                 &c->constraint, &err);
+    fine =
+        status == BNT_OK && (serve_shape_known(shapes, kind, text, len) || each_has_calls(c, of));
+    if (fine)
+        status = serve_shape_get(shapes, c->server->engine, kind, text, len, &c->constraint, &err);
     if (status != BNT_OK) refuse_calls(c, status == BNT_E_NOMEM ? 503 : 400, call, err.text);
     json_decref(shape);
     free(text);
-    return status == BNT_OK;
+    return fine && status == BNT_OK;
 }
 
 /* Another constraint takes the place of the one that a text would have. */
@@ -117,8 +146,9 @@ static void drop_shape(struct serve_completion *c) {
 /* The only thing that is said: one call. */
 static bool constrain_to_call(struct serve_completion *c, const char *name) {
     drop_shape(c);
-    json_t *call = calls_schema(c, name, "arguments", true);
-    return constrain_by(c, BNT_CONSTRAINT_SCHEMA, call, call);
+    const struct calls_of of = {name, "arguments", true};
+    json_t *call = calls_schema(c, &of);
+    return constrain_by(c, BNT_CONSTRAINT_SCHEMA, call, call, &of);
 }
 
 /* Text, or the answer's shape, and calls that are kept to the parameters of those that are strict.
@@ -144,7 +174,8 @@ static bool constrain_calls(struct serve_completion *c) {
     }
     c->tools.mark = form.mark;
     c->tools.shaped = shaped;
-    json_t *call = calls_schema(c, NULL, form.arguments, false);
+    const struct calls_of of = {NULL, form.arguments, false};
+    json_t *call = calls_schema(c, &of);
     json_t *shape = json_pack("{s:s, s:s, s:b, s:i, s:o}", "mark", form.mark, "end", form.end,
                               "list", form.list, "most", c->tools.most == 1, "call", call);
     if (shaped)
@@ -153,7 +184,7 @@ static bool constrain_calls(struct serve_completion *c) {
                                 ? json_deep_copy(c->schema)
                                 : json_pack("{s:s}", "type", "object"));
     drop_shape(c);
-    return constrain_by(c, BNT_CONSTRAINT_CALLS, shape, call);
+    return constrain_by(c, BNT_CONSTRAINT_CALLS, shape, call, &of);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------

@@ -75,6 +75,11 @@ for given in '' ",\"json_schema\":$calls" ",\"json_schema\":\"$quoted\""; do
     ok "here, too, given ${given:-nothing}" sh -c "curl -s -d '{\"receipt_id\":\"$id\"$given}' '$url/v1/verify' | grep -q '\"verified\":true'"
 done
 exits 'on ref-scalar' 0 '' "$bitnet" verify "$tmp/calls.json" --json-schema="$calls" --backend=ref-scalar
+digest=$(sed -nE 's/.*"kind": ?"calls", ?"sha256": ?"([0-9a-f]+)".*/\1/p' "$tmp/calls.json")
+curl -s "$url/v1/constraints/$digest" >"$tmp/calls.text"
+equal 'the server tells what they are' "$(cat "$tmp/calls.text")" "$calls"
+exits 'which is enough' 0 '' "$bitnet" verify "$tmp/calls.json" --json-schema="$tmp/calls.text"
+equal 'no other' "$(curl -s -o /dev/null -w '%{http_code}' "$url/v1/constraints/${digest#?}0")" 404
 "$bitnet" verify "$tmp/calls.json" >"$tmp/stdout" 2>&1
 ok 'and not replayed without them' grep -q 'the calls of digest .* is needed' "$tmp/stdout"
 same() { sed -E 's/"(id|receipt_id)":"[^"]*"//g; s/"created":[0-9]+//; s/"cached_tokens":[0-9]+//' "$1"; }
@@ -159,6 +164,10 @@ refused 'a name that calls could not be told by' 'other characters' "{$hello,\"t
 refused 'a strictness that is none' 'strict must be true or false' "{$hello,\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"strict\":\"yes\"}}]}"
 refused 'a number of calls that is none' 'parallel_tool_calls: must be' "{$hello,\"tools\":[$now],\"parallel_tool_calls\":\"no\"}"
 refused 'parameters that no object meets' 'parameters of x: .*no text matches it: nothing can stand at #"' "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"enum\":[\"y\"]}}}]}"
+empty='{"type":"function","function":{"name":"x","strict":true,"parameters":{"properties":{"k":{"enum":[1],"minimum":2}},"required":["k"]}}}'
+for choice in auto required; do # beside others it would only never be called
+    refused "parameters that nothing meets, one tool of two, $choice" 'parameters of x: .*no text matches it: nothing can stand at #' "{$hello,\"tool_choice\":\"$choice\",\"tools\":[$weather,$empty]}"
+done
 # A call that is cut is neither a call nor a text.
 cut="{$hello,\"max_tokens\":4,\"tools\":[$weather],\"tool_choice\":\"required\""
 ask "$cut}" >/dev/null

@@ -144,6 +144,8 @@ static const struct {
      "\"type\":"
      "\"string\"},\"minItems\":1,\"type\":\"array\"},\"b\":{}},\"required\":[\"a\"]}",
      BNT_E_FORMAT, "nothing can stand at #/properties/a/items"},
+    {"{\"type\":\"object\",\"properties\":{\"a/b~c\":{\"not\":{}}}}", BNT_E_UNSUPPORTED,
+     "#/properties/a~1b~0c: keyword 'not'"},
     {"false", BNT_E_FORMAT, "no text matches"},
     {"{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}",
      BNT_E_FORMAT, "no text matches"},
