@@ -16,7 +16,7 @@
 /* Where a value or mark ends, or that it does not end yet, or that it is none. */
 #define UNFINISHED SIZE_MAX
 #define NO_VALUE (SIZE_MAX - 1)
-enum { NESTING = 200 };
+enum { NESTING = 1024 }; /* more than any grammar writes */
 
 struct span {
     const char *at;

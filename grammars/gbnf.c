@@ -63,7 +63,8 @@ static void skip_space(struct reader *r, bool newlines) {
  */
 
 static bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
 }
 
 static size_t word_length(const struct reader *r) {
@@ -128,7 +129,7 @@ static bool read_hex(struct reader *r, unsigned digits, uint32_t *cp) {
 }
 
 static bool read_escape(struct reader *r, uint32_t *cp) {
-    static const char named[] = "n\nr\rt\t\\\\\"\"[[]]";
+    static const char named[] = "n\nr\rt\t\\\\\"\"[[]]--";
     char c = r->at < r->end ? *r->at++ : ' ';
     if (c == 'x') return read_hex(r, 2, cp);
     if (c == 'u') return read_hex(r, 4, cp);
@@ -209,6 +210,7 @@ static bnt_expr class_of(struct reader *r, struct bnt_code_range *ranges, size_t
 static bnt_expr read_class(struct reader *r) {
     bool denied = skip(r, '^');
     struct parts p = {0}; /* two numbers a range */
+    if (is_next(r, ']')) fail(r, "a class of no characters");
     while (r->status == BNT_OK && !skip(r, ']')) {
         uint32_t lo, hi;
         if (!read_char(r, &lo)) break;
@@ -276,6 +278,8 @@ static bnt_expr read_atom(struct reader *r, bool *any) {
     if (skip(r, '"')) return read_text(r);
     if (skip(r, '[')) return read_class(r);
     if (skip(r, '.')) return bnt_utf8_of(r->g, &(struct bnt_code_range){0, 0x10FFFF}, 1);
+    if (is_next(r, '<') || is_next(r, '!'))
+        return fail(r, "tokens (<...>, !<...>) are not supported");
     if (skip(r, '(')) {
         if (r->depth == NESTING) return fail(r, "too many parentheses");
         r->depth++;

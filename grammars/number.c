@@ -10,9 +10,9 @@
 #include "json.h"
 
 enum {
-    DIGITS_MAX = 308,     /* before the point, where there is no bound: what binary64 still holds */
-    BINARY64_DIGITS = 15, /* that two numbers may have and never be taken for one */
-    BRIEF_WHOLE = 18,     /* 64 bits hold them */
+    DIGITS_MAX = 308, /* before the point, where there is no bound: what binary64 still holds */
+    PART_MAX = 300,   /* behind it, where what is too small would be read as zero */
+    BRIEF_WHOLE = 18, /* 64 bits hold them */
     BRIEF_PART = 17,
 };
 
@@ -171,19 +171,15 @@ static bnt_expr unbounded(struct bnt_grammar *g, uint32_t most, uint32_t left, b
     return bnt_seq2(g, minus, bnt_alt2(g, bnt_seq2(g, whole, part), with));
 }
 
-/* How many digits may stand behind the point. A reader takes the nearest binary64, and that must
- * not be a bound that is left out: with no more than 15 digits in all it is not. */
+/* How many digits may stand behind the point. */
 static uint32_t digits_of_part(bool brief, const struct decimal *low, const struct decimal *high) {
     const struct decimal *bounds[] = {low, high};
     uint32_t most = brief ? BRIEF_PART : BNT_NO_LIMIT;
-    for (size_t i = 0; i < 2 && brief; i++)
-        if (bounds[i]->is && strlen(bounds[i]->part) > most)
-            most = (uint32_t)strlen(bounds[i]->part);
     for (size_t i = 0; i < 2; i++) {
-        if (!bounds[i]->is || !bounds[i]->excluded) continue;
-        size_t whole = strlen(bounds[i]->whole);
-        uint32_t left = whole < BINARY64_DIGITS ? (uint32_t)(BINARY64_DIGITS - whole) : 0;
-        if (left < most) most = left;
+        if (!bounds[i]->is) continue;
+        uint32_t own = (uint32_t)strlen(bounds[i]->part);
+        if (brief && own > most) most = own;
+        if (!brief && bounds[i]->excluded) most = PART_MAX; /* else it could be read as the bound */
     }
     return most;
 }

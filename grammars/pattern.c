@@ -145,6 +145,11 @@ static uint32_t unicode_escape(struct reader *r) {
     return cp;
 }
 
+static bool is_latin(const struct reader *r, size_t at) {
+    const char c = at < r->len ? (char)(r->text[at] | 0x20) : '\0';
+    return c >= 'a' && c <= 'z';
+}
+
 /* Behind a backslash: one character, or a whole set added to *s (then SET). */
 #define SET UINT32_MAX
 static uint32_t escape(struct reader *r, struct set *s, bool in_class) {
@@ -158,7 +163,7 @@ static uint32_t escape(struct reader *r, struct set *s, bool in_class) {
         if (*p == c) return (unsigned char)p[1];
     if (c == 'x') return hex(r, 2);
     if (c == 'u') return unicode_escape(r);
-    if (c == 'c' && r->at < r->len) return (uint32_t)r->text[r->at++] & 31;
+    if (c == 'c' && is_latin(r, r->at)) return (uint32_t)r->text[r->at++] & 31;
     if (c == 'b' && in_class) return 8;
     if (c == '0' && !(r->at < r->len && r->text[r->at] >= '0' && r->text[r->at] <= '9')) return 0;
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || !c ||
@@ -197,13 +202,18 @@ static bnt_expr read_class(struct reader *r) {
             break;
         }
         uint32_t lo = class_item(r, &s), hi = lo;
-        if (lo == SET) continue;
         if (next_is(r, "-") && !next_is(r, "-]")) {
             r->at++;
             hi = r->at < r->len ? class_item(r, &s) : 0;
-            if (hi == SET || hi < lo) fail(r, BNT_E_FORMAT, "no range");
+            if (lo == SET ||
+                hi == SET) { /* from a set on there is no range: the - is one of them */
+                if (lo != SET) add(r, &s, lo, lo);
+                if (hi != SET) add(r, &s, hi, hi);
+                lo = hi = '-';
+            }
+            if (hi < lo) fail(r, BNT_E_FORMAT, "no range");
         }
-        add(r, &s, lo, hi);
+        if (lo != SET) add(r, &s, lo, hi);
     }
     if (denied && r->status == BNT_OK) deny(r, &s);
     bnt_expr e = r->status == BNT_OK ? one_of(r, &s) : BNT_EXPR_NEVER;
@@ -235,13 +245,23 @@ static void look_ahead(struct reader *r) {
     if (r->status == BNT_OK) r->ahead[r->n_ahead++] = (struct bnt_condition){e, denied};
 }
 
+static void group_name(struct reader *r) {
+    const size_t from = r->at;
+    for (; r->at < r->len && r->text[r->at] != '>'; r->at++) {
+        const char c = r->text[r->at];
+        if (!is_latin(r, r->at) && c != '_' && c != '$' && !(r->at > from && c >= '0' && c <= '9'))
+            unsupported(r, "a group's name has letters, digits, _ and $ only");
+    }
+    if (r->at == from || !skip(r, ">")) fail(r, BNT_E_FORMAT, "a group's name was expected");
+}
+
 static bnt_expr group(struct reader *r) {
     if (skip(r, "?")) {
         if (next_is(r, "=") || next_is(r, "!") || next_is(r, "<=") || next_is(r, "<!"))
             unsupported(r, "look-around is supported as (?=...) and (?!...) behind the ^ that "
                            "begins the whole pattern only");
         else if (skip(r, "<"))
-            while (r->at < r->len && r->text[r->at++] != '>') continue;
+            group_name(r);
         else if (!skip(r, ":"))
             unsupported(r, "this kind of group is not supported");
     }

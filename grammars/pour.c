@@ -117,7 +117,7 @@ static void take_count(struct schemas *s, struct shape *shape, uint32_t place,
                        const struct row *row, const json_t *value, bool least) {
     uint32_t *field = (uint32_t *)(void *)((char *)shape + row->field);
     double n = json_number_value(value);
-    if (!json_is_number(value) || n < 0 || n > 1e15 || (double)(int64_t)n < n) {
+    if (!json_is_number(value) || n < 0 || n >= 0x1p63 || (double)(int64_t)n < n) {
         wrong(s, place, row, "a count");
         return;
     }
@@ -314,10 +314,11 @@ static int hex(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One name of a pointer, until the next /: %XX, ~0 and ~1 undone. Returns what is behind it. */
-static const char *read_step(const char *at, char out[256]) {
+/* One name of a pointer, until the next /: %XX, ~0 and ~1 undone, in as many bytes as the pointer
+ * has. Returns what is behind it. */
+static const char *read_step(const char *at, char *out) {
     size_t n = 0;
-    while (*at && *at != '/' && n < 250) {
+    while (*at && *at != '/') {
         if (*at == '%' && hex(at[1]) >= 0 && hex(at[2]) >= 0) {
             out[n++] = (char)(hex(at[1]) << 4 | hex(at[2]));
             at += 3;
@@ -337,18 +338,24 @@ static const char *read_step(const char *at, char out[256]) {
     return at;
 }
 
-static const json_t *target_of(const struct schemas *s, const char *pointer) {
+/* An element's number has no zeros before it (RFC 6901). */
+static const json_t *element_of(const json_t *array, const char *name) {
+    char *end;
+    unsigned long i = strtoul(name, &end, 10);
+    const bool is = *name >= '0' && *name <= '9' && !*end && (*name != '0' || !name[1]);
+    return is ? json_array_get(array, i) : NULL;
+}
+
+/* NULL: nothing is there. *through: the way leads through a schema with an $id of its own, from
+ * which on pointers would be counted. `name` has room for the pointer. */
+static const json_t *target_of(const struct schemas *s, const char *pointer, char *name,
+                               bool *through) {
     const json_t *at = s->root;
-    char name[256];
+    *through = false;
     while (at && *pointer == '/') {
+        if (at != s->root && json_is_string(json_object_get(at, "$id"))) *through = true;
         pointer = read_step(pointer + 1, name);
-        if (json_is_array(at)) {
-            char *end;
-            unsigned long i = strtoul(name, &end, 10);
-            at = *name >= '0' && *name <= '9' && !*end ? json_array_get(at, i) : NULL;
-        } else {
-            at = json_object_get(at, name);
-        }
+        at = json_is_array(at) ? element_of(at, name) : json_object_get(at, name);
     }
     return *pointer ? NULL : at;
 }
@@ -371,8 +378,14 @@ TAKE(reference) {
                     "'%.60s': only what is in the schema itself, as #/$defs/NAME", to);
         return;
     }
-    const json_t *target = target_of(s, to + 1);
-    if (!is_schema(target))
+    bool through;
+    char *name = strstr(to, "%00") ? NULL : malloc(strlen(to));
+    const json_t *target = name ? target_of(s, to + 1, name, &through) : NULL;
+    free(name);
+    if (target && through)
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name,
+                    "'%.60s' leads through a schema with an $id of its own", to);
+    else if (!is_schema(target))
         schema_fail(s, BNT_E_FORMAT, place, row->name, "'%.60s': there is no such schema", to);
     else
         shape_pour(s, shape,

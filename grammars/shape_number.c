@@ -3,6 +3,7 @@
  * that leave no remainder, which is counted digit by digit and worked out together with the bounds
  * (product.h).
  */
+#include <float.h>
 #include <math.h>
 
 #include "product.h"
@@ -13,14 +14,30 @@ enum {
     EXACT_DIGITS = 15, /* of a whole number that every reader takes as it stands */
 };
 
+/* A bound as text. Readers take the nearest binary64 for a number, and that must not be a bound
+ * that is left out: the next one to it is in, and none between them. (Zero's next one has 324
+ * digits; what rounds to zero has more than are written.) Where there is no bound, infinity is. */
+static struct bnt_bound bound_of(const json_t *number, const json_t *other, bool excluded, bool low,
+                                 char text[BNT_NUMBER_TEXT]) {
+    const double v = json_number_value(number), most = low ? -DBL_MAX : DBL_MAX;
+    json_t *next = NULL;
+    if (!number && fabs(json_number_value(other)) > DBL_MAX / 100)
+        next = json_real(most);
+    else if (number && excluded && fabs(v) > 0 && fabs(v) < DBL_MAX)
+        next = json_real(nextafter(v, -most));
+    if (!number && !next) return (struct bnt_bound){NULL, false};
+    bnt_json_number_text(next ? next : number, text, true);
+    const bool is_next = next != NULL;
+    json_decref(next);
+    return (struct bnt_bound){text, excluded && !is_next};
+}
+
 static bnt_expr between(struct bnt_grammar *g, bool brief, const struct shape *shape,
                         bool integer) {
     char low[BNT_NUMBER_TEXT], high[BNT_NUMBER_TEXT];
-    if (shape->low) bnt_json_number_text(shape->low, low, true);
-    if (shape->high) bnt_json_number_text(shape->high, high, true);
     return bnt_json_number(
-        g, brief, (struct bnt_bound){shape->low ? low : NULL, shape->low_excluded},
-        (struct bnt_bound){shape->high ? high : NULL, shape->high_excluded}, integer);
+        g, brief, bound_of(shape->low, shape->high, shape->low_excluded, true, low),
+        bound_of(shape->high, shape->low, shape->high_excluded, false, high), integer);
 }
 
 /* Digits, any number of them, that are a multiple of m: a rule for each remainder of those read. */

@@ -241,13 +241,26 @@ static int read_messages(const json_t *body, struct serve_talk *talk, struct bnt
 /* In the form that templates know. False: the client was told. */
 static bool read_tools(struct serve_completion *c) {
     const json_t *choice = json_object_get(c->body, "tool_choice"), *tools;
-    if (choice && !json_is_null(choice) && !json_is_object(choice)) {
+    struct serve_tool_choice which = {SERVE_TOOLS_AUTO, NULL};
+    if (is_type(choice, "tool")) {
+        which.mode = SERVE_TOOLS_NAMED;
+        which.name = json_string_value(json_object_get(choice, "name"));
+    } else if (is_type(choice, "any")) {
+        which.mode = SERVE_TOOLS_ANY;
+    } else if (is_type(choice, "none")) {
+        which.mode = SERVE_TOOLS_NONE;
+    }
+    if (which.mode == SERVE_TOOLS_NAMED ? !which.name
+                                        : which.mode == SERVE_TOOLS_AUTO && choice &&
+                                              !json_is_null(choice) && !is_type(choice, "auto")) {
         serve_completion_refuse(c, 400, "tool_choice",
-                                "tool_choice: must be an object with a type");
+                                "tool_choice: type must be auto, any, none, or tool with a name");
         return false;
     }
-    json_t *list = json_array();
     tools = json_object_get(c->body, "tools");
+    c->ask.parallel = !json_is_true(json_object_get(choice, "disable_parallel_tool_use"));
+    if (!json_is_array(tools)) return serve_tools_read(c, tools, which);
+    json_t *list = json_array();
     for (size_t i = 0; i < json_array_size(tools); i++) {
         const json_t *t = json_array_get(tools, i), *type = json_object_get(t, "type");
         const bool ours = !type || json_is_null(type) || is_type(t, "custom");
@@ -259,19 +272,19 @@ static bool read_tools(struct serve_completion *c) {
                                               "function", function));
     }
     json_object_set_new(c->body, "tools", list); /* the body keeps it */
-    const char *word = is_type(choice, "any")    ? "required"
-                       : is_type(choice, "none") ? "none"
-                       : is_type(choice, "tool")
-                           ? json_string_value(json_object_get(choice, "name"))
-                           : "auto";
-    c->ask.parallel = !json_is_true(json_object_get(choice, "disable_parallel_tool_use"));
-    return json_array_size(list) == 0 || serve_tools_read(c, list, word ? word : "");
+    return serve_tools_read(c, list, which);
 }
 
 /* output_config.format, or output_format as it was called before. False: the client was told. */
 static bool read_format(struct serve_completion *c) {
     const json_t *format = json_object_get(json_object_get(c->body, "output_config"), "format");
-    if (!format) format = json_object_get(c->body, "output_format");
+    const json_t *former = json_object_get(c->body, "output_format");
+    if (format && former && !json_is_null(former) && !json_equal(format, former)) {
+        serve_completion_refuse(c, 400, "output_format",
+                                "output_format: output_config has another format");
+        return false;
+    }
+    if (!format) format = former;
     if (!format || json_is_null(format)) return true;
     const json_t *schema = json_object_get(format, "schema");
     if (is_type(format, "json_schema") && json_is_object(schema))

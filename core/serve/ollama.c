@@ -21,7 +21,7 @@ static const struct serve_field fields[] = {
     FIELD("stream", SERVE_BOOL, stream, 0, 0), FIELD("think", SERVE_REFUSED, n, 0, 0),
     FIELD("suffix", SERVE_REFUSED, n, 0, 0),   FIELD("images", SERVE_REFUSED, n, 0, 0),
     FIELD("template", SERVE_REFUSED, n, 0, 0), FIELD("context", SERVE_REFUSED, n, 0, 0),
-    FIELD("logprobs", SERVE_REFUSED, n, 0, 0),
+    FIELD("logprobs", SERVE_REFUSED, n, 0, 0), FIELD("tool_choice", SERVE_REFUSED, n, 0, 0),
 };
 /* Of "options". What is not here chooses machines and memory, or nothing. */
 static const struct serve_field options[] = {
@@ -249,8 +249,9 @@ void serve_ollama_chat(struct serve_server *s, struct serve_request *r) {
     struct serve_talk talk = {0};
     struct bnt_err err = {0};
     if (!c || !read_fields(c)) return;
-    const json_t *tools = json_object_get(c->body, "tools");
-    if (json_array_size(tools) && !serve_tools_read(c, tools, "auto")) return;
+    if (!serve_tools_read(c, json_object_get(c->body, "tools"),
+                          (struct serve_tool_choice){SERVE_TOOLS_AUTO, NULL}))
+        return;
     int status = read_messages(json_object_get(c->body, "messages"), &talk, &err);
     if (status == BNT_OK && talk.n == 0)
         reply_loaded(c);
@@ -268,6 +269,10 @@ void serve_ollama_generate(struct serve_server *s, struct serve_request *r) {
     const json_t *prompt = json_object_get(c->body, "prompt");
     const json_t *system = json_object_get(c->body, "system");
     const bool raw = json_is_true(json_object_get(c->body, "raw")) || s->no_chat.status;
+    if (json_array_size(json_object_get(c->body, "tools"))) {
+        serve_completion_refuse(c, 400, "tools", "tools: /api/chat can do that");
+        return;
+    }
     if (!json_string_length(prompt)) {
         reply_loaded(c);
         return;

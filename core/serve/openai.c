@@ -51,6 +51,10 @@ bool openai_format(struct serve_completion *c, const json_t *format, const char 
     const char *type = json_string_value(json_object_get(format, "type"));
     if (type && strcmp(type, "text") == 0) return true;
     const bool object = type && strcmp(type, "json_object") == 0;
+    if (object && json_is_object(json_object_get(format, "json_schema"))) {
+        serve_completion_refuse(c, 400, param, "%s: a json_schema is of type json_schema", param);
+        return false;
+    }
     if (object && !json_object_get(format, "schema"))
         return serve_completion_shape(c, BNT_CONSTRAINT_JSON, "", 0, param);
     const json_t *outer = json_object_get(format, "json_schema");
@@ -125,25 +129,25 @@ bool openai_tools(struct serve_completion *c, const json_t *tools, const json_t 
         if (!inner) inner = choice; /* as in responses */
         tools = allowed_of(c, tools, json_object_get(inner, "tools"));
         choice = json_object_get(inner, "mode");
-        if (!tools || !json_is_string(choice)) {
+        enum serve_tool_mode mode;
+        if (!tools || !json_is_string(choice) ||
+            !serve_tool_mode_of(json_string_value(choice), &mode) || mode == SERVE_TOOLS_NONE) {
             serve_completion_refuse(c, 400, "tool_choice",
                                     "tool_choice: allowed_tools must have a mode, and names of the "
                                     "tools that are there");
             return false;
         }
     }
-    const char *word = json_is_object(choice) ? json_string_value(json_object_get(named, "name"))
-                                              : json_string_value(choice);
-    if (!word && choice && !json_is_null(choice)) {
+    struct serve_tool_choice which = {SERVE_TOOLS_AUTO, NULL};
+    const char *word = json_string_value(choice);
+    if (!word || !serve_tool_mode_of(word, &which.mode)) { /* or a tool's bare name */
+        which.name = word ? word : json_string_value(json_object_get(named, "name"));
+        if (which.name && choice) which.mode = SERVE_TOOLS_NAMED;
+    }
+    if (which.mode == SERVE_TOOLS_AUTO && !word && choice && !json_is_null(choice)) {
         serve_completion_refuse(c, 400, "tool_choice",
                                 "tool_choice: must be none, auto, required or a function");
         return false;
     }
-    if (!word) word = "auto";
-    if (!tools || json_is_null(tools)) {
-        if (strcmp(word, "auto") == 0 || strcmp(word, "none") == 0) return true;
-        serve_completion_refuse(c, 400, "tool_choice", "tool_choice: there are no tools");
-        return false;
-    }
-    return serve_tools_read(c, tools, word);
+    return serve_tools_read(c, tools, which);
 }

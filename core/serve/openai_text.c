@@ -11,6 +11,7 @@
 static const struct serve_field fields[] = {
     OPENAI_FIELDS,
     OPENAI_FIELD("suffix", SERVE_REFUSED, n, 0, 0),
+    OPENAI_FIELD("tools", SERVE_REFUSED, n, 0, 0),
     OPENAI_FIELD("logprobs", SERVE_UINT, top_logprobs, 0, 20),
     OPENAI_FIELD("echo", SERVE_BOOL, echo, 0, 0),
 };

@@ -37,6 +37,9 @@ json_t *serve_body_object(struct serve_server *s, struct serve_request *r) {
     if (json_is_object(body)) return body;
     if (body)
         serve_fail(s, r, 400, NULL, "the body is JSON, but no object");
+    else if (json_error_code(&why) == json_error_numeric_overflow)
+        serve_fail(s, r, 400, NULL, "the body has a number that is too large: line %d, column %d",
+                   why.line, why.column);
     else
         serve_fail(s, r, 400, NULL, "the body is not JSON: line %d, column %d: %s", why.line,
                    why.column, bnt_printable(shown, sizeof shown, why.text, strlen(why.text)));

@@ -132,9 +132,13 @@ char *serve_schema_text(const json_t *schema) {
         if (*s == '-' || (*s >= '0' && *s <= '9')) {
             s = copy_number(s, &to);
         } else {
-            memcpy(to, s, quoted + 1);
-            to += quoted + 1;
-            s += quoted + 1;
+            for (const char *end = s + quoted + 1; s < end;) {
+                const bool code = s[0] == '\\' && s[1] == 'u'; /* 001F for Python's 001f */
+                *to++ = *s++;
+                if (code) *to++ = *s++;
+                for (unsigned i = 0; code && i < 4; i++) *to++ = (char)(*s | 0x20), s++;
+                if (!code && s[-1] == '\\') *to++ = *s++;
+            }
         }
     }
     if (text) *to = '\0';

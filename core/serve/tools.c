@@ -12,23 +12,42 @@
 /* ---- what must be called -----------------------------------------------------------------------
  */
 
-/* A schema within another: where its references lead from there. */
-static json_t *moved(const json_t *v, const char *to) {
+/* What a keyword holds: anything else than schemas is data, in which "$ref" is a name like others.
+ */
+enum holds { HOLDS_DATA, HOLDS_SCHEMAS, HOLDS_NAMED };
+
+static enum holds held_by(const char *keyword) {
+    static const char *const schemas[] = {
+        "items", "prefixItems", "additionalProperties", "anyOf", "oneOf", "propertyNames", "allOf"};
+    static const char *const named[] = {"properties", "$defs", "definitions"};
+    for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++)
+        if (strcmp(keyword, schemas[i]) == 0) return HOLDS_SCHEMAS;
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++)
+        if (strcmp(keyword, named[i]) == 0) return HOLDS_NAMED;
+    return HOLDS_DATA;
+}
+
+/* A schema, or a list of them, within another: where its references lead from there. `named`: the
+ * members are schemas, whatever their names. */
+static json_t *moved(const json_t *v, const char *to, bool named) {
     if (json_is_array(v)) {
         json_t *out = json_array();
         for (size_t i = 0; i < json_array_size(v); i++)
-            json_array_append_new(out, moved(json_array_get(v, i), to));
+            json_array_append_new(out, moved(json_array_get(v, i), to, false));
         return out;
     }
     if (!json_is_object(v)) return json_deep_copy(v);
     json_t *out = json_object(), *value;
     const char *key;
     json_object_foreach((json_t *)v, key, value) {
-        const char *ref = strcmp(key, "$ref") == 0 ? json_string_value(value) : NULL;
-        if (ref && ref[0] == '#')
+        const char *ref = !named && strcmp(key, "$ref") == 0 ? json_string_value(value) : NULL;
+        const enum holds holds = named ? HOLDS_SCHEMAS : held_by(key);
+        if (ref && ref[0] == '#' && (!ref[1] || ref[1] == '/'))
             json_object_set_new(out, key, json_sprintf("%s%s", to, ref + 1));
         else
-            json_object_set_new(out, key, moved(value, to));
+            json_object_set_new(out, key,
+                                holds == HOLDS_DATA ? json_deep_copy(value)
+                                                    : moved(value, to, holds == HOLDS_NAMED));
     }
     return out;
 }
@@ -40,7 +59,7 @@ static json_t *call_schema(const json_t *function, size_t i, const char *member,
     snprintf(to, sizeof to, "#/anyOf/%zu/properties/%s", i, member);
     json_t *arguments = !kept ? json_pack("{s:s}", "type", "object")
                         : json_is_object(parameters)
-                            ? moved(parameters, to)
+                            ? moved(parameters, to, false)
                             : json_pack("{s:s, s:b}", "type", "object", "additionalProperties", 0);
     json_object_del(arguments, "$schema");
     json_object_del(arguments, "$id");
@@ -60,50 +79,86 @@ struct calls_of {
     bool all_kept;      /* to their parameters, or those that are strict */
 };
 
-static json_t *calls_schema(const struct serve_completion *c, const struct calls_of *of) {
-    json_t *any = json_array();
-    for (size_t i = 0; i < c->tools.n; i++) {
-        const json_t *function = json_object_get(json_array_get(c->tools.list, i), "function");
-        if (!of->name || strcmp(of->name, c->tools.names[i]) == 0)
-            json_array_append_new(any, call_schema(function, json_array_size(any), of->member,
-                                                   of->all_kept || is_strict(function)));
-    }
-    return json_pack("{s:o}", "anyOf", any);
+static const json_t *function_of(const struct serve_completion *c, size_t i) {
+    return json_object_get(json_array_get(c->tools.list, i), "function");
 }
 
-/* What is wrong with a schema of calls: of which tool's parameters, where it says so. */
+static bool is_among(const struct serve_completion *c, const struct calls_of *of, size_t i) {
+    return !of->name || strcmp(of->name, c->tools.names[i]) == 0;
+}
+
+static bool is_kept(const struct serve_completion *c, const struct calls_of *of, size_t i) {
+    return is_among(c, of, i) && (of->all_kept || is_strict(function_of(c, i)));
+}
+
+/* The draft that parameters name: the constraint has one. NULL: none does; false: two differ, and
+ * the client was told. */
+static bool draft_of(struct serve_completion *c, const struct calls_of *of, json_t **draft) {
+    *draft = NULL;
+    for (size_t i = 0; i < c->tools.n; i++) {
+        const json_t *parameters = json_object_get(function_of(c, i), "parameters");
+        json_t *named = is_kept(c, of, i) ? json_object_get(parameters, "$schema") : NULL;
+        if (named && *draft && !json_equal(named, *draft)) {
+            serve_completion_refuse(c, 400, "tools",
+                                    "tools: parameters of %s: its $schema is another than that of "
+                                    "a tool before it",
+                                    c->tools.names[i]);
+            return false;
+        }
+        if (named) *draft = named;
+    }
+    return true;
+}
+
+static json_t *calls_schema(const struct serve_completion *c, const struct calls_of *of,
+                            json_t *draft) {
+    json_t *any = json_array();
+    for (size_t i = 0; i < c->tools.n; i++)
+        if (is_among(c, of, i))
+            json_array_append_new(any, call_schema(function_of(c, i), json_array_size(any),
+                                                   of->member, is_kept(c, of, i)));
+    return json_pack("{s:O*, s:o}", "$schema", draft, "anyOf", any);
+}
+
+/* What is wrong with a schema of calls: of which tool's parameters, where it says so, and with
+ * places as the tool has them. */
 static void refuse_calls(struct serve_completion *c, unsigned status, const json_t *call,
                          const char *why) {
     static const char path[] = "#/anyOf/", below[] = "/properties/";
-    const char *at = strstr(why, path);
-    const json_t *any = json_object_get(call, "anyOf"), *properties;
-    char *rest = NULL;
-    unsigned long i = at ? strtoul(at + sizeof path - 1, &rest, 10) : 0;
-    properties = at || json_array_size(any) == 1
-                     ? json_object_get(json_array_get(any, i), "properties")
-                     : NULL;
+    const json_t *any = json_object_get(call, "anyOf"), *of = NULL;
+    char told[sizeof((struct bnt_err *)0)->text], *to = told;
+    if (json_array_size(any) == 1) of = json_array_get(any, 0);
+    for (const char *at = why; *at;) {
+        if (strncmp(at, path, sizeof path - 1) != 0) {
+            *to++ = *at++;
+            continue;
+        }
+        char *rest;
+        of = json_array_get(any, strtoul(at + sizeof path - 1, &rest, 10));
+        if (strncmp(rest, below, sizeof below - 1) == 0)
+            rest += sizeof below - 1 + strcspn(rest + sizeof below - 1, "/:' ");
+        *to++ = '#';
+        at = rest;
+    }
+    *to = '\0';
+    const json_t *properties = json_object_get(of, "properties");
     const char *name =
         json_string_value(json_object_get(json_object_get(properties, "name"), "const"));
-    if (name && at && strncmp(rest, below, sizeof below - 1) == 0)
-        rest += sizeof below - 1 + strcspn(rest + sizeof below - 1, "/: ");
-    if (name)
-        serve_completion_refuse(c, status, "tools", "tools: parameters of %s: %.*s%s%s", name,
-                                at ? (int)(at - why) : (int)strlen(why), why, at ? "#" : "",
-                                at ? rest : "");
-    else
-        serve_completion_refuse(c, status, "tools", "tools: %s", why);
+    serve_completion_refuse(c, status, "tools",
+                            name ? "tools: parameters of %s: %s" : "tools: %s%s", name ? name : "",
+                            told);
 }
 
 /* Each tool that is kept to its parameters can be called: beside others, one that cannot would just
  * never be. */
-static bool each_has_calls(struct serve_completion *c, const struct calls_of *of) {
+static bool each_has_calls(struct serve_completion *c, const struct calls_of *of, json_t *draft) {
     int status = BNT_OK;
     for (size_t i = 0; i < c->tools.n && status == BNT_OK && !of->name; i++) {
-        const json_t *function = json_object_get(json_array_get(c->tools.list, i), "function");
-        if (!of->all_kept && !is_strict(function)) continue;
+        if (!is_kept(c, of, i)) continue;
         struct bnt_err err = {0};
         struct bnt_constraint *one = NULL;
-        json_t *call = calls_schema(c, &(struct calls_of){c->tools.names[i], of->member, true});
+        json_t *call =
+            calls_schema(c, &(struct calls_of){c->tools.names[i], of->member, true}, draft);
         char *text = serve_schema_text(call);
         status = text ? bnt_constraint_open(&one, c->server->engine, BNT_CONSTRAINT_SCHEMA, text,
                                             strlen(text), &err)
@@ -127,8 +182,8 @@ static bool constrain_by(struct serve_completion *c, uint32_t kind, json_t *shap
     bool fine;
     if (bnt_json_lost() || !text) /* a schema that lacks a part would ask for less */
         status = bnt_fail_nomem(&err, "the tools", 0);
-    fine =
-        status == BNT_OK && (serve_shape_known(shapes, kind, text, len) || each_has_calls(c, of));
+    fine = status == BNT_OK && (serve_shape_known(shapes, kind, text, len) ||
+                                each_has_calls(c, of, json_object_get(call, "$schema")));
     if (fine)
         status = serve_shape_get(shapes, c->server->engine, kind, text, len, &c->constraint, &err);
     if (status != BNT_OK) refuse_calls(c, status == BNT_E_NOMEM ? 503 : 400, call, err.text);
@@ -147,7 +202,9 @@ static void drop_shape(struct serve_completion *c) {
 static bool constrain_to_call(struct serve_completion *c, const char *name) {
     drop_shape(c);
     const struct calls_of of = {name, "arguments", true};
-    json_t *call = calls_schema(c, &of);
+    json_t *draft;
+    if (!draft_of(c, &of, &draft)) return false;
+    json_t *call = calls_schema(c, &of, draft);
     return constrain_by(c, BNT_CONSTRAINT_SCHEMA, call, call, &of);
 }
 
@@ -175,7 +232,9 @@ static bool constrain_calls(struct serve_completion *c) {
     c->tools.mark = form.mark;
     c->tools.shaped = shaped;
     const struct calls_of of = {NULL, form.arguments, false};
-    json_t *call = calls_schema(c, &of);
+    json_t *draft;
+    if (!draft_of(c, &of, &draft)) return false;
+    json_t *call = calls_schema(c, &of, draft);
     json_t *shape = json_pack("{s:s, s:s, s:b, s:i, s:o}", "mark", form.mark, "end", form.end,
                               "list", form.list, "most", c->tools.most == 1, "call", call);
     if (shaped)
@@ -227,16 +286,31 @@ static const char *fault_of(struct serve_completion *c, const json_t *tool) {
     return NULL;
 }
 
-bool serve_tools_read(struct serve_completion *c, const json_t *tools, const char *choice) {
+bool serve_tool_mode_of(const char *word, enum serve_tool_mode *mode) {
+    static const char *const words[] = {"auto", "none", "required"}; /* in the order of the modes */
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strcmp(word, words[i]) != 0) continue;
+        *mode = (enum serve_tool_mode)i;
+        return true;
+    }
+    return false;
+}
+
+bool serve_tools_read(struct serve_completion *c, const json_t *tools,
+                      struct serve_tool_choice choice) {
     struct serve_tools *t = &c->tools;
-    const bool none = strcmp(choice, "none") == 0, must = !none && strcmp(choice, "auto") != 0;
-    const bool any = strcmp(choice, "required") == 0;
+    const bool none = choice.mode == SERVE_TOOLS_NONE, any = choice.mode == SERVE_TOOLS_ANY;
+    const bool must = any || choice.mode == SERVE_TOOLS_NAMED;
+    if (!tools || json_is_null(tools)) {
+        if (must) serve_completion_refuse(c, 400, "tool_choice", "tool_choice: there are no tools");
+        return !must;
+    }
     const char *why = json_is_array(tools) ? NULL : "must be a list";
     for (size_t i = 0; i < json_array_size(tools) && !why; i++)
         why = fault_of(c, json_array_get(tools, i));
     if (!why && t->n && !none && !bnt_template_takes_tools(&c->server->template))
         why = "the model's chat template has no place for tools";
-    if (!why && must && !(any ? t->n > 0 : is_named(t, choice)))
+    if (!why && must && !(any ? t->n > 0 : is_named(t, choice.name)))
         why = "the one to call is not there";
     if (why) {
         serve_completion_refuse(c, 400, "tools", "tools: %s", why);
@@ -246,7 +320,7 @@ bool serve_tools_read(struct serve_completion *c, const json_t *tools, const cha
     t->most = c->ask.parallel && !must ? BNT_CALLS_MOST : 1;
     t->must = must;
     if (none || t->n == 0) *t = (struct serve_tools){.list = NULL};
-    if (must) return constrain_to_call(c, any ? NULL : choice);
+    if (must) return constrain_to_call(c, any ? NULL : choice.name);
     bool kept = t->n && c->constraint;
     for (size_t i = 0; i < t->n && !kept; i++)
         kept = is_strict(json_object_get(json_array_get(tools, i), "function"));
@@ -272,7 +346,7 @@ void serve_tools_end(struct serve_choice *choice) {
     const bool only_calls = t->must || (t->shaped && !choice->calls->begun);
     heard(choice, bnt_calls_end(choice->calls, NULL));
     /* Half of a call, where nothing but calls was to come, is neither a call nor a text. */
-    if (only_calls && strcmp(serve_finish_reason(choice), "length") == 0) choice->calls->n_text = 0;
+    if (only_calls && choice->job.made.reason != BNT_STOP_EOG) choice->calls->n_text = 0;
 }
 
 json_t *serve_tools_text(const struct serve_choice *choice) {

@@ -25,11 +25,21 @@ struct serve_tools {
     const char *mark; /* what alone they begin with, where some are strict; or NULL */
 };
 
-/* `tools`; `choice`: "none", "auto", "required", or the name of a tool that must be called; one
- * call at most unless `ask.parallel`. A call that must be made is constrained to the tools'
- * parameters, and a shape of the answer says nothing then; where it may be made and the answer has
- * a shape, it is calls or of that shape. False: the client was told. */
-bool serve_tools_read(struct serve_completion *c, const json_t *tools, const char *choice);
+/* Which calls an answer has. */
+enum serve_tool_mode { SERVE_TOOLS_AUTO, SERVE_TOOLS_NONE, SERVE_TOOLS_ANY, SERVE_TOOLS_NAMED };
+struct serve_tool_choice {
+    enum serve_tool_mode mode;
+    const char *name; /* of the tool that must be called, where one is named */
+};
+
+/* "auto", "none" or "required"; false: none of them. */
+bool serve_tool_mode_of(const char *word, enum serve_tool_mode *mode);
+
+/* `tools`, or NULL; one call at most unless `ask.parallel`. A call that must be made is constrained
+ * to the tools' parameters, and a shape of the answer says nothing then; where it may be made and
+ * the answer has a shape, it is calls or of that shape. False: the client was told. */
+bool serve_tools_read(struct serve_completion *c, const json_t *tools,
+                      struct serve_tool_choice choice);
 
 /* Of an answer with tools: more of its text, and its end; then calls->text is what is to be shown,
  * and calls->list are those that are complete. */

@@ -168,6 +168,37 @@ empty='{"type":"function","function":{"name":"x","strict":true,"parameters":{"pr
 for choice in auto required; do # beside others it would only never be called
     refused "parameters that nothing meets, one tool of two, $choice" 'parameters of x: .*no text matches it: nothing can stand at #' "{$hello,\"tool_choice\":\"$choice\",\"tools\":[$weather,$empty]}"
 done
+# A tool's name is no word of the choice, and what a const holds is no schema.
+for word in auto none required; do
+    named="{\"type\":\"function\",\"function\":{\"name\":\"$word\",\"parameters\":{\"type\":\"object\",\"properties\":{\"n\":{\"const\":{\"\$ref\":\"#/x\"}}},\"required\":[\"n\"]}}}"
+    ask "{$hello,\"tools\":[$now,$named],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"$word\"}}}" >/dev/null
+    ok "the tool $word is called" grep -qF "\"name\":\"$word\",\"arguments\":\"{\\\"n\\\": {\\\"\$ref\\\": \\\"#/x\\\"}}\"" "$tmp/reply"
+    post /v1/messages "{$mine,\"tools\":[{\"name\":\"now\"},{\"name\":\"$word\"}],\"tool_choice\":{\"type\":\"tool\",\"name\":\"$word\"}}"
+    ok "Anthropic: the same" grep -q "\"type\":\"tool_use\",\"id\":\"[^\"]*\",\"name\":\"$word\"" "$tmp/reply"
+done
+post /v1/messages "{$mine,\"tool_choice\":{\"type\":\"any\"}}"
+equal 'Anthropic: a call without tools' "$code" 400
+post /v1/messages "{$mine,\"tools\":[$city],\"tool_choice\":{\"type\":\"required\"}}"
+equal 'Anthropic: a choice of no known type' "$code" 400
+for where in /v1/messages /api/chat; do
+    post "$where" "{$mine,\"tools\":\"x\"}"
+    equal "$where: tools that are no list" "$code" 400
+done
+refused 'another interface than chats takes no tools' 'another|cannot|null' "{$hello,\"tools\":7}"
+post /api/generate "{\"model\":\"bitnet-demo-i2_s\",\"prompt\":\"a\",\"tools\":[$now]}"
+equal 'nor does generate' "$code" 400
+refused 'a schema is of type json_schema' 'is of type json_schema' "{$hello,\"response_format\":{\"type\":\"json_object\",\"json_schema\":{\"schema\":{}}}}"
+draft='"$schema":"http://json-schema.org/draft-07/schema#"'
+refused 'the draft that parameters name is kept to' 'parameters of x: .*prefixItems: is not of the draft' "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{$draft,\"properties\":{\"a\":{\"prefixItems\":[{}]}}}}}]}"
+refused 'and is one' 'is another than that of a tool before it' "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{$draft}}},{\"type\":\"function\",\"function\":{\"name\":\"y\",\"parameters\":{\"\$schema\":\"https://json-schema.org/draft/2020-12/schema\"}}}]}"
+refused 'a reference is told as it was written' "parameters of x: .*#/properties/a/.ref: '#/.defs/b': there is no such schema" "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"properties\":{\"a\":{\"\$ref\":\"#/\$defs/b\"}}}}}]}"
+refused 'a number of more than 64 bits' 'a number that is too large' "{$hello,\"x\":18446744073709551616}"
+# A schema is hashed as Python writes it, its control characters, too.
+escape='{"enum":["\u001f\u0000\n\u007f"]}'
+ask "{$hello,\"receipt\":true,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":$(printf %s "$escape" | sed 's/1f/1F/;s/.u007f/\x7f/')}}}" >/dev/null
+curl -s "$url/v1/receipts/$(sed -nE 's/.*"receipt_id":"([^"]+)".*/\1/p' "$tmp/reply")" >"$tmp/escape.json"
+printf %s "$escape" | sed 's/.u007f/\x7f/' >"$tmp/escape.schema"
+exits 'so are its control characters' 0 '' "$bitnet" verify "$tmp/escape.json" --json-schema="$tmp/escape.schema"
 # A call that is cut is neither a call nor a text.
 cut="{$hello,\"max_tokens\":4,\"tools\":[$weather],\"tool_choice\":\"required\""
 ask "$cut}" >/dev/null
@@ -175,6 +206,8 @@ ok 'half a call is not told as text' grep -qE '"content":"".*"finish_reason":"le
 ask "$cut,\"stream\":true}" >/dev/null
 ask "{$(printf %s "$led" | sed 's/"max_tokens":100/"max_tokens":9/'),\"tools\":[$weather],$yes}" >/dev/null
 ok 'nor where the answer could have been of a shape' grep -qE '"content":"".*"finish_reason":"length"' "$tmp/reply"
+ask "{$hello,\"stop\":[\"city\"],\"tools\":[$weather],\"tool_choice\":\"required\"}" >/dev/null
+ok 'nor one that a stop ends' grep -qE '"content":"".*"finish_reason":"stop"' "$tmp/reply"
 ask "$cut,\"stream\":true}" >/dev/null
 ok 'nor in a stream' sh -c "grep -q '\"finish_reason\":\"length\"' '$tmp/reply' && ! grep -q 'get_' '$tmp/reply'"
 # What must be called is called, also where the type of the parameters, or their members, are not said.

@@ -50,6 +50,7 @@ static const struct {
     {"root ::= \"a\"", {"a"}, {"", "b", "aa"}},
     {"root ::= \"a\" \"b\" | \"c\"", {"ab", "c"}, {"a", "abc", "b"}},
     {"root ::= [a-c]+", {"a", "cab"}, {"", "d"}},
+    {"root ::= rule_1\nrule_1 ::= [\\-a]", {"-", "a"}, {"", "\\"}},
     {"root ::= [^a-c]", {"d", "\n", "\xC3\xA9", "\xF0\x9F\x99\x82"}, {"a", "b", "\xC3"}},
     {"root ::= .", {"x", "\xE4\xB8\xAD", "\n"}, {"", "xy", "\xE4\xB8", "\xED\xA0\x80", "\xC0\x80"}},
     {"root ::= \"a\"{2}", {"aa"}, {"a", "aaa"}},
@@ -149,9 +150,11 @@ static const struct {
     {"root ::= root \"a\" | \"b\"", BNT_E_UNSUPPORTED, "begins with itself"},
     {"root ::= \"a\"? x\nx ::= \"\" root | \"b\"", BNT_E_UNSUPPORTED, "begins with itself"},
     {"root ::= \"a\" root", BNT_E_FORMAT, "no text matches"},
-    {"root ::= []", BNT_E_FORMAT, "no text matches"},
+    {"root ::= []", BNT_E_FORMAT, "a class of no characters"},
+    {"root ::= [^]", BNT_E_FORMAT, "a class of no characters"},
     {"root ::= (\"a\"?){1000}", BNT_E_LIMIT, "empty text"},
-    {"root ::= <think>", BNT_E_FORMAT, "does not belong here"},
+    {"root ::= <think>", BNT_E_FORMAT, "tokens"},
+    {"root ::= !<[10]>", BNT_E_FORMAT, "tokens"},
 };
 
 START_TEST(refuses_with_the_reason) {

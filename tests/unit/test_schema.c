@@ -14,6 +14,11 @@
 #include "schema.h"
 #include "suite.h"
 
+/* A whole number of 309 digits that begins with these two. */
+#define ZEROS_43 "0000000000000000000000000000000000000000000"
+#define DIGITS_309(first)                                                                          \
+    first "000000" ZEROS_43 ZEROS_43 ZEROS_43 ZEROS_43 ZEROS_43 ZEROS_43 ZEROS_43
+
 static const struct bnt_schema_options strict, lenient = {true, true, true};
 
 static int compile(const char *schema, const struct bnt_schema_options *o, struct bnt_grammar **g,
@@ -83,6 +88,13 @@ static const struct {
     {"{\"$ref\":\"http://x/y\"}", BNT_E_UNSUPPORTED, "#/$ref"},
     {"{\"$ref\":\"#/$defs/a\"}", BNT_E_FORMAT, "there is no such schema"},
     {"{\"$ref\":\"#\"}", BNT_E_UNSUPPORTED, "refers to itself"},
+    {"{\"$ref\":\"#/$defs/a%00b\",\"$defs\":{\"a\":true}}", BNT_E_FORMAT, "no such schema"},
+    {"{\"$ref\":\"#/anyOf/00\",\"anyOf\":[{}]}", BNT_E_FORMAT, "no such schema"},
+    {"{\"$ref\":\"#/$defs/a/$defs/b\",\"$defs\":{\"a\":{\"$id\":\"a\",\"$defs\":{\"b\":{}}}}}",
+     BNT_E_UNSUPPORTED, "an $id of its own"},
+    {"{\"pattern\":\"\\\\c1\"}", BNT_E_UNSUPPORTED, "an unknown escape"},
+    {"{\"pattern\":\"(?<>a)\"}", BNT_E_FORMAT, "a group's name"},
+    {"{\"pattern\":\"(?<1>a)\"}", BNT_E_UNSUPPORTED, "a group's name"},
     {"{\"anyOf\":[{\"$ref\":\"#\"},{\"type\":\"null\"}]}", BNT_E_UNSUPPORTED, "refers to itself"},
     {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\"}", BNT_E_UNSUPPORTED, "known draft"},
     {"{\"oneOf\":[{\"type\":\"number\"},{\"type\":\"integer\"}]}", BNT_E_UNSUPPORTED,
@@ -206,6 +218,15 @@ static const struct {
     {"{\"type\":\"number\",\"exclusiveMinimum\":1.1}", /* a reader would round the first of no */
      {"1.10000000000001", "1.2", "17"},
      {"1.10000000000000000000000000061", "1.1", "1"}},
+    {"{\"type\":\"number\",\"exclusiveMinimum\":0,\"exclusiveMaximum\":1e18}",
+     {"0.5", "12.25", "0.00000000000000001", "999999999999999872"},
+     {"0", "999999999999999999", "1000000000000000000"}},
+    {"{\"type\":\"number\",\"minimum\":1e308}", /* no reader has infinity for it */
+     {DIGITS_309("11"), DIGITS_309("17") ".5"},
+     {DIGITS_309("18"), DIGITS_309("09"), "1"}},
+    {"{\"type\":\"string\",\"pattern\":\"^[\\\\w--a]$\",\"maxLength\":9007199254740991}",
+     {"\"-\"", "\"a\"", "\"_\""},
+     {"\"/\"", "\"\""}},
     {"{\"type\":\"string\",\"format\":\"date\",\"pattern\":\"^2\",\"allOf\":[{\"pattern\":\"1$\"}]"
      "}",
      {"\"2024-02-01\"", "\"2000-12-31\"", "\"2999-12-31\""},
