@@ -49,7 +49,7 @@ SCRIPTS := \
     tests/mutants.sh \
     tests/receipts/check.sh \
     tests/hub/check.sh \
-    tests/serve/check.sh tests/serve/tools.sh tests/serve/load.sh tests/serve/same.sh tests/serve/harness.sh tests/serve/kill.sh \
+    tests/serve/check.sh tests/serve/tools.sh tests/serve/templates.sh tests/serve/load.sh tests/serve/same.sh tests/serve/harness.sh tests/serve/kill.sh \
     tests/workflows/check.sh \
     tests/papers.sh tests/rooms.sh \
     tests/packaging/completions.sh \

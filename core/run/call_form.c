@@ -22,7 +22,7 @@ static int write_call(struct bnt_rendering *out, const struct bnt_template *tm,
     json_t *calls = json_pack("{s:[{s:s, s:s, s:{s:s, s:{s:s}}}]}", "tool_calls", "id", "abcdefghi",
                               "type", "function", "function", "name", name, "arguments", "k", "v");
     json_t *const members[] = {NULL, calls};
-    const struct bnt_template_tools with = {tools, members};
+    const struct bnt_template_tools with = {.list = tools, .members = members};
     int status = BNT_OK;
     *out = (struct bnt_rendering){0};
     if (!tools || !calls)

@@ -206,11 +206,33 @@ static int check_says(struct bnt_template *tm, const char *text, size_t len,
                     tm->name);
 }
 
+/* With a tool: templates for tools may need one. */
+static bool render_tooled(const struct bnt_template *tm, const struct bnt_message *system,
+                          struct bnt_rendering *r) {
+    const struct bnt_message talk[] = {system ? *system : talks[1][0], talks[0][0], talks[0][1],
+                                       talks[0][2]};
+    json_t *tool = json_pack("{s:s, s:{s:s, s:s, s:{s:s, s:{}, s:[]}}}", "type", "function",
+                             "function", "name", "now", "description", "Time", "parameters", "type",
+                             "object", "properties", "required");
+    json_t *list = json_pack("[o]", tool);
+    const struct bnt_template_tools with = {.list = list};
+    bnt_rendering_free(r);
+    const int status = bnt_template_render_tools(tm, talk, 4, &with, 0, r, NULL);
+    json_decref(list);
+    return status == BNT_OK;
+}
+
 /* A template that cannot render two turns is of no use, and better said at once. */
 static int try_out(struct bnt_template *tm, const struct bnt_tokenizer *t, const char *text,
                    size_t len, const struct bnt_message *system, struct bnt_err *err) {
     struct bnt_rendering r = {0};
     int status = render_talk(tm, 0, system, &r, err);
+    if (status != BNT_OK && status != BNT_E_NOMEM && bnt_template_takes_tools(tm) &&
+        render_tooled(tm, system, &r)) {
+        snprintf(tm->remark, sizeof tm->remark,
+                 "the chat template (%s) renders only conversations with tools", tm->name);
+        status = BNT_OK;
+    }
     if (status == BNT_OK) status = check_says(tm, text, len, &r, err);
     if (status == BNT_OK) remark_bos(tm, &r);
     if (status == BNT_OK) remark_marks(tm, t, &r);
@@ -351,6 +373,25 @@ static bool put_message(struct bnt_jinja_run *run, bool splits, const struct bnt
            put_members(run, &dict, members) && jv_list_add(run, list->as.list, &dict);
 }
 
+bool bnt_template_has_variable(const char *name) {
+    static const char *const own[] = {"messages",  "tools",    "documents", "add_generation_prompt",
+                                      "bos_token", "eos_token"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strcmp(own[i], name) == 0) return true;
+    return false;
+}
+
+static bool put_variables(struct bnt_jinja_run *run, const json_t *variables) {
+    const char *name;
+    json_t *v;
+    json_object_foreach((json_t *)variables, name, v) {
+        struct jv value;
+        if (!jv_from_json(run, v, &value) || bnt_jinja_set(run, name, &value, NULL) != BNT_OK)
+            return false;
+    }
+    return true;
+}
+
 static bool put_values(struct bnt_jinja_run *run, const struct bnt_template *tm,
                        const struct bnt_message *messages, size_t n,
                        const struct bnt_template_tools *with) {
@@ -373,7 +414,7 @@ static bool put_values(struct bnt_jinja_run *run, const struct bnt_template *tm,
         {"eos_token", jv_text(tm->eos)}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (bnt_jinja_set(run, all[i].name, &all[i].value, NULL) != BNT_OK) return false;
-    return true;
+    return put_variables(run, with->variables);
 }
 
 /* ---- rendering ------------------------------------------------------------------------------ */
@@ -400,7 +441,7 @@ bool bnt_template_takes_tools(const struct bnt_template *tm) {
 
 int bnt_template_render(const struct bnt_template *tm, const struct bnt_message *messages, size_t n,
                         int64_t time, struct bnt_rendering *out, struct bnt_err *err) {
-    const struct bnt_template_tools none = {NULL, NULL};
+    const struct bnt_template_tools none = {.list = NULL};
     return bnt_template_render_tools(tm, messages, n, &none, time, out, err);
 }
 
@@ -415,7 +456,7 @@ int bnt_template_render_tools(const struct bnt_template *tm, const struct bnt_me
     if (status != BNT_OK) return status;
     bnt_jinja_set_time(run, time);
     if (!put_values(run, tm, messages, n, tools))
-        status = bnt_fail(&why, BNT_E_LIMIT, "the conversation is too long for it");
+        status = bnt_fail(&why, BNT_E_LIMIT, "the conversation is too long, or nests too deep");
     if (status == BNT_OK) status = bnt_jinja_render(run, &text, &why);
     if (status != BNT_OK)
         bnt_fail(err, status, "the chat template (%s): %s", tm->name, why.text);

@@ -69,7 +69,10 @@ struct bnt_template_tools {
     /* [n]: members that a message has besides its role and content (tool_calls, tool_call_id), or
      * NULL. */
     struct json_t *const *members;
+    const struct json_t *variables; /* further ones of the template, an object; or NULL */
 };
+/* What the program says itself, and nobody else (messages, bos_token, ...). */
+bool bnt_template_has_variable(const char *name);
 /* It asks for them. */
 bool bnt_template_takes_tools(const struct bnt_template *tm);
 

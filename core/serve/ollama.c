@@ -18,7 +18,7 @@
 #define FIELD(name, kind, member, lo, hi)                                                          \
     { name, kind, offsetof(struct serve_ask, member), lo, hi }
 static const struct serve_field fields[] = {
-    FIELD("stream", SERVE_BOOL, stream, 0, 0), FIELD("think", SERVE_REFUSED, n, 0, 0),
+    FIELD("stream", SERVE_BOOL, stream, 0, 0), FIELD("think", SERVE_REFUSED, n, 0, 0), /* true */
     FIELD("suffix", SERVE_REFUSED, n, 0, 0),   FIELD("images", SERVE_REFUSED, n, 0, 0),
     FIELD("template", SERVE_REFUSED, n, 0, 0), FIELD("context", SERVE_REFUSED, n, 0, 0),
     FIELD("logprobs", SERVE_REFUSED, n, 0, 0), FIELD("tool_choice", SERVE_REFUSED, n, 0, 0),
@@ -207,6 +207,11 @@ static bool read_fields(struct serve_completion *c) {
         status = serve_read_fields(options, sizeof options / sizeof options[0], o, &c->ask, &param,
                                    &err);
     if (status == BNT_OK) status = read_odd_ones(&c->ask, o, &param, &err);
+    if (json_is_false(json_object_get(c->body, "think"))) {
+        json_t *all = json_pack("{s:b}", "enable_thinking", 0);
+        json_object_set_new(c->body, "bitnet: template variables", all); /* the body keeps it */
+        c->variables = all;
+    }
     if (status == BNT_OK) return read_format(c);
     serve_completion_refuse(c, serve_status_of(status), param, "%s", err.text);
     return false;

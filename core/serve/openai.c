@@ -85,10 +85,10 @@ bool openai_shape(struct serve_completion *c) {
 }
 
 json_t *openai_call(json_t *id, const json_t *call) {
-    const json_t *text = json_object_get(call, "arguments");
-    json_t *arguments = bnt_json_part(json_string_value(text) ? json_string_value(text) : "{}",
-                                      json_string_value(text) ? json_string_length(text) : 2, 0);
-    if (!arguments) arguments = json_deep_copy(text);
+    const json_t *given = json_object_get(call, "arguments");
+    const char *text = given ? json_string_value(given) : "{}";
+    json_t *arguments = text ? bnt_json_part(text, given ? json_string_length(given) : 2, 0) : NULL;
+    if (!arguments) arguments = json_deep_copy(given);
     return json_pack("{s:O*, s:s, s:{s:O*, s:o}}", "id", id, "type", "function", "function", "name",
                      json_object_get(call, "name"), "arguments", arguments);
 }

@@ -24,6 +24,9 @@
         OPENAI_FIELD("ignore_eos", SERVE_BOOL, ignore_eos, 0, 0),                                  \
         OPENAI_FIELD("presence_penalty", SERVE_REAL, sampling.presence_penalty, -100, 100),        \
         OPENAI_FIELD("frequency_penalty", SERVE_REAL, sampling.frequency_penalty, -100, 100),      \
+        OPENAI_FIELD("min_tokens", SERVE_REFUSED, n, 0, 0),                                        \
+        OPENAI_FIELD("stop_token_ids", SERVE_REFUSED, n, 0, 0),                                    \
+        OPENAI_FIELD("mirostat", SERVE_REFUSED, n, 0, 0),                                          \
         OPENAI_FIELD("logit_bias", SERVE_BIASES, biases, -100, 100)
 
 /* {"type": "text"}, or json_object, or json_schema with its schema. False: the client was told. */

@@ -13,6 +13,9 @@ static const struct serve_field fields[] = {
     OPENAI_FIELD("parallel_tool_calls", SERVE_BOOL, parallel, 0, 0),
     OPENAI_FIELD("functions", SERVE_REFUSED, n, 0, 0),
     OPENAI_FIELD("function_call", SERVE_REFUSED, n, 0, 0),
+    OPENAI_FIELD("documents", SERVE_REFUSED, n, 0, 0),
+    OPENAI_FIELD("chat_template", SERVE_REFUSED, n, 0, 0),
+    OPENAI_FIELD("continue_final_message", SERVE_REFUSED, n, 0, 0),
     OPENAI_FIELD("logprobs", SERVE_BOOL, logprobs, 0, 0),
     OPENAI_FIELD("top_logprobs", SERVE_UINT, top_logprobs, 0, 20),
 };
@@ -155,12 +158,42 @@ static int read_messages(const json_t *list, struct serve_talk *talk, struct bnt
         json_t *id = json_object_get(m, "tool_call_id"), *name = json_object_get(m, "name");
         int status = serve_talk_add(talk, role, json_object_get(m, "content"), err);
         if (status != BNT_OK) return status;
-        if (json_array_size(calls))
-            serve_talk_members(talk, json_pack("{s:o}", "tool_calls", calls_of(calls)));
-        else if (role && strcmp(role, "tool") == 0)
-            serve_talk_members(talk, json_pack("{s:O*, s:O*}", "tool_call_id", id, "name", name));
+        if (json_object_size(json_object_get(m, "function_call")))
+            return bnt_fail(err, BNT_E_USAGE, "a message's function_call: tool_calls says it");
+        json_t *thought = json_object_get(m, "reasoning_content");
+        if (!json_is_string(thought)) thought = json_object_get(m, "reasoning");
+        json_t *made = json_array_size(calls) ? calls_of(calls) : NULL;
+        serve_talk_members(talk, json_pack("{s:o*, s:O*, s:O*, s:O*}", "tool_calls", made,
+                                           "tool_call_id", json_is_string(id) ? id : NULL, "name",
+                                           json_is_string(name) ? name : NULL, "reasoning_content",
+                                           json_is_string(thought) ? thought : NULL));
     }
     return BNT_OK;
+}
+
+/* chat_template_kwargs, as other servers have it, and enable_thinking by itself. False: the client
+ * was told. */
+static bool read_variables(struct serve_completion *c) {
+    const json_t *given = json_object_get(c->body, "chat_template_kwargs");
+    const json_t *generation = json_object_get(c->body, "add_generation_prompt");
+    const char *name, *fault = NULL;
+    json_t *v, *thinking = json_object_get(c->body, "enable_thinking");
+    if (given && !json_is_null(given) && !json_is_object(given)) fault = "must be an object";
+    json_object_foreach((json_t *)given, name, v) {
+        if (bnt_template_has_variable(name)) fault = "sets what the server says (messages, ...)";
+    }
+    if (fault)
+        serve_completion_refuse(c, 400, "chat_template_kwargs", "chat_template_kwargs: %s", fault);
+    else if (json_is_false(generation))
+        serve_completion_refuse(c, 400, "add_generation_prompt",
+                                "add_generation_prompt: this server cannot do that");
+    if (fault || json_is_false(generation)) return false;
+    json_t *all = json_object();
+    if (json_is_boolean(thinking)) json_object_set(all, "enable_thinking", thinking);
+    if (json_is_object(given)) json_object_update(all, (json_t *)given);
+    json_object_set_new(c->body, "bitnet: template variables", all); /* the body keeps it */
+    c->variables = all;
+    return true;
 }
 
 void serve_openai_chat(struct serve_server *s, struct serve_request *r) {
@@ -170,6 +203,7 @@ void serve_openai_chat(struct serve_server *s, struct serve_request *r) {
     if (!c || !serve_completion_fields(c, fields, sizeof fields / sizeof fields[0])) return;
     openai_stream_options(c);
     const json_t *choice = json_object_get(c->body, "tool_choice");
+    if (!read_variables(c)) return;
     if (!openai_shape(c) ||
         !openai_tools(c, json_object_get(c->body, "tools"), json_object_get(choice, "function")))
         return;

@@ -120,7 +120,7 @@ static int render(struct serve_completion *c, const struct serve_talk *t,
                   struct bnt_token_list *list, struct bnt_err *err) {
     struct serve_server *s = c->server;
     struct bnt_rendering r = {0};
-    const struct bnt_template_tools tools = {c->tools.list, t->members};
+    const struct bnt_template_tools tools = {c->tools.list, t->members, c->variables};
     int status =
         bnt_template_render_tools(&s->template, t->messages, t->n, &tools,
                                   s->date ? s->date : c->created - c->created % 86400, &r, err);

@@ -188,6 +188,7 @@ refused 'another interface than chats takes no tools' 'another|cannot|null' "{$h
 post /api/generate "{\"model\":\"bitnet-demo-i2_s\",\"prompt\":\"a\",\"tools\":[$now]}"
 equal 'nor does generate' "$code" 400
 refused 'a schema is of type json_schema' 'is of type json_schema' "{$hello,\"response_format\":{\"type\":\"json_object\",\"json_schema\":{\"schema\":{}}}}"
+# shellcheck disable=SC2016 # $schema is JSON's
 draft='"$schema":"http://json-schema.org/draft-07/schema#"'
 refused 'the draft that parameters name is kept to' 'parameters of x: .*prefixItems: is not of the draft' "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{$draft,\"properties\":{\"a\":{\"prefixItems\":[{}]}}}}}]}"
 refused 'and is one' 'is another than that of a tool before it' "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{$draft}}},{\"type\":\"function\",\"function\":{\"name\":\"y\",\"parameters\":{\"\$schema\":\"https://json-schema.org/draft/2020-12/schema\"}}}]}"
