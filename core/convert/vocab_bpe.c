@@ -126,8 +126,20 @@ static int check_normalizer(struct bnt_vocab_in *v, const json_t *normalizer, st
                     type ? type : "?");
 }
 
-static bool is_special_step(const json_t *step) {
-    return json_is_object(json_object_get(step, "SpecialToken"));
+/* The token's text, or NULL. */
+static const char *special_step(const json_t *step) {
+    return bnt_json_text(json_object_get(step, "SpecialToken"), "id");
+}
+
+/* What puts anything around a text in another way is not known. */
+static int check_processor(const json_t *step, struct bnt_err *err) {
+    static const char *const known[] = {"ByteLevel", "TemplateProcessing", "Sequence"};
+    const char *type = bnt_json_text(step, "type");
+    if (!step || json_is_null(step)) return BNT_OK;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (type && strcmp(type, known[i]) == 0) return BNT_OK;
+    return bnt_fail(err, BNT_E_UNSUPPORTED, "tokenizer.json: a post_processor of type '%.40s'",
+                    type ? type : "?");
 }
 
 /* A template of "single" texts, itself or in a sequence. */
@@ -142,15 +154,22 @@ static const json_t *single_of(const json_t *processor) {
 }
 
 static int read_around(struct bnt_vocab_in *v, struct bnt_err *err) {
-    const json_t *single = single_of(json_object_get(v->tokenizer, "post_processor"));
+    const json_t *processor = json_object_get(v->tokenizer, "post_processor");
+    const json_t *single = single_of(processor), *steps = json_object_get(processor, "processors");
     const size_t n = json_array_size(single);
+    int status = check_processor(processor, err);
+    for (size_t i = 0; i < json_array_size(steps) && status == BNT_OK; i++)
+        status = check_processor(json_array_get(steps, i), err);
+    if (status != BNT_OK) return status;
     if (!single) {
         v->add_bos = bnt_json_true(v->config, "add_bos_token");
         v->add_eos = bnt_json_true(v->config, "add_eos_token");
         return BNT_OK;
     }
-    v->add_bos = n > 1 && is_special_step(json_array_get(single, 0));
-    v->add_eos = n > 1 && is_special_step(json_array_get(single, n - 1));
+    v->first = n > 1 ? special_step(json_array_get(single, 0)) : NULL;
+    v->last = n > 1 ? special_step(json_array_get(single, n - 1)) : NULL;
+    v->add_bos = v->first != NULL;
+    v->add_eos = v->last != NULL;
     if (n - v->add_bos - v->add_eos == 1) return BNT_OK;
     return bnt_fail(err, BNT_E_UNSUPPORTED,
                     "tokenizer.json: a text gets more around it than a first and a last token");

@@ -67,11 +67,29 @@ static int special(const struct bnt_vocab_in *v, const json_t *model_config, con
     return BNT_OK;
 }
 
+/* GGUF puts its BOS and EOS around a text: they are the tokens that the tokenizer puts there, which
+ * may be others than it calls so. (Embedding models on Qwen3 end texts with what is no end of an
+ * answer.) */
+static int take_around(struct bnt_vocab_in *v, struct bnt_err *err) {
+    const int64_t first = v->add_bos && v->first ? id_of(v, v->first) : v->bos;
+    const int64_t last = v->add_eos && v->last ? id_of(v, v->last) : v->eos;
+    const bool lost = v->add_bos && v->first && first < 0;
+    if (lost || (v->add_eos && v->last && last < 0))
+        return bnt_fail(err, BNT_E_FORMAT,
+                        "tokenizer.json: '%.60s' is put around a text, which no piece is",
+                        lost ? v->first : v->last);
+    if (last != v->eos) v->eot = v->eos;
+    v->bos = first;
+    v->eos = last;
+    return BNT_OK;
+}
+
 static int read_special(struct bnt_vocab_in *v, const json_t *model_config, struct bnt_err *err) {
     int status = special(v, model_config, "bos", &v->bos, err);
     if (status == BNT_OK) status = special(v, model_config, "eos", &v->eos, err);
     if (status == BNT_OK) status = special(v, model_config, "unk", &v->unk, err);
     if (status == BNT_OK) status = special(v, model_config, "pad", &v->pad, err);
+    if (status == BNT_OK) status = take_around(v, err);
     if (status != BNT_OK) return status;
     if (v->add_bos && v->bos < 0)
         return bnt_fail(err, BNT_E_FORMAT, "the tokenizer begins texts with BOS, and names none");
@@ -164,7 +182,7 @@ static int read_kind(struct bnt_vocab_in *v, struct bnt_err *err) {
 
 int bnt_vocab_in_read(struct bnt_vocab_in *v, const char *folder, uint32_t rows,
                       const json_t *model_config, struct bnt_err *err) {
-    *v = (struct bnt_vocab_in){.bos = -1, .eos = -1, .unk = -1, .pad = -1};
+    *v = (struct bnt_vocab_in){.bos = -1, .eos = -1, .unk = -1, .pad = -1, .eot = -1};
     int status = read_files(v, folder, err);
     if (status == BNT_OK) status = read_kind(v, err);
     if (status == BNT_OK) status = read_added(v, err);
@@ -245,6 +263,7 @@ void bnt_vocab_in_keys(const struct bnt_vocab_in *v, struct bnt_gguf_out *out) {
         int64_t id;
     } ids[] = {{"tokenizer.ggml.bos_token_id", v->bos},
                {"tokenizer.ggml.eos_token_id", v->eos},
+               {"tokenizer.ggml.eot_token_id", v->eot},
                {"tokenizer.ggml.unknown_token_id", v->unk},
                {"tokenizer.ggml.padding_token_id", v->pad}};
     size_t len = v->template_size;
@@ -258,7 +277,7 @@ void bnt_vocab_in_keys(const struct bnt_vocab_in *v, struct bnt_gguf_out *out) {
     }
     put_pieces(v, out);
     if (v->pre) put_merges(v, out);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (ids[i].id >= 0) bnt_gguf_out_u32(out, ids[i].key, (uint32_t)ids[i].id);
     bnt_gguf_out_bool(out, "tokenizer.ggml.add_bos_token", v->add_bos);
     if (v->add_eos) bnt_gguf_out_bool(out, "tokenizer.ggml.add_eos_token", true);

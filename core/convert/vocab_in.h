@@ -44,6 +44,8 @@ struct bnt_vocab_in {
     const json_t *merges; /* BPE */
     bool add_bos, add_eos, add_space;
     int64_t bos, eos, unk, pad; /* -1: none */
+    int64_t eot;                /* what ends an answer, where `eos` is what ends a text; or -1 */
+    const char *first, *last;   /* the tokens that are put around a text, where they are named */
     char *template;             /* chat_template.jinja */
     size_t template_size;
     const char *note; /* what the engine does otherwise than the checkpoint says; NULL: nothing */

@@ -4,8 +4,9 @@
  * The one idea: a message is a walk over fields, a number and bytes each, and everything that is
  * not asked for is stepped over. Facts: sentencepiece_model.proto of the SentencePiece project:
  * ModelProto.pieces = 1 {piece = 1, score = 2, type = 3}, trainer_spec = 2 {model_type = 3,
- * byte_fallback = 35}, normalizer_spec = 3 {add_dummy_prefix = 3, remove_extra_whitespaces = 4,
- * escape_whitespaces = 5}.
+ * treat_whitespace_as_suffix = 24, byte_fallback = 35}, normalizer_spec = 3 {name = 1,
+ * precompiled_charsmap = 2, add_dummy_prefix = 3, remove_extra_whitespaces = 4, escape_whitespaces
+ * = 5}.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -95,10 +96,15 @@ static int read_piece(struct bnt_vocab_in *v, const struct field *f, struct bnt_
 static int read_trainer(const struct field *f, struct bnt_err *err) {
     struct message m = inside(f);
     struct field g;
-    uint64_t kind = UNIGRAM;
-    while (next(&m, &g))
+    uint64_t kind = UNIGRAM, suffix = 0;
+    while (next(&m, &g)) {
         if (g.number == 3 && g.wire == VARINT) kind = g.value;
+        if (g.number == 24 && g.wire == VARINT) suffix = g.value;
+    }
     if (m.broken) return broken(err);
+    if (suffix)
+        return bnt_fail(err, BNT_E_UNSUPPORTED,
+                        "tokenizer.model puts spaces behind words (treat_whitespace_as_suffix)");
     if (kind == BPE) return BNT_OK;
     return bnt_fail(err, BNT_E_UNSUPPORTED,
                     "tokenizer.model is a SentencePiece model of kind %s; only BPE is converted",
@@ -109,13 +115,24 @@ static int read_normalizer(struct bnt_vocab_in *v, const struct field *f, struct
     struct message m = inside(f);
     struct field g;
     uint64_t extra = 1, escape = 1;
+    size_t map = 0, name_len = 0;
+    const char *name = "";
     while (next(&m, &g)) {
+        if (g.number == 1 && g.wire == BYTES) name = (const char *)g.bytes, name_len = g.len;
+        if (g.number == 2 && g.wire == BYTES) map = g.len;
         if (g.wire != VARINT) continue;
         if (g.number == 3) v->add_space = g.value != 0;
         if (g.number == 4) extra = g.value;
         if (g.number == 5) escape = g.value;
     }
     if (m.broken) return broken(err);
+    if (map) {
+        char shown[48];
+        return bnt_fail(err, BNT_E_UNSUPPORTED,
+                        "tokenizer.model replaces characters first (normalizer '%s'), which GGUF "
+                        "has no word for",
+                        bnt_printable(shown, sizeof shown, name, name_len));
+    }
     if (escape == 0)
         return bnt_fail(err, BNT_E_UNSUPPORTED, "tokenizer.model leaves spaces as they are");
     if (extra)

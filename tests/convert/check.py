@@ -278,6 +278,16 @@ def tokenizers(tmp):
     net.write(tmp + "/gpt2", tokenizer=dict(ck.bpe_tokenizer(ROWS, ignore_merges=False), pre_tokenizer={"type": "ByteLevel", "add_prefix_space": False}),)
     if converts("GPT-2's", tmp + "/gpt2", tmp + "/g.gguf"):
         equal("is gpt-2", gguf.File(tmp + "/g.gguf").keys["tokenizer.ggml.pre"], "gpt-2")
+    # What is put around a text is not always what bos_token and eos_token say.
+    around = ck.bpe_tokenizer(ROWS, bos=False)
+    around["post_processor"]["processors"][1]["single"] += [{"SpecialToken": {"id": "<tool>", "type_id": 0}}]
+    net.write(tmp + "/around", tokenizer=around)
+    if converts("another last token", tmp + "/around", tmp + "/around.gguf"):
+        keys = gguf.File(tmp + "/around.gguf").keys
+        equal("is EOS", [keys["tokenizer.ggml.%s_token_id" % k] for k in ("bos", "eos", "eot")], [309, 311, 310])
+        equal("and ends a text", run("tokenize", "-m", tmp + "/around.gguf", "--ids", "the").stdout.strip().split()[-1], "311")
+    net.write(tmp + "/roberta", tokenizer=dict(ck.bpe_tokenizer(ROWS), post_processor={"type": "RobertaProcessing", "cls": ["<s>", 0], "sep": ["</s>", 1]}))
+    refused("another post-processor", tmp + "/roberta", 5, "post_processor of type 'RobertaProcessing'")
     net.write(tmp + "/jinja", tokenizer_json=ck.bpe_tokenizer(ROWS), tokenizer_config=ck.BPE_CONFIG, template="{{ 'a file' }}")
     if converts("a template file", tmp + "/jinja", tmp + "/j.gguf"):
         equal("is stronger", gguf.File(tmp + "/j.gguf").keys["tokenizer.chat_template"], "{{ 'a file' }}")
@@ -303,6 +313,8 @@ def tokenizers(tmp):
         ("a Unigram model", ck.spm_model(["a"], kind=1), 5, "kind Unigram"),
         ("no protobuf", b"\xff" * 50, 4, "no SentencePiece model"),
         ("cut short", ck.spm_model(["abc"])[:-3], 4, "no SentencePiece model"),
+        ("characters that are replaced", ck.spm_model(["abc"], charsmap=b"map"), 5, "replaces characters first .normalizer 'nmt_nfkc'"),
+        ("spaces behind words", ck.spm_model(["abc"], suffix=1), 5, "treat_whitespace_as_suffix"),
     )):
         net.write("%s/m%d" % (tmp, i), tokenizer_model=model)
         refused(what, "%s/m%d" % (tmp, i), status, why)

@@ -139,7 +139,7 @@ def field(number, wire, payload):
     return head + (varint(len(payload)) + payload if wire == 2 else payload)
 
 
-def spm_model(words, kind=2, dummy=1, extra=0):
+def spm_model(words, kind=2, dummy=1, extra=0, suffix=0, charsmap=b""):
     pieces = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3)]
     pieces += [("<0x%02X>" % b, 0.0, 6) for b in range(256)]
     pieces += [(w, -float(i), 1) for i, w in enumerate(words)]
@@ -149,8 +149,8 @@ def spm_model(words, kind=2, dummy=1, extra=0):
         if which != 1:
             body += field(3, 0, varint(which))
         out += field(1, 2, body)
-    out += field(2, 2, field(3, 0, varint(kind)) + field(35, 0, varint(1)))
-    out += field(3, 2, field(1, 2, b"identity") + field(3, 0, varint(dummy)) + field(4, 0, varint(extra)))
+    out += field(2, 2, field(3, 0, varint(kind)) + field(24, 0, varint(suffix)) + field(35, 0, varint(1)))
+    out += field(3, 2, field(1, 2, b"nmt_nfkc" if charsmap else b"identity") + field(2, 2, charsmap) + field(3, 0, varint(dummy)) + field(4, 0, varint(extra)))
     return out
 
 
