@@ -55,25 +55,37 @@ static int read_sizes(struct bnt_hf_config *c, struct bnt_err *err) {
 
 /* ---- what would change the graph ------------------------------------------------------------ */
 
-/* Members of graphs that no GGUF architecture here has: absent, null, or this value. */
+/* Members of graphs that no GGUF architecture here has, but perhaps one: absent, null, or this
+ * value. */
 static const struct {
     const char *key;
     double neutral;
+    unsigned but; /* architectures that have it */
 } neutral[] = {
-    {"partial_rotary_factor", 1.0},
-    {"num_experts", 0.0},
-    {"num_local_experts", 0.0},
-    {"n_routed_experts", 0.0},
-    {"attn_logit_softcapping", 0.0},
-    {"embedding_multiplier", 1.0},
-    {"final_logit_softcapping", 0.0},
-    {"attention_multiplier", 1.0},
-    {"residual_multiplier", 1.0},
-    {"logits_scaling", 1.0},
-    {"kv_lora_rank", 0.0},
-    {"clip_qkv", 0.0},
-    {"use_qk_norm", 0.0},
-    {"no_rope_layer_interval", 0.0},
+    {"is_causal", 1.0, 0},
+    {"use_bidirectional_attention", 0.0, 0},
+    {"query_pre_attn_scalar", 0.0, 0},
+    {"logit_scale", 1.0, 0},
+    {"scale_emb", 1.0, BNT_HF_MINICPM},
+    {"scale_depth", 1.0, BNT_HF_MINICPM},
+    {"dim_model_base", 0.0, BNT_HF_MINICPM},
+    {"no_rope_layers", 0.0, 0},
+    {"parallel_attn", 0.0, 0},
+    {"swiglu_limit", 0.0, 0},
+    {"partial_rotary_factor", 1.0, 0},
+    {"num_experts", 0.0, 0},
+    {"num_local_experts", 0.0, 0},
+    {"n_routed_experts", 0.0, 0},
+    {"attn_logit_softcapping", 0.0, 0},
+    {"embedding_multiplier", 1.0, 0},
+    {"final_logit_softcapping", 0.0, 0},
+    {"attention_multiplier", 1.0, 0},
+    {"residual_multiplier", 1.0, 0},
+    {"logits_scaling", 1.0, 0},
+    {"kv_lora_rank", 0.0, 0},
+    {"clip_qkv", 0.0, 0},
+    {"use_qk_norm", 0.0, 0},
+    {"no_rope_layer_interval", 0.0, 0},
 };
 
 static int check_neutral(const struct bnt_hf_config *c, struct bnt_err *err) {
@@ -81,10 +93,20 @@ static int check_neutral(const struct bnt_hf_config *c, struct bnt_err *err) {
         const json_t *v = json_object_get(c->json, neutral[i].key);
         double number = json_is_true(v) ? 1.0 : json_is_number(v) ? json_number_value(v) : 0.0;
         if (!v || json_is_null(v) || (json_is_false(v) && neutral[i].neutral == 0.0)) continue;
+        if (neutral[i].but & c->arch->bit) continue;
         if ((json_is_number(v) || json_is_true(v)) && number == neutral[i].neutral) continue;
         return bnt_fail(err, BNT_E_UNSUPPORTED,
                         "config.json: \"%s\" belongs to a step that %s has not", neutral[i].key,
                         c->arch->gguf);
+    }
+    const json_t *kinds = json_object_get(c->json, "layer_types");
+    for (size_t i = 0; i < json_array_size(kinds); i++) {
+        const char *kind = json_string_value(json_array_get(kinds, i));
+        if (!kind || strcmp(kind, "full_attention") != 0)
+            return bnt_fail(err, BNT_E_UNSUPPORTED,
+                            "config.json: \"layer_types\" has '%.40s', and layers of %s see all "
+                            "positions",
+                            kind ? kind : "?", c->arch->gguf);
     }
     const json_t *window = json_object_get(c->json, "sliding_window");
     if (json_is_integer(window) && (uint64_t)json_integer_value(window) < c->context &&
@@ -115,6 +137,11 @@ static int read_quantization(struct bnt_hf_config *c, struct bnt_err *err) {
         return bnt_fail(err, BNT_E_UNSUPPORTED,
                         "config.json: the weights are quantized by '%.60s'; only bitnet is read",
                         method ? method : "?");
+    if (bnt_json_true(q, "use_rms_norm"))
+        return bnt_fail(err, BNT_E_UNSUPPORTED,
+                        "config.json: quantization_config has use_rms_norm: a norm before each "
+                        "matrix, which %s has not",
+                        c->arch->gguf);
     if (!class || strcmp(class, "bitlinear") == 0) {
         c->scale = BNT_SCALE_DIVIDE;
     } else if (strcmp(class, "autobitlinear") == 0 && (!mode || strcmp(mode, "offline") == 0)) {

@@ -107,6 +107,37 @@ static int yarn(struct bnt_hf_config *c, const json_t *scaling, struct bnt_gguf_
     return BNT_OK;
 }
 
+/* Members that no kind here follows: absent, null, or this value. */
+static int check_members(const json_t *scaling, const char *kind, struct bnt_err *err) {
+    static const struct {
+        const char *name;
+        double neutral;
+        const char *of; /* the kind that says more of it itself */
+    } members[] = {{"partial_rotary_factor", 1.0, NULL},
+                   {"truncate", 1.0, NULL},
+                   {"mrope_section", 0.0, NULL},
+                   {"attention_factor", 1.0, "yarn"}};
+    const char *name;
+    json_t *v;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        v = json_object_get(scaling, members[i].name);
+        const double number = json_is_true(v) ? 1.0 : json_number_value(v);
+        if (!v || json_is_null(v) || (members[i].of && strcmp(members[i].of, kind) == 0)) continue;
+        if (json_is_array(v) || json_is_false(v) || fabs(number - members[i].neutral) > 0)
+            return bnt_fail(err, BNT_E_UNSUPPORTED,
+                            "config.json: rope scaling '%.40s' with \"%s\" of its own", kind,
+                            members[i].name);
+    }
+    json_object_foreach((json_t *)(uintptr_t)scaling, name, v) {
+        if (json_is_object(v))
+            return bnt_fail(err, BNT_E_UNSUPPORTED,
+                            "config.json: layers of kind '%.40s' rotate positions in a way of "
+                            "their own",
+                            name);
+    }
+    return BNT_OK;
+}
+
 int bnt_hf_rope_keys(struct bnt_hf_config *c, struct bnt_gguf_out *out, struct bnt_err *err) {
     const json_t *both = json_object_get(c->json, "rope_parameters");
     const json_t *scaling = json_is_object(both) ? both : json_object_get(c->json, "rope_scaling");
@@ -116,6 +147,8 @@ int bnt_hf_rope_keys(struct bnt_hf_config *c, struct bnt_gguf_out *out, struct b
     if (!bnt_hf_number(c->json, "rope_theta", &theta)) bnt_hf_number(both, "rope_theta", &theta);
     if (!(theta > 0.0))
         return bnt_fail(err, BNT_E_FORMAT, "config.json: \"rope_theta\" is %g", theta);
+    int status = check_members(scaling, kind, err);
+    if (status != BNT_OK) return status;
     bnt_gguf_out_f32(out, bnt_hf_key(c, "rope.freq_base", key), (float)theta);
     if (strcmp(kind, "default") == 0) return BNT_OK;
     if (strcmp(kind, "llama3") == 0) return llama3_factors(c, scaling, theta, err);
@@ -125,7 +158,7 @@ int bnt_hf_rope_keys(struct bnt_hf_config *c, struct bnt_gguf_out *out, struct b
     if (strcmp(kind, "linear") != 0)
         return bnt_fail(err, BNT_E_UNSUPPORTED, "config.json: rope scaling '%.40s' of %s", kind,
                         c->arch->gguf);
-    int status = need(scaling, "factor", &factor, err);
+    status = need(scaling, "factor", &factor, err);
     if (status != BNT_OK) return status;
     bnt_gguf_out_str(out, bnt_hf_key(c, "rope.scaling.type", key), "linear", 6);
     bnt_gguf_out_f32(out, bnt_hf_key(c, "rope.scaling.factor", key), (float)factor);
