@@ -230,6 +230,7 @@ static int read_pieces(struct bnt_vocab_in *v, const json_t *vocab, struct bnt_e
         int status = bnt_vocab_in_piece_of(&p, v, content ? json_object_get(a, "id") : NULL, err);
         if (status != BNT_OK) return status;
         if (!p) return bnt_fail(err, BNT_E_FORMAT, "tokenizer.json: added token %zu is none", i);
+        bnt_vocab_in_note_added(v, a);
         *p = (struct bnt_piece_in){content, strlen(content),
                                    bnt_json_true(a, "special") ? BNT_PIECE_CONTROL : BNT_PIECE_USER,
                                    0.0f};

@@ -98,6 +98,15 @@ static int read_special(struct bnt_vocab_in *v, const json_t *model_config, stru
     return BNT_OK;
 }
 
+void bnt_vocab_in_note_added(struct bnt_vocab_in *v, const json_t *added) {
+    if (v->note) return;
+    if (bnt_json_true(added, "lstrip") || bnt_json_true(added, "rstrip") ||
+        bnt_json_true(added, "single_word"))
+        v->note = "added tokens take the spaces beside them, or stand between words alone (lstrip, "
+                  "rstrip, single_word), which GGUF has no word for: texts with them get other "
+                  "tokens";
+}
+
 /* Pieces that only tokenizer_config.json or added_tokens.json has, and what is special of the
  * others. */
 static int read_added(struct bnt_vocab_in *v, struct bnt_err *err) {
@@ -114,6 +123,7 @@ static int read_added(struct bnt_vocab_in *v, struct bnt_err *err) {
         if (!p)
             return bnt_fail(err, BNT_E_FORMAT, "tokenizer_config.json: added token '%.40s' is none",
                             key);
+        bnt_vocab_in_note_added(v, entry);
         if (p->type == BNT_PIECE_UNKNOWN || p->type == BNT_PIECE_BYTE) continue;
         if (!p->text) p->score = -1000.0f;
         p->text = text;

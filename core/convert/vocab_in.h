@@ -66,6 +66,8 @@ int bnt_vocab_in_piece(struct bnt_piece_in **out, struct bnt_vocab_in *v, int64_
 /* The same for the id that a JSON value is, if it is one. */
 int bnt_vocab_in_piece_of(struct bnt_piece_in **out, struct bnt_vocab_in *v, const json_t *id,
                           struct bnt_err *err);
+/* An added token that takes the spaces beside it, or stands between words alone: noted. */
+void bnt_vocab_in_note_added(struct bnt_vocab_in *v, const json_t *added);
 /* What both kinds of tokenizer.json have: pieces, merges, added tokens, BOS and EOS. */
 int bnt_vocab_in_read_json(struct bnt_vocab_in *v, struct bnt_err *err);
 int bnt_vocab_in_read_bpe(struct bnt_vocab_in *v, struct bnt_err *err);

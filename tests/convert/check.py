@@ -309,6 +309,11 @@ def tokenizers(tmp):
     net.write(tmp + "/nfc", tokenizer=dict(ck.bpe_tokenizer(ROWS), normalizer={"type": "NFC"}))
     r = run("convert", tmp + "/nfc", "-o", tmp + "/nfc.gguf")
     check("NFC is said", r.returncode == 0 and "NFC" in r.stderr, r.stderr)
+    strips = ck.bpe_tokenizer(ROWS)
+    strips["added_tokens"][2]["lstrip"] = True
+    net.write(tmp + "/strips", tokenizer=strips)
+    r = run("convert", tmp + "/strips", "-o", tmp + "/strips.gguf")
+    check("lstrip is said", r.returncode == 0 and "lstrip" in r.stderr, r.stderr)
     for i, (what, model, status, why) in enumerate((
         ("a Unigram model", ck.spm_model(["a"], kind=1), 5, "kind Unigram"),
         ("no protobuf", b"\xff" * 50, 4, "no SentencePiece model"),
