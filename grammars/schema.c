@@ -22,7 +22,7 @@ enum { PLACES = 1 << 17, TEXT_MAX = 1 << 22, EFFORT = 1 << 22, STEPS = 1 << 25 }
 /* The name of a member as a JSON pointer has it (RFC 6901), no more than 40 bytes of it. */
 static const char *pointer_name(const char *name, char out[96]) {
     size_t n = 0;
-    for (size_t i = 0; name[i] && i < 40; i++) {
+    for (size_t i = 0; i < 40 && name[i]; i++) {
         const bool escaped = name[i] == '~' || name[i] == '/';
         if (escaped) out[n++] = '~';
         out[n++] = name[i] == '~' ? '0' : name[i] == '/' ? '1' : name[i];
