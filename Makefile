@@ -146,7 +146,7 @@ $(BITNET): $(CMD_OBJ) $(PATHS) $(SERVE) $(LIB)
 JOBS := $(shell nproc 2>/dev/null || echo 1)
 # A line each; `make shown` writes what they say into the documents that show it.
 define DEMO
-bitnet --echo -p "Once upon a time" -n 260 --temp 0.7 --seed 3
+bitnet --echo -p "Once upon a time" -n 260 --temp 0.7 --seed 10
 printf 'What is a whale?\nWhat is the capital of France?\nWhat is 17 + 25?\n' | bitnet chat
 endef
 export DEMO
