@@ -76,6 +76,9 @@ PLOTS = {
         [
             "{first} had a {look} {thing}.",
             "{first} [loved|liked] {his} {look} {thing}.",
+            "{first} had a {look} {thing} that {he} [loved very much|took everywhere|had made alone|got from {his} grandmother].",
+            "{first} was sad because {his} {look} {thing} was gone.",
+            "{first} put {his} {look} {thing} {hide}, but the next day it was not there.",
             "{first} [got|was given|bought|made] a {look} {thing}[| for {his} birthday].",
             "{first} lost {his} {look} {thing}[| {hide}].",
             "One day {first} could not find {his} {thing}.",
@@ -100,6 +103,9 @@ PLOTS = {
     "wanted": (
         [
             "{first} wanted a {look} {thing}[| more than anything].",
+            "{first} was sad because {he} had no {thing}.",
+            "{first} wanted to have a {thing}, but it cost too much.",
+            "Every day {first} stood before the shop and looked at a {look} {thing}.",
             "{first} had no {thing}.",
             "{first} saw a {look} {thing} in [a|the] [shop|window|market].",
             "{first} wished for a {look} {thing}[| every day].",
@@ -123,6 +129,9 @@ PLOTS = {
     "found": (
         [
             "{first} found a {look} {thing} {hide1}.",
+            "On the way to [school|the {place}|the market], {first} found a {look} {thing}.",
+            "{first} was digging in the sand when {he} found a {look} {thing}.",
+            "When {first} opened the [box|door|basket], a {look} {thing} lay there.",
             "One {season} morning {first} found a {look} {thing}[| {hide1}].",
             "There was a {look} {thing} {hide1}, and {first} saw it.",
             "{first} saw something {look} {hide1}. It was a {thing}.",
@@ -206,6 +215,8 @@ PLOTS = {
         [
             "{first} found some {food}[| {hide1}].",
             "{first} was hungry[| and looked for {food}].",
+            "{first} was so hungry that {he} could not sleep.",
+            "{first} went out to look for something to eat.",
             "{first} had some {food} for {his} supper.",
             "{first} was eating {food} {hide1}.",
         ],
@@ -226,6 +237,9 @@ PLOTS = {
         [
             "{first} was afraid of [the dark|the night|the wood|the forest].",
             "{first} did not like the dark.",
+            "{first} was not afraid of anything but the dark.",
+            "{first} had to go home alone, and it was dark.",
+            "At night {first} heard a noise under the bed.",
             "{first} could not sleep at night.",
             "It was night, and {first} was afraid.",
         ],
@@ -247,6 +261,8 @@ PLOTS = {
             "{first} and {a_f} [played together|met] every day {hide1}.",
             "{first} and {a_f} went for a walk.",
             "{first} was angry [with|at] {a_f}.",
+            "{first} and {a_f} went to the {place} to play.",
+            "{first} did not want to share with {a_f}.",
             "{first} and {a_f} were neighbours.",
             "{first} and {a_f} were friends.",
             "{first} had a friend, {a_f}.",
@@ -287,6 +303,8 @@ PLOTS = {
         [
             "It was {hs} birthday.",
             "{first} had [waited|been waiting] for {his} birthday all year.",
+            "{first} was sad because everybody had forgotten {his} birthday.",
+            "{first} could not wait for {his} birthday.",
             "Tomorrow was {hs} birthday.",
             "On {his} birthday {first} woke up early.",
         ],
@@ -367,6 +385,10 @@ PLOTS = {
             "{first} was [lonely|all alone|very lonely].",
             "{first} had no friends.",
             "Nobody wanted to play with {firstm}.",
+            "{first} was sad because nobody wanted to play with {him}.",
+            "{first} could not go outside, and nobody came to play.",
+            "Everybody had a friend but {firstm}.",
+            "The others did not want to play with {firstm}.",
             "{first} wanted a friend.",
             "{first} was new in the {place} and knew nobody.",
             "It was the first day of school, and {first} knew nobody.",
@@ -387,6 +409,9 @@ PLOTS = {
         [
             "{first} wanted to see the sea.",
             "{first} had never seen the sea.",
+            "{first} lived by the sea and wished to sail away.",
+            "{first} built a little boat.",
+            "One summer {first} went to the sea.",
             "{first} [dreamed|dreamt] of the sea[| every night].",
             "{first} had a little boat.",
             "The [ship|boat] sailed over the sea, and on it was {firstm}.",
@@ -408,6 +433,8 @@ PLOTS = {
         [
             "{first} wanted to [fly|learn to fly|climb the mountain|swim|sing|dance|read].",
             "{first} could not [fly|swim|sing|dance|read] like the others.",
+            "{first} wished to [fly|swim|sing|dance|read], but {he} was too small.",
+            "{first} was afraid of [water|falling|the first day of school], because {he} could not [swim|fly|read].",
             "{first} was too small to [help|play|climb the mountain|go to school].",
             "{first} tried and tried, but {he} could not do it.",
         ],
@@ -427,6 +454,8 @@ PLOTS = {
         [
             "{first} [baked|made] a [big|great] cake.",
             "{first} wanted to bake a cake.",
+            "{first} baked a cake for {his} [grandmother|mother|friends].",
+            "{first} was hungry for something sweet.",
             "{first} was in the kitchen.",
             "{first} smelled something good.",
         ],

@@ -110,7 +110,12 @@ NATURE = (
     "little|small|young|kind|brave|clever|shy|merry|quiet|gentle|curious|cheerful|lively|careful"
 )
 LOOKS = "red|blue|green|yellow|white|brown|golden|silver|old|new|round|shiny"
-THINGS = "ball|kite|hat|drum|basket|lantern|boat|bell|ring|key|cup|scarf|whistle|book|spoon|button"
+THINGS = """ball kite hat drum basket lantern boat bell ring key cup scarf whistle book spoon button balloon egg crown flute doll shell
+feather coin map box lamp shoe coat glove stone star flag wheel rope bag bottle bowl plate mirror candle comb pencil violin trumpet
+clock sword shield medal ribbon cushion blanket umbrella teapot puppet mask pearl wand train car robot bicycle sledge""".split()
+# Whom one calls by what they are; and names of pets that come along.
+FAMILY = {"Grandmother": True, "Grandfather": False, "Mother": True, "Father": False, "Grandma": True, "Grandpa": False,
+          "Mum": True, "Dad": False, "Aunt Rose": True, "Uncle Ben": False}  # fmt: skip
 PLACES = "wood|meadow|village|valley|garden|orchard|forest|town"
 HIDING = [
     "under a bush",
@@ -192,6 +197,24 @@ def names(rng, pet, she):
     return PETS if pet and rng.random() < 0.7 else GIRLS if she else BOYS
 
 
+RUDE = re.compile("poo|pee|tit|ass|fu[ck]|shi|di[ck]|cu[mn]|nig|nag|fag|sex|naz|wan|butt|bum|bo[ob]|kil|hel")
+
+
+def invented(rng):
+    """A name that nobody has learnt: it has to be copied."""
+    starts = "b br c d dr f fl g gr h j k l m n p pl r s st t tr v w z".split()
+    ends = ["", "", "a", "o", "y", "ie", "le", "er", "in", "us", "kin"]
+    while True:
+        name = rng.choice(starts) + rng.choice("a e i o u ay ee oo".split())
+        name += rng.choice("b d f g l ll m n p r s t x z bb mm".split()) + rng.choice(ends)
+        if not RUDE.search(name):
+            return name.capitalize()
+
+
+def name_of(rng, pet, she):
+    return invented(rng) if rng.random() < 0.4 else rng.choice(names(rng, pet, she))
+
+
 def pronouns(prefix, he, him, his):
     made = {"he": he, "him": him, "his": his}
     return {prefix + key: word for key, word in made.items()} | {
@@ -215,9 +238,13 @@ def hero(rng, kind, name, told):
     she = kind in FEMALE or (kind not in MALE and rng.random() < 0.5)
     nature = rng.choice(NATURE.split("|"))
     slots = {"hero": kind, "a_hero": article(nature + " " + kind), "known": True}
+    if free and not told and rng.random() < 0.06:
+        h, she = rng.choice(sorted(FAMILY.items()))
+        slots.update(h=h, hm=h, hs=h + "'s", vh=h, intro="", first=h, firstm=h)
+        return slots | pronouns("", *(SHE if she else HE)), "grandmother" if she else "shepherd"
     roll = rng.random()
     if name or roll < (0.9 if child else 0.55):
-        h = name or rng.choice(names(rng, kind not in PEOPLE, she))
+        h = name or name_of(rng, kind not in PEOPLE, she)
         intro = "%s [named|called|called|whose name was] %s" % (slots["a_hero"], h)
         if told or rng.random() < (0.1 if child else 0.4):
             first = intro
@@ -250,9 +277,15 @@ def friend(rng, of, kind):
         word, she = rng.choice([("sister", True), ("brother", False), ("mother", True), ("father", False), ("cousin", she)])
         ours = {"f": his + " " + word, "vf": "my dear", "a_f": his + " " + word, "f_mine": "my " + word}
         ours["f_full"] = ours["f_best"] = ours["f"]
-    elif roll < 0.4:
+    elif roll < 0.27 and (person or of["h"] == "I"):
+        f, beast = name_of(rng, True, she), rng.choice(["dog", "cat", "pony", "rabbit", "duck"])
+        ours = {"f": f, "vf": f, "a_f": "%s %s %s" % (his, beast, f), "f_mine": "my %s %s" % (beast, f)}
+        ours |= {"f_full": "%s %s %s" % (his, beast, f), "f_best": "%s %s %s" % (his, beast, f)}
+    elif roll < 0.42:
         # Names that begin alike are taken for each other.
-        f = rng.choice([n for n in names(rng, not person, she) if n[0] != of["h"][0]])
+        f = name_of(rng, not person, she)
+        while f[0] == of["h"][0]:
+            f = name_of(rng, not person, she)
         what = "%s [named|called]" % article(beast) if not person else his + " friend"
         ours = {"f": f, "vf": f, "a_f": what + " " + f, "f_mine": "my friend " + f}
         ours |= {"f_full": his + " friend " + f, "f_best": f if person else ours["a_f"]}
@@ -287,7 +320,7 @@ def cast(rng, kind=None, name=None, told=False):
         "food": food,
         "went": went,
         "look": rng.choice(LOOKS.split("|")),
-        "thing": rng.choice(THINGS.split("|")),
+        "thing": rng.choice(THINGS),
         "place": rng.choice(PLACES.split("|")),
         "mark": rng.choice(["old oak", "mill", "bridge", "great rock", "river", "church"]),
         "season": rng.choice(["spring", "summer", "autumn", "winter"]),
@@ -308,7 +341,7 @@ def cast(rng, kind=None, name=None, told=False):
 
 def beginning(rng, plot, slots, otherwise):
     """The lines to begin with, and the one that leads to the plot, if that is not the first."""
-    mine = slots["h"] == "I"  # "there lived I", "I and a fox" are not said
+    mine = slots["h"] == "I" or slots["h"] in FAMILY  # "there lived I", "I and a fox" are not said
     own = rng.choice([line for line in PLOTS[plot][0] if not (mine and "{first} and" in line)])
     lines = OPENINGS
     if otherwise and rng.random() < otherwise:
@@ -323,9 +356,11 @@ def beginning(rng, plot, slots, otherwise):
 def story(rng, kind=None, name=None, otherwise=0.0):
     """One story as text: paragraphs with an empty line between them. `otherwise`: the share that begins like that."""
     slots = cast(rng, kind, name, told=otherwise == 0)
-    plot = rng.choice(sorted(PLOTS))
+    plot = rng.choice([p for p in sorted(PLOTS) if p != "king" or slots["hero"] not in ("king", "queen")])
     opening, own = beginning(rng, plot, slots, otherwise)
     about = [line for line in ABOUT if "{home}" not in line or "{home}" not in opening]
+    if any("{a_f}" in line for line in PLOTS[plot][1]):  # a stranger is no friend before
+        about = [line for line in about if "{f_best}" not in line]
     lines = [opening]
     if "{first" in opening and not slots["known"] and rng.random() < 0.8:
         lines.append("{h} was {a_hero}.")
