@@ -99,10 +99,13 @@ equal 'the first is cut at half of the context' "$(head -n 1 "$tmp/stdout" | fie
 
 # ---- the sampling that a file recommends ----
 "$build/bitnet-synth" --like tiny -o "$tmp/makers.gguf" --key general.sampling.temp=f:0.5 --key general.sampling.top_k=u:3 \
-    --key general.sampling.top_p=f:0.9 --key general.sampling.min_p=f:7 >/dev/null
+    --key general.sampling.top_p=f:0.9 --key general.sampling.min_p=f:7 \
+    --key general.sampling.xtc_probability=f:0.5 --key general.sampling.mirostat=u:0 >/dev/null
 rm -f "$tmp/makers.json"
 "$bitnet" chat -m "$tmp/makers.gguf" -p one -n 4 --seed 1 --receipt="$tmp/makers.json" 2>"$tmp/stderr" >"$tmp/one"
 ok 'is taken and said' grep -q 'sampling as the file recommends: temperature 0.5, top-k 3, top-p 0.9, min-p 0,' "$tmp/stderr"
+ok 'what is not known is said' grep -q 'recommends general.sampling.xtc_probability, which is not known' "$tmp/stderr"
+ok 'what is neutral is not' sh -c "! grep -q mirostat '$tmp/stderr'"
 ok 'a number that is none is left out, and said' grep -q 'general.sampling.min_p is 7, which is not from 0 to 1: left out' "$tmp/stderr"
 ok 'the receipt has it' grep -q '"top_k": *3' "$tmp/makers.json"
 ok 'and is true' "$bitnet" verify "$tmp/makers.json" -m "$tmp/makers.gguf"

@@ -47,6 +47,21 @@ static bool makers_number(const struct talk *t, const char *name, double lo, dou
     return true;
 }
 
+/* What else a file may recommend: a line for each that would change what is drawn. */
+static void tell_others(const struct talk *t) {
+    static const char *const others[] = {"sequence", "xtc_probability", "mirostat"};
+    char key[64];
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        double number;
+        uint64_t whole;
+        snprintf(key, sizeof key, "general.sampling.%s", others[i]);
+        if (!bnt_gguf_find(t->engine->gguf, key)) continue;
+        if (bnt_gguf_f64(t->engine->gguf, key, &number) && number == 0.0) continue;
+        if (bnt_gguf_u64(t->engine->gguf, key, &whole) && whole == 0) continue;
+        fprintf(stderr, "bitnet: the file recommends %s, which is not known here: left out\n", key);
+    }
+}
+
 /* Who asks for no sampling gets what the model's makers recommend, if their file says. */
 static struct bnt_sampling choose_sampling(struct talk *t) {
     const struct cmd_args *args = t->args;
@@ -62,7 +77,9 @@ static struct bnt_sampling choose_sampling(struct talk *t) {
     if (makers_number(t, "min_p", 0.0, 1.0, &x)) s.min_p = (float)x;
     if (args->repeat_penalty == 1.0f && makers_number(t, "penalty_repeat", 1e-3, 1e3, &x))
         s.repeat_penalty = (float)x;
+    if (makers_number(t, "penalty_last_n", 0.0, 1e9, &x)) s.repeat_last = (uint32_t)x;
     if (!args->seed_given) s.seed = cmd_fresh_seed() & 0x7fffffffffffffffu;
+    tell_others(t);
     return s;
 }
 

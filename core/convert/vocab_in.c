@@ -107,6 +107,11 @@ void bnt_vocab_in_note_added(struct bnt_vocab_in *v, const json_t *added) {
                   "tokens";
 }
 
+void bnt_vocab_in_note_first(struct bnt_vocab_in *v) {
+    v->note = "the tokenizer puts a space in front of a text's beginning alone, which GGUF has no "
+              "word for: behind special tokens there is one, too";
+}
+
 /* Pieces that only tokenizer_config.json or added_tokens.json has, and what is special of the
  * others. */
 static int read_added(struct bnt_vocab_in *v, struct bnt_err *err) {
@@ -187,6 +192,11 @@ static int read_kind(struct bnt_vocab_in *v, struct bnt_err *err) {
     v->add_eos = bnt_json_true(v->config, "add_eos_token");
     flag = json_object_get(v->config, "add_prefix_space");
     if (json_is_boolean(flag)) v->add_space = json_is_true(flag);
+    const char *scheme =
+        bnt_json_text(json_object_get(v->tokenizer, "pre_tokenizer"), "prepend_scheme");
+    if (v->add_space && ((scheme && strcmp(scheme, "first") == 0) ||
+                         json_is_false(json_object_get(v->config, "legacy"))))
+        bnt_vocab_in_note_first(v);
     return status;
 }
 

@@ -68,6 +68,8 @@ int bnt_vocab_in_piece_of(struct bnt_piece_in **out, struct bnt_vocab_in *v, con
                           struct bnt_err *err);
 /* An added token that takes the spaces beside it, or stands between words alone: noted. */
 void bnt_vocab_in_note_added(struct bnt_vocab_in *v, const json_t *added);
+/* A text has a space in front, and what follows a special token has none. */
+void bnt_vocab_in_note_first(struct bnt_vocab_in *v);
 /* What both kinds of tokenizer.json have: pieces, merges, added tokens, BOS and EOS. */
 int bnt_vocab_in_read_json(struct bnt_vocab_in *v, struct bnt_err *err);
 int bnt_vocab_in_read_bpe(struct bnt_vocab_in *v, struct bnt_err *err);

@@ -55,9 +55,7 @@ static int read_metaspace(struct bnt_vocab_in *v, const json_t *step, bool *spac
         return other_step("pre-tokenizer", step, err);
     *spaces = true;
     v->add_space = strcmp(scheme, "never") != 0;
-    if (strcmp(scheme, "first") == 0)
-        v->note = "the tokenizer puts a space in front of a text's beginning alone, which GGUF has "
-                  "no word for: behind special tokens there is one, too";
+    if (strcmp(scheme, "first") == 0) bnt_vocab_in_note_first(v);
     return BNT_OK;
 }
 

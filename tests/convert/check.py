@@ -232,6 +232,10 @@ def ranks(net, tmp):
     net.write(tmp + "/rank-first", tokenizer_json=first, tokenizer_config=settings)
     r = run("convert", tmp + "/rank-first", "-o", tmp + "/rank-first.gguf")
     check("a space at the beginning alone is said", r.returncode == 0 and "in front of a text's beginning alone" in r.stderr, r.stderr)
+    for what, more in (("tokenizer.json beside", dict(tokenizer_json=first, tokenizer_config=settings)), ("legacy", dict(tokenizer_config=dict(settings, legacy=False)))):
+        net.write(tmp + "/first-" + what[:6], tokenizer_model=ck.spm_model(words), **more)
+        r = run("convert", tmp + "/first-" + what[:6], "-o", tmp + "/first.gguf", "--force")
+        check("the same of a tokenizer.model, " + what, r.returncode == 0 and "in front of a text's beginning alone" in r.stderr, r.stderr)
     merges = ck.rank_tokenizer(words)["model"]["merges"]
     for i, (what, change, status, why) in enumerate((
         ("a merge is missing", {"merges": merges[:-1]}, 5, "are missing|not all that the vocabulary allows"),
