@@ -317,6 +317,9 @@ def tokenizers(tmp):
     strips["added_tokens"][2]["lstrip"] = True
     net.write(tmp + "/strips", tokenizer=strips)
     r = run("convert", tmp + "/strips", "-o", tmp + "/strips.gguf")
+    net.write(tmp + "/user", tokenizer_model=ck.spm_model(["a"], user=["<tool>"]), tokenizer_config={"bos_token": "<s>"})
+    u = run("convert", tmp + "/user", "-o", tmp + "/user.gguf")
+    check("user-defined pieces are said", u.returncode == 0 and "user-defined pieces" in u.stderr, u.stderr)
     check("lstrip is said", r.returncode == 0 and "lstrip" in r.stderr, r.stderr)
     for i, (what, model, status, why) in enumerate((
         ("a Unigram model", ck.spm_model(["a"], kind=1), 5, "kind Unigram"),

@@ -139,10 +139,11 @@ def field(number, wire, payload):
     return head + (varint(len(payload)) + payload if wire == 2 else payload)
 
 
-def spm_model(words, kind=2, dummy=1, extra=0, suffix=0, charsmap=b""):
+def spm_model(words, kind=2, dummy=1, extra=0, suffix=0, charsmap=b"", user=()):
     pieces = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3)]
     pieces += [("<0x%02X>" % b, 0.0, 6) for b in range(256)]
     pieces += [(w, -float(i), 1) for i, w in enumerate(words)]
+    pieces += [(w, 0.0, 4) for w in user]
     out = b""
     for text, score, which in pieces:
         body = field(1, 2, text.encode()) + field(2, 5, struct.pack("<f", score))
