@@ -430,7 +430,7 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("backend");
     TCase *tc = tcase_create("backend");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 600);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, accepted);
     tcase_add_test(tc, kernel_sets);
