@@ -175,7 +175,7 @@ static int read_messages(const json_t *list, struct serve_talk *talk, struct bnt
  * was told. */
 static bool read_variables(struct serve_completion *c) {
     const json_t *given = json_object_get(c->body, "chat_template_kwargs");
-    const json_t *generation = json_object_get(c->body, "add_generation_prompt");
+    const bool unprompted = json_is_false(json_object_get(c->body, "add_generation_prompt"));
     const char *name, *fault = NULL;
     json_t *v, *thinking = json_object_get(c->body, "enable_thinking");
     if (given && !json_is_null(given) && !json_is_object(given)) fault = "must be an object";
@@ -184,10 +184,10 @@ static bool read_variables(struct serve_completion *c) {
     }
     if (fault)
         serve_completion_refuse(c, 400, "chat_template_kwargs", "chat_template_kwargs: %s", fault);
-    else if (json_is_false(generation))
+    else if (unprompted)
         serve_completion_refuse(c, 400, "add_generation_prompt",
                                 "add_generation_prompt: this server cannot do that");
-    if (fault || json_is_false(generation)) return false;
+    if (fault || unprompted) return false;
     json_t *all = json_object();
     if (json_is_boolean(thinking)) json_object_set(all, "enable_thinking", thinking);
     if (json_is_object(given)) json_object_update(all, (json_t *)given);

@@ -150,10 +150,11 @@ static void refuse_calls(struct serve_completion *c, unsigned status, const json
 }
 
 /* Each tool that is kept to its parameters can be called: beside others, one that cannot would just
- * never be. */
+ * never be. False: the client was told, and c is freed. */
 static bool each_has_calls(struct serve_completion *c, const struct calls_of *of, json_t *draft) {
     int status = BNT_OK;
-    for (size_t i = 0; i < c->tools.n && status == BNT_OK && !of->name; i++) {
+    const size_t n = of->name ? 0 : c->tools.n;
+    for (size_t i = 0; i < n && status == BNT_OK; i++) {
         if (!is_kept(c, of, i)) continue;
         struct bnt_err err = {0};
         struct bnt_constraint *one = NULL;
