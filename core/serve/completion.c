@@ -53,6 +53,7 @@ void serve_completion_free(struct serve_completion *c) {
     free(c->lengths);
     free(c->choices);
     free(c->opening);
+    json_decref(c->variables);
     json_decref(c->body);
     free(c);
 }

@@ -58,7 +58,7 @@ struct serve_completion {
     char *opening;                /* what the template began the answer with: "<think>"; or NULL */
     struct serve_choice *choices; /* [count]: those of prompt p are p * ask.n and on */
     struct serve_tools tools;
-    const json_t *variables;           /* of the template, an object of the body; or NULL */
+    json_t *variables;                 /* of the template: an object, or NULL */
     struct bnt_constraint *constraint; /* of each choice, or NULL; given back at the end */
     uint32_t shape;                    /* its kind */
     const json_t *schema;              /* what of the body it is, where it is a schema */

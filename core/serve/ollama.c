@@ -207,11 +207,8 @@ static bool read_fields(struct serve_completion *c) {
         status = serve_read_fields(options, sizeof options / sizeof options[0], o, &c->ask, &param,
                                    &err);
     if (status == BNT_OK) status = read_odd_ones(&c->ask, o, &param, &err);
-    if (json_is_false(json_object_get(c->body, "think"))) {
-        json_t *all = json_pack("{s:b}", "enable_thinking", 0);
-        json_object_set_new(c->body, "bitnet: template variables", all); /* the body keeps it */
-        c->variables = all;
-    }
+    if (json_is_false(json_object_get(c->body, "think")))
+        c->variables = json_pack("{s:b}", "enable_thinking", 0);
     if (status == BNT_OK) return read_format(c);
     serve_completion_refuse(c, serve_status_of(status), param, "%s", err.text);
     return false;

@@ -191,7 +191,6 @@ static bool read_variables(struct serve_completion *c) {
     json_t *all = json_object();
     if (json_is_boolean(thinking)) json_object_set(all, "enable_thinking", thinking);
     if (json_is_object(given)) json_object_update(all, (json_t *)given);
-    json_object_set_new(c->body, "bitnet: template variables", all); /* the body keeps it */
     c->variables = all;
     return true;
 }

@@ -77,6 +77,7 @@ struct calls_of {
     const char *name;   /* of the only tool that may be called; NULL: any */
     const char *member; /* what a call names its arguments */
     bool all_kept;      /* to their parameters, or those that are strict */
+    json_t *draft; /* "$schema" of what they are kept to, which the constraint has; NULL: none */
 };
 
 static const json_t *function_of(const struct serve_completion *c, size_t i) {
@@ -91,33 +92,30 @@ static bool is_kept(const struct serve_completion *c, const struct calls_of *of,
     return is_among(c, of, i) && (of->all_kept || is_strict(function_of(c, i)));
 }
 
-/* The draft that parameters name: the constraint has one. NULL: none does; false: two differ, and
- * the client was told. */
-static bool draft_of(struct serve_completion *c, const struct calls_of *of, json_t **draft) {
-    *draft = NULL;
+/* of->draft becomes the one that parameters name; false: two differ, and the client was told. */
+static bool find_draft(struct serve_completion *c, struct calls_of *of) {
     for (size_t i = 0; i < c->tools.n; i++) {
         const json_t *parameters = json_object_get(function_of(c, i), "parameters");
         json_t *named = is_kept(c, of, i) ? json_object_get(parameters, "$schema") : NULL;
-        if (named && *draft && !json_equal(named, *draft)) {
+        if (named && of->draft && !json_equal(named, of->draft)) {
             serve_completion_refuse(c, 400, "tools",
                                     "tools: parameters of %s: its $schema is another than that of "
                                     "a tool before it",
                                     c->tools.names[i]);
             return false;
         }
-        if (named) *draft = named;
+        if (named) of->draft = named;
     }
     return true;
 }
 
-static json_t *calls_schema(const struct serve_completion *c, const struct calls_of *of,
-                            json_t *draft) {
+static json_t *calls_schema(const struct serve_completion *c, const struct calls_of *of) {
     json_t *any = json_array();
     for (size_t i = 0; i < c->tools.n; i++)
         if (is_among(c, of, i))
             json_array_append_new(any, call_schema(function_of(c, i), json_array_size(any),
                                                    of->member, is_kept(c, of, i)));
-    return json_pack("{s:O*, s:o}", "$schema", draft, "anyOf", any);
+    return json_pack("{s:O*, s:o}", "$schema", of->draft, "anyOf", any);
 }
 
 /* What is wrong with a schema of calls: of which tool's parameters, where it says so, and with
@@ -151,7 +149,7 @@ static void refuse_calls(struct serve_completion *c, unsigned status, const json
 
 /* Each tool that is kept to its parameters can be called: beside others, one that cannot would just
  * never be. False: the client was told, and c is freed. */
-static bool each_has_calls(struct serve_completion *c, const struct calls_of *of, json_t *draft) {
+static bool each_has_calls(struct serve_completion *c, const struct calls_of *of) {
     int status = BNT_OK;
     const size_t n = of->name ? 0 : c->tools.n;
     for (size_t i = 0; i < n && status == BNT_OK; i++) {
@@ -159,7 +157,7 @@ static bool each_has_calls(struct serve_completion *c, const struct calls_of *of
         struct bnt_err err = {0};
         struct bnt_constraint *one = NULL;
         json_t *call =
-            calls_schema(c, &(struct calls_of){c->tools.names[i], of->member, true}, draft);
+            calls_schema(c, &(struct calls_of){c->tools.names[i], of->member, true, of->draft});
         char *text = serve_schema_text(call);
         status = text ? bnt_constraint_open(&one, c->server->engine, BNT_CONSTRAINT_SCHEMA, text,
                                             strlen(text), &err)
@@ -183,8 +181,8 @@ static bool constrain_by(struct serve_completion *c, uint32_t kind, json_t *shap
     bool fine;
     if (bnt_json_lost() || !text) /* a schema that lacks a part would ask for less */
         status = bnt_fail_nomem(&err, "the tools", 0);
-    fine = status == BNT_OK && (serve_shape_known(shapes, kind, text, len) ||
-                                each_has_calls(c, of, json_object_get(call, "$schema")));
+    fine =
+        status == BNT_OK && (serve_shape_known(shapes, kind, text, len) || each_has_calls(c, of));
     if (fine)
         status = serve_shape_get(shapes, c->server->engine, kind, text, len, &c->constraint, &err);
     if (status != BNT_OK) refuse_calls(c, status == BNT_E_NOMEM ? 503 : 400, call, err.text);
@@ -202,10 +200,9 @@ static void drop_shape(struct serve_completion *c) {
 /* The only thing that is said: one call. */
 static bool constrain_to_call(struct serve_completion *c, const char *name) {
     drop_shape(c);
-    const struct calls_of of = {name, "arguments", true};
-    json_t *draft;
-    if (!draft_of(c, &of, &draft)) return false;
-    json_t *call = calls_schema(c, &of, draft);
+    struct calls_of of = {name, "arguments", true, NULL};
+    if (!find_draft(c, &of)) return false;
+    json_t *call = calls_schema(c, &of);
     return constrain_by(c, BNT_CONSTRAINT_SCHEMA, call, call, &of);
 }
 
@@ -232,10 +229,9 @@ static bool constrain_calls(struct serve_completion *c) {
     }
     c->tools.mark = form.mark;
     c->tools.shaped = shaped;
-    const struct calls_of of = {NULL, form.arguments, false};
-    json_t *draft;
-    if (!draft_of(c, &of, &draft)) return false;
-    json_t *call = calls_schema(c, &of, draft);
+    struct calls_of of = {NULL, form.arguments, false, NULL};
+    if (!find_draft(c, &of)) return false;
+    json_t *call = calls_schema(c, &of);
     json_t *shape = json_pack("{s:s, s:s, s:b, s:i, s:o}", "mark", form.mark, "end", form.end,
                               "list", form.list, "most", c->tools.most == 1, "call", call);
     if (shaped)
