@@ -62,15 +62,10 @@ static size_t characters(const json_t *v) {
 }
 
 static bool in_bounds(const struct shape *shape, double x) {
-    if (shape->low) {
-        double low = json_number_value(shape->low);
-        if (x < low || (x <= low && shape->low_excluded)) return false;
-    }
-    if (shape->high) {
-        double high = json_number_value(shape->high);
-        if (x > high || (x >= high && shape->high_excluded)) return false;
-    }
-    return true;
+    const struct bounds b = shape_bounds(shape);
+    const double low = b.low ? json_number_value(b.low) : -INFINITY;
+    const double high = b.high ? json_number_value(b.high) : INFINITY;
+    return !(x < low || (x <= low && b.low_excluded) || x > high || (x >= high && b.high_excluded));
 }
 
 /* Whole numbers that a double has exactly. */
@@ -103,6 +98,7 @@ enum fits shape_fits(const struct shape *shape, const json_t *value) {
     case SHAPE_INTEGER:
     case SHAPE_FRACTION:
         if (!in_bounds(shape, json_number_value(value))) return FITS_NOT;
+        if (type == SHAPE_FRACTION && shape->form.low) return FITS_NOT;
         if (!is_multiple(shape, json_number_value(value))) return FITS_NOT;
         if (shape->multiples.count && fabs(json_number_value(value)) > 0x1p53) return FITS_UNKNOWN;
         break;
@@ -145,7 +141,10 @@ bool shape_lists(struct schemas *s, const struct shape *shape, size_t from, cons
 /* ---- two shapes -------------------------------------------------------------------------------
  */
 
-static bool values_apart(struct schemas *s, const struct shape *a, const struct shape *b) {
+static bool values_apart(struct schemas *s, const struct shape *a, const struct shape *of) {
+    struct shape any_form = *of; /* for a reader that does not know the format */
+    any_form.form = (struct bounds){0};
+    const struct shape *b = &any_form;
     const struct part *x = a->values.list, *y = b->values.list;
     uint64_t others = b->values.count ? part_values(y) : 1;
     if (!schema_spend(s, part_values(x) * others)) return false;
@@ -161,9 +160,10 @@ static bool values_apart(struct schemas *s, const struct shape *a, const struct 
 }
 
 static bool numbers_apart(const struct shape *a, const struct shape *b) {
-    if (!a->high || !b->low) return false;
-    double high = json_number_value(a->high), low = json_number_value(b->low);
-    return high < low || (high <= low && (a->high_excluded || b->low_excluded));
+    const struct bounds *x = &a->numbers, *y = &b->numbers;
+    if (!x->high || !y->low) return false;
+    double high = json_number_value(x->high), low = json_number_value(y->low);
+    return high < low || (high <= low && (x->high_excluded || y->low_excluded));
 }
 
 static bool requires(struct schemas *s, const struct shape *shape, const char *name) {

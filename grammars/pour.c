@@ -136,30 +136,37 @@ TAKE(most) {
     take_count(s, shape, place, row, value, false);
 }
 
-static void from(struct shape *shape, const json_t *low, bool excluded) {
-    double v = json_number_value(low), old = json_number_value(shape->low);
-    if (shape->low && (v < old || (v <= old && !excluded))) return;
-    shape->low = low;
-    shape->low_excluded = excluded;
+static void from(struct bounds *b, const json_t *low, bool excluded) {
+    double v = json_number_value(low), old = json_number_value(b->low);
+    if (!low || (b->low && (v < old || (v <= old && !excluded)))) return;
+    b->low = low;
+    b->low_excluded = excluded;
 }
 
-static void up_to(struct shape *shape, const json_t *high, bool excluded) {
-    double v = json_number_value(high), old = json_number_value(shape->high);
-    if (shape->high && (v > old || (v >= old && !excluded))) return;
-    shape->high = high;
-    shape->high_excluded = excluded;
+static void up_to(struct bounds *b, const json_t *high, bool excluded) {
+    double v = json_number_value(high), old = json_number_value(b->high);
+    if (!high || (b->high && (v > old || (v >= old && !excluded)))) return;
+    b->high = high;
+    b->high_excluded = excluded;
+}
+
+struct bounds shape_bounds(const struct shape *shape) {
+    struct bounds b = shape->numbers;
+    from(&b, shape->form.low, shape->form.low_excluded);
+    up_to(&b, shape->form.high, shape->form.high_excluded);
+    return b;
 }
 
 TAKE(minimum) {
     if (json_is_number(value))
-        from(shape, value, row->field);
+        from(&shape->numbers, value, row->field);
     else
         wrong(s, place, row, "a number");
 }
 
 TAKE(maximum) {
     if (json_is_number(value))
-        up_to(shape, value, row->field);
+        up_to(&shape->numbers, value, row->field);
     else
         wrong(s, place, row, "a number");
 }
@@ -199,11 +206,8 @@ TAKE(format) {
         schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "'%.60s' is not supported",
                     json_string_value(value));
     } else {
-        const json_t *low = format->low ? bound(s, format->low) : NULL;
-        const json_t *high = format->high ? bound(s, format->high) : NULL;
-        if (low) from(shape, low, false);
-        if (high) up_to(shape, high, false);
-        if (low) shape->types &= ~(unsigned)SHAPE_FRACTION; /* it names a kind of integers */
+        from(&shape->form, format->low ? bound(s, format->low) : NULL, false);
+        up_to(&shape->form, format->high ? bound(s, format->high) : NULL, false);
         parts_add(s, &shape->texts, value, UINT32_MAX);
     }
 }
@@ -257,15 +261,6 @@ TAKE(names) {
         wrong(s, place, row, "a schema");
 }
 
-TAKE(items) {
-    if (json_is_array(value))
-        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name,
-                    "as an array is of older drafts: prefixItems says the same");
-    else if (!is_schema(value))
-        wrong(s, place, row, "a schema");
-    note(s, &shape->arrays, place);
-}
-
 static bool schemas_in(struct schemas *s, uint32_t place, const struct row *row,
                        const json_t *value) {
     size_t i;
@@ -284,8 +279,34 @@ static const char *draft_of(const struct schemas *s) {
     return name ? name : "2020-12";
 }
 
+static bool is_of_today(const struct schemas *s) {
+    return strstr(draft_of(s), "2020-12");
+}
+
+TAKE(items) {
+    if (json_is_array(value) && is_of_today(s))
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name,
+                    "as an array is of drafts before 2020-12: prefixItems says the same, or "
+                    "$schema names the draft");
+    else if (json_is_array(value) && json_array_size(value) > 0)
+        schemas_in(s, place, row, value);
+    else if (!json_is_array(value) && !is_schema(value))
+        wrong(s, place, row, "a schema");
+    note(s, &shape->arrays, place);
+}
+
+TAKE(further_items) {
+    if (is_of_today(s))
+        schema_fail(s, BNT_E_UNSUPPORTED, place, row->name,
+                    "is of drafts before 2020-12: items says the same beside prefixItems, or "
+                    "$schema names the draft");
+    else if (!is_schema(value))
+        wrong(s, place, row, "a schema");
+    note(s, &shape->arrays, place); /* without an array of items it says nothing */
+}
+
 TAKE(prefix) {
-    if (!strstr(draft_of(s), "2020-12")) {
+    if (!is_of_today(s)) {
         schema_fail(s, BNT_E_UNSUPPORTED, place, row->name, "is not of the draft that is named");
         return;
     }
@@ -450,6 +471,7 @@ static const struct row rows[] = {
     {"maxProperties", take_most, F(max_members)},
     {"items", take_items, 0},
     {"prefixItems", take_prefix, 0},
+    {"additionalItems", take_further_items, 0},
     {"minItems", take_least, F(min_items)},
     {"maxItems", take_most, F(max_items)},
     {"uniqueItems", take_unique, 0},

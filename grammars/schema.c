@@ -104,29 +104,47 @@ bool parts_add(struct schemas *s, struct parts *p, const json_t *json, uint32_t 
 /* ---- rules ------------------------------------------------------------------------------------
  */
 
-static int by_schema(const void *a, const void *b) {
-    const struct part *x = a, *y = b;
-    return (x->json > y->json) - (x->json < y->json);
+static int by_address(const void *a, const void *b) {
+    const uintptr_t x = (uintptr_t) * (const json_t *const *)a,
+                    y = (uintptr_t) * (const json_t *const *)b;
+    return (x > y) - (x < y);
+}
+
+/* The schemas of a rule, in an order by which the same ones are found again. Nothing else may go by
+ * it: addresses are others each time, and a grammar is a function of its schema. */
+static const json_t **key_of(struct schemas *s, const struct parts *of) {
+    const json_t **key = calloc(of->count + 1, sizeof *key);
+    if (!key && s->status == BNT_OK) s->status = bnt_fail_nomem(s->err, "a schema", 0);
+    for (size_t i = 0; key && i < of->count; i++) key[i] = of->list[i].json;
+    if (key) bnt_sort(key, of->count, sizeof *key, by_address);
+    return key;
+}
+
+static bool find_rule(const struct schemas *s, const struct wanted *like, uint32_t *rule) {
+    const size_t n = like->of.count;
+    for (size_t i = 0; i < s->n_rules; i++) {
+        const struct wanted *w = &s->rules[i];
+        if (w->hash != like->hash || w->of.count != n) continue;
+        if (memcmp(w->key, like->key, n * sizeof *w->key) != 0) continue;
+        *rule = w->rule;
+        return true;
+    }
+    return false;
 }
 
 /* Takes over what *of holds. */
 bnt_expr schema_rule(struct schemas *s, struct parts *of) {
-    uint64_t hash = of->count;
-    bnt_sort(of->list, of->count, sizeof *of->list, by_schema);
+    struct wanted w = {.hash = of->count, .of = *of};
+    if (!schema_spend(s, s->n_rules) || !(w.key = key_of(s, of))) return BNT_EXPR_NEVER;
     for (size_t i = 0; i < of->count; i++)
-        hash = (hash ^ (uint64_t)(uintptr_t)of->list[i].json) * 0x9e3779b97f4a7c15u;
-    if (!schema_spend(s, s->n_rules)) return BNT_EXPR_NEVER;
-    for (size_t i = 0; i < s->n_rules; i++) {
-        const struct wanted *w = &s->rules[i];
-        if (w->hash != hash || w->of.count != of->count) continue;
-        size_t k = 0;
-        while (k < of->count && w->of.list[k].json == of->list[k].json) k++;
-        if (k == of->count) return bnt_rule_of(s->g, w->rule);
+        w.hash = (w.hash ^ (uint64_t)(uintptr_t)w.key[i]) * 0x9e3779b97f4a7c15u;
+    const bool known = find_rule(s, &w, &w.rule);
+    if (known || s->status != BNT_OK ||
+        !schema_grow(s, &s->rules, s->n_rules, &s->rule_capacity, sizeof *s->rules)) {
+        free(w.key);
+        return known ? bnt_rule_of(s->g, w.rule) : BNT_EXPR_NEVER;
     }
-    if (s->status != BNT_OK ||
-        !schema_grow(s, &s->rules, s->n_rules, &s->rule_capacity, sizeof *s->rules))
-        return BNT_EXPR_NEVER;
-    struct wanted w = {hash, bnt_rule_new(s->g), *of};
+    w.rule = bnt_rule_new(s->g);
     *of = (struct parts){0};
     s->rules[s->n_rules++] = w;
     return bnt_rule_of(s->g, w.rule);
@@ -184,7 +202,10 @@ int bnt_schema_add(struct bnt_grammar *g, const json_t *root,
                         .steps = STEPS,
                         .err = err};
     int status = compile(&s, out);
-    for (size_t i = 0; i < s.n_rules; i++) free(s.rules[i].of.list);
+    for (size_t i = 0; i < s.n_rules; i++) {
+        free(s.rules[i].of.list);
+        free(s.rules[i].key);
+    }
     free(s.rules);
     free(s.places);
     strings_free(&s);

@@ -37,7 +37,7 @@ int bnt_schema_any_object(struct bnt_grammar **out, const struct bnt_schema_opti
 /* format.c */
 struct bnt_format {
     const char *name, *pattern; /* of strings: pattern.h */
-    bool whole;                 /* no reader takes another text for one of the format */
+    const char *widest;         /* of all that any reader takes for one; NULL: not known */
     const char *low, *high;     /* of numbers: JSON's text, or NULL */
 };
 const struct bnt_format *bnt_format(const char *name); /* NULL: not known */

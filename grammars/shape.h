@@ -43,6 +43,12 @@ struct parts {
     size_t count, capacity;
 };
 
+/* Between which numbers; NULL: no bound. */
+struct bounds {
+    const json_t *low, *high;
+    bool low_excluded, high_excluded;
+};
+
 struct shape {
     unsigned types;
     struct parts done;      /* schemas that are in it */
@@ -56,8 +62,8 @@ struct shape {
     struct parts names;     /* schemas of them */
     struct parts choices;   /* arrays of schemas; those of oneOf have one_of set */
     uint32_t min_length, max_length, min_items, max_items, min_members, max_members;
-    const json_t *low, *high; /* numbers */
-    bool low_excluded, high_excluded;
+    struct bounds numbers;
+    struct bounds form; /* of a format that names a kind of integers; not every reader knows it */
 };
 
 struct schemas {
@@ -71,10 +77,11 @@ struct schemas {
     struct wanted { /* rules, in the order in which they came up */
         uint64_t hash;
         uint32_t rule;
-        struct parts of; /* sorted schemas */
+        struct parts of;    /* schemas, in the order in which they were met */
+        const json_t **key; /* the same, by address */
     } * rules;
     size_t n_rules, rule_capacity;
-    unsigned expansions;
+    size_t expansions;
     struct string { /* of several conditions, worked out */
         json_t *of;
         bnt_expr e;
@@ -104,6 +111,8 @@ struct shape shape_any(void);
 void shape_free(struct shape *shape);
 void shape_copy(struct schemas *s, struct shape *to, const struct shape *from);
 void shape_pour(struct schemas *s, struct shape *shape, uint32_t place);
+/* Its bounds, those of its format with them. */
+struct bounds shape_bounds(const struct shape *shape);
 /* The schemas that a member of this name falls under, as places. */
 void shape_member(struct schemas *s, const struct shape *shape, const char *name,
                   struct parts *out);

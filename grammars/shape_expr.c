@@ -98,26 +98,40 @@ static bnt_expr different(struct schemas *s, const struct shape *shape, struct p
                    (uint32_t)count, false);
 }
 
+/* The schemas of an array's first elements and that of all further ones, each with its keyword, as
+ * this draft or an older one has them. */
+struct elements {
+    const json_t *first, *further;
+    const char *first_word, *further_word;
+};
+
+static struct elements elements_of(const json_t *schema) {
+    const json_t *items = json_object_get(schema, "items");
+    if (json_is_array(items))
+        return (struct elements){items, json_object_get(schema, "additionalItems"), "items",
+                                 "additionalItems"};
+    return (struct elements){json_object_get(schema, "prefixItems"), items, "prefixItems", "items"};
+}
+
 static bnt_expr array_of(struct schemas *s, const struct shape *shape) {
     size_t n = 0;
     for (size_t i = 0; i < shape->arrays.count; i++) {
-        size_t here = json_array_size(json_object_get(shape->arrays.list[i].json, "prefixItems"));
+        size_t here = json_array_size(elements_of(shape->arrays.list[i].json).first);
         n = here > n ? here : n;
     }
     const bool unique = shape->unique.count && shape->max_items > 1;
     if (n > shape->max_items) n = shape->max_items;
-    bnt_expr *elements = malloc((n + 1) * sizeof *elements), e;
+    bnt_expr *elements = malloc((n + 1) * sizeof *elements), all;
     if (!elements) return bnt_grammar_fail(s->g, BNT_E_NOMEM, "no memory for an array");
     for (size_t at = 0; at <= n; at++) { /* the last one stands for all further ones */
         struct parts of = {0};
         for (size_t i = 0; i < shape->arrays.count; i++) {
             const struct part *p = &shape->arrays.list[i];
-            const json_t *prefix = json_object_get(p->json, "prefixItems");
+            const struct elements e = elements_of(p->json);
             struct place place = {
-                json_array_get(prefix, at), p->place, "prefixItems", NULL, at, false};
-            if (at >= json_array_size(prefix))
-                place = (struct place){
-                    json_object_get(p->json, "items"), p->place, "items", NULL, SIZE_MAX, false};
+                json_array_get(e.first, at), p->place, e.first_word, NULL, at, false};
+            if (at >= json_array_size(e.first))
+                place = (struct place){e.further, p->place, e.further_word, NULL, SIZE_MAX, false};
             if (place.schema) parts_add(s, &of, place.schema, schema_place(s, place));
         }
         if (!unique)
@@ -126,18 +140,16 @@ static bnt_expr array_of(struct schemas *s, const struct shape *shape) {
             elements[at] = different(s, shape, &of);
         else
             schema_fail(s, BNT_E_UNSUPPORTED, shape->unique.list[0].place, "uniqueItems",
-                        "is not possible beside prefixItems");
+                        "is not possible beside schemas of the first elements");
         free(of.list);
     }
-    if (unique) {
-        e = s->status == BNT_OK ? elements[0] : BNT_EXPR_NEVER;
-        free(elements);
-        return shape_enclosed(s, "[", e, "]");
-    }
-    e = bnt_list(s->g, s->style.comma, elements, n, elements[n], shape->min_items,
-                 shape->max_items);
+    if (unique)
+        all = s->status == BNT_OK ? elements[0] : BNT_EXPR_NEVER;
+    else
+        all = bnt_list(s->g, s->style.comma, elements, n, elements[n], shape->min_items,
+                       shape->max_items);
     free(elements);
-    return shape_enclosed(s, "[", e, "]");
+    return shape_enclosed(s, "[", all, "]");
 }
 
 static bnt_expr plain(struct schemas *s, const struct shape *shape, uint32_t place) {
@@ -174,12 +186,12 @@ static void check_disjoint(struct schemas *s, const struct shape *branches, size
 
 bnt_expr shape_expand(struct schemas *s, struct shape *shape, uint32_t place) {
     if (s->status != BNT_OK || shape->types == 0) return BNT_EXPR_NEVER;
-    if (++s->expansions > EXPANSIONS)
-        schema_fail(s, BNT_E_LIMIT, place, NULL, "more than %d combinations of choices",
-                    EXPANSIONS);
     if (!shape->choices.count) return plain(s, shape, place);
     struct part choice = shape->choices.list[--shape->choices.count];
     size_t n = json_array_size(choice.json);
+    if ((s->expansions += n) > EXPANSIONS)
+        schema_fail(s, BNT_E_LIMIT, place, NULL, "more than %d combinations of choices",
+                    EXPANSIONS);
     bool one_of = is_one_of(s, &choice);
     struct shape *branches = calloc(n, sizeof *branches);
     bnt_expr *list = malloc(n * sizeof *list), e = BNT_EXPR_NEVER;

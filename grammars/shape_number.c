@@ -35,9 +35,9 @@ static struct bnt_bound bound_of(const json_t *number, const json_t *other, bool
 static bnt_expr between(struct bnt_grammar *g, bool brief, const struct shape *shape,
                         bool integer) {
     char low[BNT_NUMBER_TEXT], high[BNT_NUMBER_TEXT];
-    return bnt_json_number(
-        g, brief, bound_of(shape->low, shape->high, shape->low_excluded, true, low),
-        bound_of(shape->high, shape->low, shape->high_excluded, false, high), integer);
+    const struct bounds b = shape_bounds(shape);
+    return bnt_json_number(g, brief, bound_of(b.low, b.high, b.low_excluded, true, low),
+                           bound_of(b.high, b.low, b.high_excluded, false, high), integer);
 }
 
 /* Digits, any number of them, that are a multiple of m: a rule for each remainder of those read. */
@@ -80,15 +80,25 @@ bool shape_multiple_is_known(double m) {
     return m >= 1 && m <= MULTIPLE_MAX && fabs(m - floor(m)) <= 0;
 }
 
+/* All numbers between its bounds have more digits than are written. */
+static bool is_far(const struct shape *shape) {
+    const struct bounds b = shape_bounds(shape);
+    return json_number_value(b.low) >= 1e15 || json_number_value(b.high) <= -1e15;
+}
+
 bnt_expr shape_number(struct schemas *s, const struct shape *shape) {
     struct bnt_automaton *a;
     struct bnt_err why = {0};
     if (!shape->multiples.count)
-        return between(s->g, s->style.brief, shape, !(shape->types & SHAPE_FRACTION));
+        return between(s->g, s->style.brief, shape,
+                       shape->form.low || !(shape->types & SHAPE_FRACTION));
     int status =
         shape->multiples.count < BNT_CONDITIONS
             ? work_out(s, shape, &a, &why)
             : bnt_fail(&why, BNT_E_LIMIT, "more than %d of one number", BNT_CONDITIONS - 1);
+    if (status == BNT_OK && !a && is_far(shape))
+        status = bnt_fail(&why, BNT_E_UNSUPPORTED, "is written of numbers with at most %d digits",
+                          EXACT_DIGITS);
     if (status == BNT_E_FORMAT) return BNT_EXPR_NEVER; /* no number is between the bounds */
     if (status != BNT_OK) {
         schema_fail(s, status, shape->multiples.list[0].place, "multipleOf", "%.300s",

@@ -17,17 +17,21 @@ static uint32_t place_of(const struct shape *shape, const struct part *text) {
     return is_format(text) ? shape->done.list[0].place : text->place;
 }
 
+/* widest: a format as any reader may have it, not as it is written. */
 static bool read_text(struct schemas *s, struct bnt_grammar *g, const struct shape *shape,
-                      const struct part *text, struct bnt_pattern *out) {
+                      const struct part *text, bool widest, struct bnt_pattern *out) {
     struct bnt_err why = {0};
     const char *pattern = json_string_value(text->json);
     size_t len = json_string_length(text->json);
     if (is_format(text)) {
-        pattern = bnt_format(pattern)->pattern;
+        const struct bnt_format *format = bnt_format(pattern);
+        pattern = widest ? format->widest : format->pattern;
         len = strlen(pattern);
     }
     int status = bnt_pattern_compile(g, pattern, len, out, &why);
-    if (status != BNT_OK) schema_fail(s, status, place_of(shape, text), NULL, "%.300s", why.text);
+    if (status != BNT_OK)
+        schema_fail(s, status, place_of(shape, text), is_format(text) ? "format" : "pattern",
+                    "%.300s", why.text);
     return status == BNT_OK;
 }
 
@@ -35,10 +39,10 @@ static bool read_text(struct schemas *s, struct bnt_grammar *g, const struct sha
  */
 
 static bool read_conditions(struct schemas *s, struct bnt_grammar *g, const struct shape *shape,
-                            struct bnt_condition list[BNT_CONDITIONS], size_t *n) {
+                            bool widest, struct bnt_condition list[BNT_CONDITIONS], size_t *n) {
     for (size_t i = 0; i < shape->texts.count; i++) {
         struct bnt_pattern p;
-        if (!read_text(s, g, shape, &shape->texts.list[i], &p)) return false;
+        if (!read_text(s, g, shape, &shape->texts.list[i], widest, &p)) return false;
         if (*n + 1 + p.n_ahead > BNT_CONDITIONS) {
             schema_fail(s, BNT_E_LIMIT, place_of(shape, &shape->texts.list[i]), NULL,
                         "more than %d patterns and formats of one string", BNT_CONDITIONS);
@@ -63,15 +67,16 @@ static bnt_expr strings_of(struct bnt_grammar *g, const json_t *const *list, siz
 }
 
 /* Of a list, or of all strings, those of the shape; *a is NULL where there is none. */
-static int work_out(struct schemas *s, const struct shape *shape, const json_t *const *of,
-                    size_t n_of, struct bnt_automaton **a, struct bnt_err *why) {
+static int work_out(struct schemas *s, const struct shape *shape, bool widest,
+                    const json_t *const *of, size_t n_of, struct bnt_automaton **a,
+                    struct bnt_err *why) {
     struct bnt_condition list[BNT_CONDITIONS];
     struct bnt_lengths lengths = {shape->min_length, shape->max_length};
     struct bnt_grammar *g;
     size_t n = 0;
     int status = bnt_grammar_open(&g, why);
     *a = NULL;
-    if (status == BNT_OK && read_conditions(s, g, shape, list, &n)) {
+    if (status == BNT_OK && read_conditions(s, g, shape, widest, list, &n)) {
         status = bnt_grammar_finish(g, strings_of(g, of, n_of), why);
         if (status == BNT_OK) status = bnt_product(a, g, list, n, lengths, &s->effort, why);
     }
@@ -83,7 +88,7 @@ static bnt_expr together(struct schemas *s, const struct shape *shape, const jso
                          size_t n_of) {
     struct bnt_automaton *a;
     struct bnt_err why = {0};
-    int status = work_out(s, shape, of, n_of, &a, &why);
+    int status = work_out(s, shape, false, of, n_of, &a, &why);
     if (status != BNT_OK)
         schema_fail(s, status, place_of(shape, &shape->texts.list[0]), NULL, "%.300s", why.text);
     return bnt_automaton_of(s->g, a);
@@ -143,7 +148,7 @@ bnt_expr shape_string(struct schemas *s, const struct shape *shape) {
     if (!shape->texts.count) return bnt_json_string(s->g, shape->min_length, shape->max_length);
     bool alone = !counted && is_one(&shape->texts);
     if (alone) {
-        if (!read_text(s, s->g, shape, &shape->texts.list[0], &p)) return BNT_EXPR_NEVER;
+        if (!read_text(s, s->g, shape, &shape->texts.list[0], false, &p)) return BNT_EXPR_NEVER;
         body = p.e;
         alone = p.n_ahead == 0;
     }
@@ -157,11 +162,11 @@ bnt_expr shape_strings(struct schemas *s, const struct shape *shape, const json_
     return bnt_seq3(s->g, quote, together(s, shape, list, n), quote);
 }
 
-/* Texts of which no string is left out: some formats are made in a narrower form than they have. */
-static void take_whole(struct schemas *s, struct parts *to, const struct parts *from) {
+/* Texts of which it is known which strings some reader takes. */
+static void take_known(struct schemas *s, struct parts *to, const struct parts *from) {
     for (size_t i = 0; i < from->count; i++) {
         const struct part *text = &from->list[i];
-        if (!is_format(text) || bnt_format(json_string_value(text->json))->whole)
+        if (!is_format(text) || bnt_format(json_string_value(text->json))->widest)
             parts_add(s, to, text->json, text->place);
     }
 }
@@ -172,13 +177,13 @@ bool shape_strings_apart(struct schemas *s, const struct shape *a, const struct 
     struct shape both;
     shape_copy(s, &both, a);
     both.texts.count = 0;
-    take_whole(s, &both.texts, &a->texts);
-    take_whole(s, &both.texts, &b->texts);
+    take_known(s, &both.texts, &a->texts);
+    take_known(s, &both.texts, &b->texts);
     if (b->min_length > both.min_length) both.min_length = b->min_length;
     if (b->max_length < both.max_length) both.max_length = b->max_length;
     bool apart = both.min_length > both.max_length;
     if (!apart && both.texts.count)
-        apart = work_out(s, &both, NULL, 0, &common, &why) == BNT_OK && !common;
+        apart = work_out(s, &both, true, NULL, 0, &common, &why) == BNT_OK && !common;
     bnt_automaton_close(common);
     shape_free(&both);
     return apart && s->status == BNT_OK;
