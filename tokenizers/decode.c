@@ -13,7 +13,7 @@ static const uint8_t *shown(const struct bnt_tokenizer *t, int32_t id, bool spec
     const uint8_t *s = p->bytes;
     bool invisible = p->type == BNT_TOKEN_CONTROL || p->type == BNT_TOKEN_UNKNOWN;
     *len = p->bytes_len;
-    if (invisible || p->type == BNT_TOKEN_USER_DEFINED) {
+    if (invisible || (p->type == BNT_TOKEN_USER_DEFINED && !bnt_piece_is_spaced(p))) {
         if (invisible && !special) *len = 0;
         *strip = t->info.add_space_prefix;
         return s;

@@ -9,7 +9,7 @@
 
 static bool is_special(const struct bnt_vocab *v, uint32_t id, const uint8_t *reserved) {
     const struct bnt_piece *p = &v->pieces[id];
-    if (p->text_len == 0) return false;
+    if (p->text_len == 0 || bnt_piece_is_spaced(p)) return false;
     if (p->type == BNT_TOKEN_USER_DEFINED) return !reserved || !reserved[id];
     return !reserved && (p->type == BNT_TOKEN_CONTROL || p->type == BNT_TOKEN_UNKNOWN);
 }

@@ -179,7 +179,8 @@ int bnt_encode_by(const struct bnt_tokenizer *t, const struct bnt_specials *spec
         if (rc) goto out;
         if (stop > pos) {
             rc = t->vocab.byte_level
-                     ? bnt_bpe_encode(&t->bpe, &t->vocab, s, pos, stop, prefix, &m, list, err)
+                     ? bnt_bpe_encode(&t->bpe, &t->vocab, s, pos, stop, prefix && s[pos] != ' ', &m,
+                                      list, err)
                      : bnt_spm_encode(&t->spm, s, pos, stop, prefix, exact, &m, list, err);
             if (rc) goto out;
         }

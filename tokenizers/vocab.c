@@ -217,11 +217,15 @@ bool bnt_piece_is_mark(const struct bnt_piece *p) {
     return false;
 }
 
+bool bnt_piece_is_spaced(const struct bnt_piece *p) {
+    return p->type == BNT_TOKEN_USER_DEFINED && p->bytes_len != p->text_len;
+}
+
 /* Fills bytes and mergeable. Which types plain text may become follows sentencepiece: NORMAL,
  * USER_DEFINED and UNUSED. A USER_DEFINED piece is found in a text before anything merges, so that
  * none that is a mark need be merged: who leaves its text out of that search has left it out. A
  * shorter one is spelled raw, so in byte-level vocabularies it merges only where both spellings
- * agree. */
+ * agree. Those that are spaced (vocab.h) merge as NORMAL ones do. */
 static int decode_piece(struct bnt_vocab *v, uint32_t id, struct bnt_err *err) {
     struct bnt_piece *p = &v->pieces[id];
     uint8_t *dst = v->arena + (p->bytes - v->arena);
@@ -248,12 +252,15 @@ static int decode_piece(struct bnt_vocab *v, uint32_t id, struct bnt_err *err) {
             size_t m = undo_byte_level(dst, p->text, p->text_len, &exact);
             exact = exact && m == p->text_len && memcmp(dst, p->text, m) == 0;
         } else if (p->type == BNT_TOKEN_USER_DEFINED) {
+            n = undo_escapes(dst, p->text, p->text_len, &exact);
             exact = true;
         }
-        if (p->text_len) memcpy(dst, p->text, p->text_len);
+        if (n == p->text_len && n) memcpy(dst, p->text, n);
     }
     p->bytes_len = (uint32_t)n;
-    p->mergeable = exact && n > 0 && !(p->type == BNT_TOKEN_USER_DEFINED && bnt_piece_is_mark(p));
+    p->mergeable = exact && n > 0;
+    if (p->type == BNT_TOKEN_USER_DEFINED && !bnt_piece_is_spaced(p) && bnt_piece_is_mark(p))
+        p->mergeable = false;
     if (!p->mergeable) return BNT_OK;
     if (v->byte_level && n == 1) v->byte_id[dst[0]] = (int32_t)id;
     if (n > v->longest_mergeable) v->longest_mergeable = (uint32_t)n;

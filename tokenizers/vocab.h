@@ -57,6 +57,11 @@ int bnt_vocab_load(struct bnt_vocab *v, const struct bnt_gguf *g, bool byte_leve
                    struct bnt_err *err);
 void bnt_vocab_free(struct bnt_vocab *v);
 
+/* A USER_DEFINED piece with U+2581 for a space, which a text has as a space: it merges, and is not
+ * looked for before that. (Bytes are shorter than text in pieces of this type for no other cause.)
+ */
+bool bnt_piece_is_spaced(const struct bnt_piece *p);
+
 /* Its text may mark something: more than a byte, and not white space only. */
 bool bnt_piece_is_mark(const struct bnt_piece *p);
 

@@ -90,7 +90,7 @@ static int read_piece(struct bnt_vocab_in *v, const struct field *f, struct bnt_
     }
     if (m.broken || type < BNT_PIECE_NORMAL || type > BNT_PIECE_BYTE) return broken(err);
     p->type = (enum bnt_piece_type)type; /* the same numbers */
-    if (p->type == BNT_PIECE_USER)
+    if (p->type == BNT_PIECE_USER && !memmem(p->text, p->len, "\xE2\x96\x81", 3))
         v->note =
             "the tokenizer has user-defined pieces, which GGUF's readers find before anything "
             "else, and put a space behind: texts with them may get other tokens";

@@ -223,6 +223,10 @@ static int bind_rope_factors(struct binder *b) {
         return status == BNT_OK ? check_border(b) : status;
     }
     if (!bnt_gguf_tensor(m->gguf, "rope_freqs.weight")) return BNT_OK;
+    if (m->hp.window)
+        return bnt_fail(b->err, BNT_E_UNSUPPORTED,
+                        "tensor 'rope_freqs.weight' in a model whose layers have a window: nobody "
+                        "has said which of them it is for");
     return bind_factors(b, "rope_freqs.weight", &m->rope_factors);
 }
 

@@ -377,8 +377,46 @@ START_TEST(every_byte_string_returns) {
         uint8_t *data = gw_memory(w, &size);
         t = open_bytes(data, size, &err);
         ck_assert_msg(t != NULL, "%s", err.text);
-        if (!spm) ck_assert_str_eq(pieces(t, "the", 0), "\xC4\xA0 the");
-        round_trips(t, "prefix", 5000);
+        if (spm) round_trips(t, "prefix", 5000);
+        if (!spm) { /* a space where none stands, also behind a special token */
+            ck_assert_str_eq(pieces(t, "the", 0), "\xC4\xA0 the");
+            ck_assert_str_eq(pieces(t, " the", 0), "\xC4\xA0 the");
+            ck_assert_str_eq(pieces(t, "x<think>y", 0), "\xC4\xA0 x <think> \xC4\xA0 y");
+            ck_assert_str_eq(pieces(t, " x<think> y", 0), "\xC4\xA0 x <think> \xC4\xA0 y");
+        }
+        bnt_tokenizer_close(t);
+        gw_free(w);
+        toy_free(toy);
+    }
+}
+END_TEST
+
+/* A USER_DEFINED piece with U+2581 for a space is found where a text has the space, at any score,
+ * and nothing is put behind it. */
+START_TEST(user_defined_pieces_have_spaces) {
+    for (int with_prefix = 0; with_prefix < 2; with_prefix++) {
+        struct bnt_err err = {0};
+        struct toy *toy = toy_spm();
+        int run = toy_find(toy, "\xE2\x96\x81\xE2\x96\x81");
+        size_t size;
+        toy->types[run] = TOY_USER_DEFINED;
+        toy_token(toy,
+                  "\xE2\x96\x81"
+                  "c",
+                  TOY_USER_DEFINED, -1000);
+        struct gw *w = toy_gguf(toy);
+        gw_key_bool(w, "tokenizer.ggml.add_space_prefix", with_prefix);
+        uint8_t *data = gw_memory(w, &size);
+        struct bnt_tokenizer *t = open_bytes(data, size, &err);
+        ck_assert_msg(t != NULL, "%s", err.text);
+        ck_assert_str_eq(pieces(t, "b  b", 0), with_prefix
+                                                   ? "\xE2\x96\x81 b \xE2\x96\x81\xE2\x96\x81 b"
+                                                   : "b \xE2\x96\x81\xE2\x96\x81 b");
+        ck_assert_str_eq(pieces(t, "b cb", 0), with_prefix ? "\xE2\x96\x81 b \xE2\x96\x81"
+                                                             "c b"
+                                                           : "b \xE2\x96\x81"
+                                                             "c b");
+        round_trips(t, "spaced", 5000);
         bnt_tokenizer_close(t);
         gw_free(w);
         toy_free(toy);
@@ -530,6 +568,7 @@ int main(void) {
     tcase_add_test(tc, spm_spaces_come_and_go);
     tcase_add_test(tc, spm_pieces_across_words);
     tcase_add_test(tc, every_byte_string_returns);
+    tcase_add_test(tc, user_defined_pieces_have_spaces);
     tcase_add_test(tc, any_ids_stream_as_they_decode);
     tcase_add_test(tc, streams_hold_back_and_refuse);
     tcase_add_test(tc, long_runs_take_no_longer);
