@@ -91,6 +91,8 @@ bool parse_call(struct parser *p, struct node *call); /* "(...)": fills call->li
 
 /* names.c: puts beside each block the names that begin undefined in it. */
 bool parse_names(struct parser *p, struct node *body);
+/* known.c: the filters and tests that it asks for, Jinja has. */
+bool parse_known(struct parser *p, const struct node *body);
 /* Not true, none and their kin. */
 bool parse_can_assign(struct parser *p, const char *name);
 struct node *parse_node(struct parser *p, enum node_kind kind, unsigned line);

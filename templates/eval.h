@@ -86,6 +86,8 @@ bool routine_bind(struct bnt_jinja_run *r, const struct routine *routine, const 
 
 const struct routine *filter_find(const char *name); /* each NULL where there is none */
 const struct routine *test_find(const char *name);
+bool filter_missing(const char *name); /* Jinja has it, and it is not done here */
+bool test_missing(const char *name);
 const struct routine *global_find(const char *name);
 /* *refused: Python has it, and it is not done here. */
 const struct routine *method_find(const struct jv *of, const char *name, bool *refused);

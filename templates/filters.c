@@ -401,3 +401,13 @@ const struct routine *filter_find(const char *name) {
         if (strcmp(f->name, name) == 0) return f;
     return NULL;
 }
+
+bool filter_missing(const char *name) {
+    static const char *const names[] = {"attr",           "center",      "e",        "escape",
+                                        "filesizeformat", "forceescape", "pprint",   "random",
+                                        "slice",          "striptags",   "truncate", "urlencode",
+                                        "urlize",         "wordcount",   "wordwrap", "xmlattr"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}

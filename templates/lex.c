@@ -151,15 +151,19 @@ static int lex_text(struct lexer *x) {
     return status;
 }
 
-/* Digits of `base` with single underscores between; false: the number does not fit. */
+static unsigned digit(char sign) {
+    const unsigned char c = (unsigned char)sign;
+    return isdigit(c) ? c - 48u : isalpha(c) ? (c | 32u) - 'a' + 10u : 99u;
+}
+
+/* Digits of `base` with single underscores between (behind 0x and its kin, before as well); false:
+ * the number does not fit. */
 static size_t digits_at(const struct lexer *x, size_t at, unsigned base, uint64_t *value,
                         bool *fits) {
     size_t from = at;
     for (;; at++) {
-        unsigned char c = at < x->len ? (unsigned char)x->s[at] : 0;
-        unsigned d = isdigit(c) ? c - 48u : isalpha(c) ? (c | 32u) - 'a' + 10u : 99u;
-        if (c == '_' && at > from && at + 1 < x->len && isalnum((unsigned char)x->s[at + 1]))
-            continue;
+        if (x->s[at] == '_' && (at > from || base != 10) && digit(x->s[at + 1]) < base) at++;
+        const unsigned d = digit(x->s[at]);
         if (d >= base) break;
         if (*value > ((uint64_t)INT64_MAX - d) / base) *fits = false;
         *value = *value * base + d;
@@ -201,7 +205,10 @@ static int lex_number(struct lexer *x) {
     size_t at = x->at;
     if (s[0] == '0' && s[1] && strchr("xXoObB", s[1])) {
         base = (s[1] | 32) == 'x' ? 16 : (s[1] | 32) == 'o' ? 8 : 2;
-        at += 2;
+        if (digit(s[2 + (s[2] == '_')]) < base)
+            at += 2;
+        else
+            base = 10; /* "0or": a zero, and a word */
     }
     size_t end = digits_at(x, at, base, &value, &fits);
     bool item = x->at > 0 && s[-1] == '.'; /* a.0.1: no real number */
@@ -227,7 +234,7 @@ static int lex_number(struct lexer *x) {
         for (end = at + 1; x->s[end] == '0' || (x->s[end] == '_' && x->s[end + 1] == '0');) end++;
         value = 0;
     }
-    if (end == at || !fits) return fault(x, "a number that does not fit 64 bits");
+    if (!fits) return fault(x, "a number that does not fit 64 bits");
     int status = add(x, TOKEN_INT, x->s + x->at, end - x->at);
     if (status == BNT_OK) x->out->at[x->out->n - 1].integer = (int64_t)value;
     pass(x, end - x->at);

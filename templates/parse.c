@@ -31,7 +31,7 @@ static struct node *name_node(struct parser *p) {
 }
 
 /* What can be assigned to: a name, name.attribute, or several with commas, in brackets or not. */
-static struct node *parse_target(struct parser *p, bool with_namespace, const char *until) {
+static struct node *parse_target(struct parser *p, bool with_namespace) {
     struct node *first = NULL, *all = NULL;
     unsigned line = p->at->line;
     bool brackets = parse_take(p, TOKEN_SIGN, "(");
@@ -50,9 +50,7 @@ static struct node *parse_target(struct parser *p, bool with_namespace, const ch
         if (!parse_take(p, TOKEN_SIGN, ",")) break;
         if (!all && (!(all = parse_node(p, NODE_TUPLE, line)) || !parse_add(p, all, first)))
             return NULL;
-        if ((until && parse_is(p, TOKEN_NAME, until)) || parse_is(p, TOKEN_SIGN, ")") ||
-            parse_is(p, TOKEN_SIGN, "="))
-            break;
+        if (parse_is(p, TOKEN_SIGN, ")")) break;
     }
     if (brackets && !parse_need(p, TOKEN_SIGN, ")")) return NULL;
     return all ? parse_done(p, all) : first;
@@ -61,7 +59,7 @@ static struct node *parse_target(struct parser *p, bool with_namespace, const ch
 static struct node *parse_for(struct parser *p, unsigned line) {
     static const char *const ends[] = {"endfor", "else", NULL};
     struct node *n = parse_node(p, NODE_FOR, line), *target, *over, *test = NULL;
-    if (!n || !(target = parse_target(p, false, "in")) || !parse_need(p, TOKEN_NAME, "in") ||
+    if (!n || !(target = parse_target(p, false)) || !parse_need(p, TOKEN_NAME, "in") ||
         !(over = parse_tuple(p, false, "recursive", false)))
         return NULL;
     if (target->kind == NODE_NAME && strcmp(target->name, "loop") == 0)
@@ -107,7 +105,7 @@ static struct node *parse_if(struct parser *p, unsigned line) {
 
 static struct node *parse_set(struct parser *p, unsigned line) {
     struct node *n = parse_node(p, NODE_SET, line);
-    if (!n || !(n->a = parse_target(p, true, NULL))) return NULL;
+    if (!n || !(n->a = parse_target(p, true))) return NULL;
     if (parse_take(p, TOKEN_SIGN, "=")) {
         n->b = parse_tuple(p, true, NULL, false);
         return n->b ? parse_done(p, n) : NULL;
@@ -317,7 +315,7 @@ int bnt_jinja_open(struct bnt_jinja **out, const char *source, size_t len, struc
     if (status == BNT_OK) {
         struct parser p = {.program = program, .at = program->tokens.at, .err = &own};
         program->body = parse_body(&p, NULL, "");
-        if (program->body) parse_names(&p, program->body);
+        if (program->body && parse_known(&p, program->body)) parse_names(&p, program->body);
         status = own.status;
     }
     if (status == BNT_OK) {

@@ -289,7 +289,7 @@ static struct node *parse_subscript(struct parser *p, struct node *of, unsigned 
     }
     p->at++;
     if (colons == 0) {
-        if (!(n->b = parts[0])) return parse_unexpected(p, "a subscript");
+        if (!(n->b = parts[0] ? parts[0] : parse_node(p, NODE_TUPLE, line))) return NULL;
         return parse_done(p, n);
     }
     n->kind = NODE_SLICE;

@@ -108,27 +108,17 @@ static bool is_whole(enum bnt_gguf_type type) {
            type != BNT_GGUF_F32 && type != BNT_GGUF_F64;
 }
 
-static bool is_integer(const struct bnt_gguf_kv *kv) {
-    return is_whole(kv->type);
-}
-
-/* Token id under `key`: untouched where absent, -1 where the file says none (-1 or 2^32 - 1). */
-static int read_id(const struct bnt_gguf *g, const char *key, uint32_t count, int32_t *id,
-                   bool *stated, struct bnt_err *err) {
-    const struct bnt_gguf_kv *kv = bnt_gguf_find(g, key);
-    int64_t value;
-    *stated = kv != NULL;
-    if (!kv) return BNT_OK;
-    if (!is_integer(kv)) return bnt_fail(err, BNT_E_FORMAT, "'%s' is not an integer", key);
-    value = bnt_gguf_int_at(kv, 0);
-    if (value == -1 || value == UINT32_MAX) {
-        *id = -1;
-        return BNT_OK;
-    }
-    if (value < 0 || value >= count)
+/* A token id: -1 where the file says none (-1 or 2^32 - 1). */
+static int id_in(const struct bnt_gguf_kv *kv, uint32_t count, int32_t *id, struct bnt_err *err) {
+    char key[128];
+    bnt_printable(key, sizeof key, kv->key.ptr, kv->key.len);
+    if (!is_whole(kv->type)) return bnt_fail(err, BNT_E_FORMAT, "'%s' is not an integer", key);
+    const int64_t value = bnt_gguf_int_at(kv, 0);
+    const bool none = value == -1 || value == UINT32_MAX;
+    if (!none && (value < 0 || value >= count))
         return bnt_fail(err, BNT_E_FORMAT, "'%s' is %lld, the vocabulary has %u tokens", key,
                         (long long)value, count);
-    *id = (int32_t)value;
+    *id = none ? -1 : (int32_t)value;
     return BNT_OK;
 }
 
@@ -160,18 +150,47 @@ static void make_named(struct bnt_vocab *v, int32_t id) {
         make_control(p);
 }
 
-/* The id under any other tokenizer.ggml.*_token_id: padding, separators, marks of gaps to fill. */
-static void make_others(struct bnt_vocab *v, const struct bnt_gguf *g) {
+/* The ids that have a place in `info`; an absent one stays as it is. */
+static int read_ids(struct bnt_tokenizer_info *info, int32_t *eom, const struct bnt_gguf *g,
+                    uint32_t count, struct bnt_err *err) {
+    const struct {
+        const char *key;
+        int32_t *id;
+    } ids[] = {{"tokenizer.ggml.bos_token_id", &info->bos},
+               {"tokenizer.ggml.eos_token_id", &info->eos},
+               {"tokenizer.ggml.unknown_token_id", &info->unk},
+               {"tokenizer.ggml.eot_token_id", &info->eot},
+               {"tokenizer.ggml.eom_token_id", eom},
+               {"tokenizer.ggml.padding_token_id", &info->pad},
+               {"tokenizer.ggml.separator_token_id", &info->sep},
+               {"tokenizer.ggml.seperator_token_id", &info->sep}, /* as llama.cpp spells it */
+               {"tokenizer.ggml.cls_token_id", &info->cls},
+               {"tokenizer.ggml.mask_token_id", &info->mask}};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        const struct bnt_gguf_kv *kv = bnt_gguf_find(g, ids[i].key);
+        const int rc = kv ? id_in(kv, count, ids[i].id, err) : BNT_OK;
+        if (rc) return rc;
+        if (kv && ids[i].id == &info->eot) info->eot_source = "metadata";
+    }
+    return BNT_OK;
+}
+
+/* The id under any tokenizer.ggml.*_token_id: padding, separators, marks of gaps to fill. */
+static int make_all_named(struct bnt_vocab *v, const struct bnt_gguf *g, struct bnt_err *err) {
     static const char head[] = "tokenizer.ggml.", tail[] = "_token_id";
     const size_t h = sizeof head - 1, n = sizeof tail - 1;
     for (size_t i = 0; i < bnt_gguf_kv_count(g); i++) {
         const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
         const struct bnt_str key = kv->key;
-        if (!kv->ignored && key.len > h + n && memcmp(key.ptr, head, h) == 0 &&
-            memcmp(key.ptr + key.len - n, tail, n) == 0 && is_integer(kv) &&
-            bnt_gguf_int_at(kv, 0) >= 0 && bnt_gguf_int_at(kv, 0) < v->count)
-            make_named(v, (int32_t)bnt_gguf_int_at(kv, 0));
+        int32_t id;
+        if (kv->ignored || key.len < h + n || memcmp(key.ptr, head, h) != 0 ||
+            memcmp(key.ptr + key.len - n, tail, n) != 0)
+            continue;
+        const int rc = id_in(kv, v->count, &id, err);
+        if (rc) return rc;
+        make_named(v, id);
     }
+    return BNT_OK;
 }
 
 /* Where a model has several tokens that end an answer, some writers list them. */
@@ -211,24 +230,15 @@ int bnt_metadata_special(struct bnt_tokenizer_info *info, struct bnt_vocab *v,
     info->unk = pre ? -1 : first_of_type(v, BNT_TOKEN_UNKNOWN);
     info->eot = mark_turns(v);
     info->eot_source = info->eot >= 0 ? "inferred" : "none";
-    rc = read_id(g, "tokenizer.ggml.bos_token_id", v->count, &info->bos, &stated, err);
-    if (rc) return rc;
-    rc = read_id(g, "tokenizer.ggml.eos_token_id", v->count, &info->eos, &stated, err);
-    if (rc) return rc;
-    rc = read_id(g, "tokenizer.ggml.unknown_token_id", v->count, &info->unk, &stated, err);
-    if (rc) return rc;
-    rc = read_id(g, "tokenizer.ggml.eot_token_id", v->count, &info->eot, &stated, err);
-    if (rc) return rc;
-    if (stated) info->eot_source = "metadata";
-    rc = read_id(g, "tokenizer.ggml.eom_token_id", v->count, &eom, &stated, err);
-    if (rc) return rc;
+    info->pad = info->sep = info->cls = info->mask = -1;
+    if ((rc = read_ids(info, &eom, g, v->count, err))) return rc;
     if (info->eos >= 0) v->pieces[info->eos].eog = true;
     if (info->eot >= 0) v->pieces[info->eot].eog = true;
     if (eom >= 0) v->pieces[eom].eog = true;
     make_named(v, info->bos);
     make_named(v, info->eos);
     make_named(v, info->eot);
-    make_others(v, g);
+    if ((rc = make_all_named(v, g, err))) return rc;
     if ((rc = read_ends(v, g, err))) return rc;
 
     info->add_bos = pre ? pre->add_bos : true;

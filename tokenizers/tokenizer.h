@@ -57,7 +57,8 @@ struct bnt_tokenizer_info {
     const char *eot_source; /* "metadata", "inferred", "none" */
     uint32_t vocab_size;
     uint32_t merges;
-    int32_t bos, eos, eot, unk; /* ids or -1 */
+    int32_t bos, eos, eot, unk;  /* ids or -1 */
+    int32_t pad, sep, cls, mask; /* as the file states them */
     bool add_bos, add_eos, add_space_prefix, ignore_merges;
 };
 

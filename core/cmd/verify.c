@@ -81,6 +81,20 @@ struct texts {
     size_t len, template_len;
 };
 
+static bool begins_with(const struct bnt_err *err, const char *path) {
+    const size_t n = strnlen(path, 200);
+    return strncmp(err->text, path, n) == 0 && err->text[n] == ':';
+}
+
+/* Where it is the model that is damaged or not known here, and not the backend, or no memory. */
+static int name_model(int status, const char *path, struct bnt_err *err) {
+    const struct bnt_err why = *err;
+    if ((status == BNT_E_FORMAT || status == BNT_E_UNSUPPORTED || status == BNT_E_LIMIT) &&
+        !begins_with(err, path))
+        bnt_fail(err, status, "%.200s: %s", path, why.text);
+    return status;
+}
+
 /* Everything but the replay. */
 static int check_files(struct bnt_verification *v, const json_t *receipt, const struct bnt_gguf *g,
                        const struct bnt_tokenizer *t, const struct texts *given,
@@ -103,6 +117,7 @@ static int check_fast(struct bnt_verification *v, const json_t *receipt,
     struct bnt_tokenizer *t = NULL;
     int status = cmd_open_gguf(&g, args->model, args, err);
     if (status == BNT_OK) status = bnt_tokenizer_open(&t, g, err);
+    status = name_model(status, args->model, err);
     if (status == BNT_OK) status = check_files(v, receipt, g, t, given, err);
     if (status == BNT_OK) bnt_verify_say(v, BNT_CHECK_REPLAY, BNT_NOT_CHECKED, "--fast");
     v->no_replay = true;
@@ -155,7 +170,7 @@ static int check_all(struct bnt_verification *v, struct place *place, const json
     struct cmd_args with_layout = *args;
     struct bnt_engine *e = NULL;
     if (!with_layout.i2s_layout) with_layout.i2s_layout = bnt_receipt_i2s_layout(receipt);
-    int status = cmd_open_engine(&e, &with_layout, err);
+    int status = name_model(cmd_open_engine(&e, &with_layout, err), args->model, err);
     if (status == BNT_OK) status = open_constraint(&v->constraint, receipt, args, e, err);
     if (status == BNT_OK) status = check_files(v, receipt, e->gguf, e->tokenizer, given, err);
     if (status == BNT_OK && v->checks[BNT_CHECK_MODEL].state == BNT_DIFFERS)
@@ -295,7 +310,7 @@ int cmd_verify(const struct cmd_args *args, struct bnt_err *err) {
     if (status == BNT_OK) status = cmd_flush(err);
     if (status == BNT_OK) status = bnt_verify_outcome(&v, err);
 out:
-    if (status != BNT_OK) name_receipt(args->operand, err);
+    if (status != BNT_OK && !(model && begins_with(err, model))) name_receipt(args->operand, err);
     json_decref(receipt);
     free(file);
     free(template);

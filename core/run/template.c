@@ -2,6 +2,7 @@
 #include "run/template.h"
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,30 @@ static int own_text(const struct bnt_gguf *g, const char **text, size_t *len, st
 static char *piece_text(const struct bnt_tokenizer *t, int32_t id) {
     struct bnt_str s = bnt_tokenizer_piece(t, id);
     return id >= 0 ? strndup(s.ptr, s.len) : strdup("");
+}
+
+/* What a template is given besides BOS and EOS where the vocabulary has it: all that transformers
+ * calls special tokens. */
+static const struct {
+    const char *name;
+    size_t id; /* where it stands in the info */
+} more_tokens[BNT_MORE_TOKENS] = {{"unk_token", offsetof(struct bnt_tokenizer_info, unk)},
+                                  {"pad_token", offsetof(struct bnt_tokenizer_info, pad)},
+                                  {"sep_token", offsetof(struct bnt_tokenizer_info, sep)},
+                                  {"cls_token", offsetof(struct bnt_tokenizer_info, cls)},
+                                  {"mask_token", offsetof(struct bnt_tokenizer_info, mask)}};
+
+/* All but BOS, which named templates may want or not. */
+static int take_tokens(struct bnt_template *tm, const struct bnt_tokenizer *t,
+                       struct bnt_err *err) {
+    const struct bnt_tokenizer_info *info = bnt_tokenizer_info(t);
+    bool ok = (tm->eos = piece_text(t, info->eos)) != NULL;
+    for (size_t i = 0; ok && i < BNT_MORE_TOKENS; i++) {
+        int32_t id;
+        memcpy(&id, (const char *)info + more_tokens[i].id, sizeof id);
+        if (id >= 0) ok = (tm->more[i] = piece_text(t, id)) != NULL;
+    }
+    return ok ? BNT_OK : bnt_fail_nomem(err, "a chat template", 1);
 }
 
 /* As conversations before templates were run had named ones: who wrote the texts had trimmed them.
@@ -285,10 +310,9 @@ static int open_any(struct bnt_template *tm, const struct bnt_gguf *g,
     size_t len = choice->len;
     tm->source = choice->name || text ? "given" : "metadata";
     tm->name = text ? "file" : "model";
-    if (!(tm->eos = piece_text(t, bnt_tokenizer_info(t)->eos)))
-        return bnt_fail_nomem(err, "a chat template", 1);
     if (choice->name && !named) return unknown_name(choice->name, err);
-    int status = named || text ? BNT_OK : own_text(g, &text, &len, err);
+    int status = take_tokens(tm, t, err);
+    if (status == BNT_OK && !named && !text) status = own_text(g, &text, &len, err);
     if (status != BNT_OK) return status;
     if (text && !choice->text) named = bnt_template_instead(text, len, &remark);
     if (!named && !text) {
@@ -317,6 +341,7 @@ void bnt_template_close(struct bnt_template *tm) {
     bnt_reserved_close(tm->reserved);
     free(tm->bos);
     free(tm->eos);
+    for (size_t i = 0; i < BNT_MORE_TOKENS; i++) free(tm->more[i]);
     *tm = (struct bnt_template){0};
 }
 
@@ -378,7 +403,18 @@ bool bnt_template_has_variable(const char *name) {
                                       "bos_token", "eos_token"};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (strcmp(own[i], name) == 0) return true;
+    for (size_t i = 0; i < BNT_MORE_TOKENS; i++)
+        if (strcmp(more_tokens[i].name, name) == 0) return true;
     return false;
+}
+
+static bool put_more_tokens(struct bnt_jinja_run *run, const struct bnt_template *tm) {
+    for (size_t i = 0; i < BNT_MORE_TOKENS; i++) {
+        if (!tm->more[i]) continue;
+        const struct jv text = jv_text(tm->more[i]);
+        if (bnt_jinja_set(run, more_tokens[i].name, &text, NULL) != BNT_OK) return false;
+    }
+    return true;
 }
 
 static bool put_variables(struct bnt_jinja_run *run, const json_t *variables) {
@@ -414,7 +450,7 @@ static bool put_values(struct bnt_jinja_run *run, const struct bnt_template *tm,
         {"eos_token", jv_text(tm->eos)}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (bnt_jinja_set(run, all[i].name, &all[i].value, NULL) != BNT_OK) return false;
-    return put_variables(run, with->variables);
+    return put_more_tokens(run, tm) && put_variables(run, with->variables);
 }
 
 /* ---- rendering ------------------------------------------------------------------------------ */

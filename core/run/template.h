@@ -14,6 +14,8 @@
 #include "jinja.h"
 #include "tokenizer.h"
 
+enum { BNT_MORE_TOKENS = 5 };
+
 struct bnt_template { /* closed by bnt_template_close; zero-initialised is closed */
     struct bnt_jinja *program;
     const char *name;   /* of a named one; "model": the file's own; "file": another file's */
@@ -21,7 +23,8 @@ struct bnt_template { /* closed by bnt_template_close; zero-initialised is close
     const char *stop;   /* a text that ends an answer where no token does, or NULL */
     char remark[300];   /* one sentence that the user should know, or "" */
     char sha256[65];    /* of its text */
-    char *bos, *eos;    /* what it is given as bos_token and eos_token */
+    char *bos, *eos; /* what it is given as bos_token and eos_token; "": the vocabulary has none */
+    char *more[BNT_MORE_TOKENS];   /* unk_token and so on (template.c); NULL: not given */
     struct bnt_reserved *reserved; /* the USER_DEFINED marks that it writes */
     bool splits;                   /* it asks for the reasoning of an answer by itself */
 };

@@ -27,12 +27,11 @@ static inline struct toy *with_controls(struct toy *toy) {
     return toy;
 }
 
-/* With the template `jinja` unless that is NULL; takes the toy. */
-static inline struct chat_file open_file(struct toy *toy, const char *jinja) {
+/* What was written, with the template `jinja` unless that is NULL; takes both. */
+static inline struct chat_file open_written(struct gw *w, struct toy *toy, const char *jinja) {
     struct chat_file f = {NULL, NULL, NULL};
     struct bnt_err err = {0};
     size_t size;
-    struct gw *w = toy_gguf(toy);
     if (jinja) gw_key_str(w, "tokenizer.chat_template", jinja);
     f.data = gw_memory(w, &size);
     gw_free(w);
@@ -40,6 +39,10 @@ static inline struct chat_file open_file(struct toy *toy, const char *jinja) {
     ck_assert_msg(bnt_tokenizer_open(&f.t, f.g, &err) == BNT_OK, "%s", err.text);
     toy_free(toy);
     return f;
+}
+
+static inline struct chat_file open_file(struct toy *toy, const char *jinja) {
+    return open_written(toy_gguf(toy), toy, jinja);
 }
 
 static inline void close_file(struct chat_file *f) {

@@ -68,6 +68,6 @@ export function allValues() {
             for (const prompt of name.startsWith('prefill') ? [false] : [true, false])
                 all.push({ name: `${name}/${k}${prompt ? '' : '/no prompt'}`, values: {
                     messages, tools: null, documents: null, add_generation_prompt: prompt,
-                    bos_token: '<s>', eos_token: '</s>', ...more } });
+                    bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>', pad_token: '<pad>', ...more } });
     return all;
 }

@@ -37,11 +37,11 @@ KNOWN = list(VALUES) * 3 + NAMES * 2 + ["zz"]
 FILTERS = """
     abs batch capitalize count d default dictsort first float format groupby indent int items join last length
     list lower map max min reject rejectattr replace reverse round safe select selectattr sort string sum title
-    tojson trim unique upper
+    tojson trim unique upper nosuch
 """.split()
 TESTS = """
     defined undefined none boolean true false integer float number string mapping iterable sequence callable
-    lower upper even odd divisibleby eq equalto ne lt lessthan le gt greaterthan ge in sameas filter
+    lower upper even odd divisibleby eq equalto ne lt lessthan le gt greaterthan ge in sameas filter nosuch
 """.split()
 METHODS = """
     capitalize count endswith find format index isalnum isalpha isdigit islower isspace isupper join lower

@@ -49,7 +49,10 @@ const withDefault = (system) => "{% for message in messages %}{% if loop.first a
     "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}" +
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-// name, vocabulary, Jinja text, BOS and EOS as text, the other tokenizer
+const UNKNOWN = "{% for m in messages %}{{ bos_token + m['content'] + unk_token }}" +
+    "{% if pad_token is defined %}{{ pad_token }}{% endif %}{% endfor %}";
+
+// name or null, vocabulary, Jinja text, BOS and EOS as text, the other tokenizer
 const FAMILIES = [
     ['llama3', 'llama3', config('llama3'), '<|begin_of_text|>', '<|end_of_text|>', llama3],
     ['bitnet', 'llama3-bare', BITNET, '<|begin_of_text|>', '<|end_of_text|>', llama3],
@@ -59,6 +62,7 @@ const FAMILIES = [
     ['qwen2.5', 'qwen3', withDefault('You are Qwen, created by Alibaba Cloud. You are a helpful assistant.'),
         '', '<|im_end|>', qwen3],
     ['llama2', 'llama', LLAMA2, '<s>', '</s>', null],
+    [null, 'llama', UNKNOWN, '<s>', '</s>', null],
     ['falcon3', 'gpt2', FALCON3, '<|endoftext|>', '<|endoftext|>', null],
 ];
 // Answers have no white space around them: a template may take that off, and a model's tokens stay.
@@ -76,15 +80,16 @@ const TALKS = [
 const cases = [], wanted = [];
 for (const [name, vocabulary, jinja, bos_token, eos_token, tokenizer] of FAMILIES) {
     const template = new Template(jinja);
+    const unknown = vocabulary === 'llama' ? { unk_token: '<unk>' } : {};
     for (const talk of TALKS) {
         const render = (turns) => template.render({
             messages: [...(talk.system !== undefined ? [{ role: 'system', content: talk.system }] : []),
                 ...turns.flatMap(([user, answer]) => [{ role: 'user', content: user },
                     ...(answer === undefined ? [] : [{ role: 'assistant', content: answer }])])],
-            bos_token, eos_token, add_generation_prompt: true });
+            bos_token, eos_token, ...unknown, add_generation_prompt: true });
         // A LLaMA-2 model begins its answers with the space that its template has there.
         const made = name === 'llama2' ? ' ' : '';
-        for (const which of [{ template: jinja }, { name }]) {
+        for (const which of [{ template: jinja }, ...(name ? [{ name }] : [])]) {
             cases.push({ ...talk, ...which, vocabulary: path.join(packages, `${vocabulary}.gguf`),
                 turns: talk.turns.map(([user, answer]) => answer === undefined ? [user] : [user, made + answer]) });
             wanted.push({ name: which.name ?? `${name}'s text`, text: render(talk.turns),

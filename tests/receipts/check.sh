@@ -94,6 +94,25 @@ tail -c +200002 "$model" >>"$tmp/changed.gguf"
 exits 'a model byte' 10 'model.sha256: ' "$bitnet" verify "$tmp/r.json" -m "$tmp/changed.gguf"
 exits 'a model byte, by --fast' 10 'model.sha256: ' "$bitnet" verify "$tmp/r.json" -m "$tmp/changed.gguf" --fast
 
+# ---- a model that cannot be opened is named, and the receipt is not ----
+offset=$("$bitnet" inspect --json "$model" | python3 -c 'import json, sys
+print(next(t["offset"] for t in json.load(sys.stdin)["tensors"] if t["name"] == "blk.1.attn_norm.weight"))')
+cp "$model" "$tmp/damaged.gguf"
+printf '\377\377\377\377' | dd of="$tmp/damaged.gguf" bs=1 seek=$((offset + 248)) conv=notrunc 2>/dev/null
+"$build/bitnet-synth" --like tiny --key tokenizer.ggml.padding_token_id=u:9999 -o "$tmp/unread.gguf" >/dev/null
+head -c 5000 "$model" >"$tmp/short.gguf"
+exits 'a damaged model' 4 "^bitnet: $tmp/damaged.gguf: tensor 'blk.1.attn_norm.weight': element 62 is not finite" \
+    "$bitnet" verify "$tmp/r.json" -m "$tmp/damaged.gguf"
+for how in '' --fast; do
+    # shellcheck disable=SC2086
+    exits "a model with a wrong key $how" 4 "^bitnet: $tmp/unread.gguf: 'tokenizer.ggml.padding_token_id' is 9999" \
+        "$bitnet" verify "$tmp/r.json" -m "$tmp/unread.gguf" $how
+    # shellcheck disable=SC2086
+    exits "a model cut short $how" 4 "^bitnet: $tmp/short.gguf: [^/]*$" "$bitnet" verify "$tmp/r.json" -m "$tmp/short.gguf" $how
+done
+exits 'a receipt that is none is named' 4 "^bitnet: $tmp/short.gguf: " "$bitnet" verify "$tmp/short.gguf" -m "$model"
+exits 'and where the backend is at fault' 6 "^bitnet: $tmp/r.json: " "$bitnet" verify "$tmp/r.json" -m "$model" --backend=nosuch
+
 # ---- where a difference arose: a plugin whose fault no self-check sees ----
 mkdir -m 755 "$tmp/plugins"
 cp "$build/test-plugins/row-5000.so" "$build/test-plugins/good.so" "$tmp/plugins"

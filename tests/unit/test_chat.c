@@ -280,6 +280,48 @@ START_TEST(the_date_is_told_and_noted) {
 }
 END_TEST
 
+/* All that the file states; what it does not is undefined, as in transformers. */
+START_TEST(special_tokens_are_given) {
+    static const char jinja[] =
+        "{{ messages[-1].content }} {{ unk_token }} {{ pad_token }} {{ sep_token }} "
+        "{{ cls_token }} {{ mask_token }} {{ unk_token is defined }}";
+    static const char *const names[] = {"unk_token", "pad_token", "sep_token", "cls_token",
+                                        "mask_token"};
+    static const char *const keys[] = {"unknown", "padding", "seperator",
+                                       "cls",     "mask",    "separator"};
+    static const struct {
+        size_t from, to; /* of the keys */
+        const char *text;
+    } cases[] = {
+        {0, 5, "hi <0> <1> <2> <3> <4> True"},
+        {5, 6, "hi   <5>   False"},
+        {0, 0, "hi      False"},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        struct toy *toy = with_controls(toy_bpe("llama-bpe"));
+        uint32_t ids[6];
+        for (size_t i = 0; i < 6; i++)
+            ids[i] = toy_token(toy, (char[]){'<', (char)('0' + i), '>', 0}, TOY_CONTROL, 0);
+        struct gw *w = toy_gguf(toy);
+        for (size_t i = cases[c].from; i < cases[c].to; i++) {
+            char key[64];
+            snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", keys[i]);
+            gw_key_u32(w, key, ids[i]);
+        }
+        struct chat_file own = open_written(w, toy, jinja);
+        struct bnt_template tm = open_template(&own, NULL);
+        struct bnt_chat chat = begin_chat(&own, &tm, NULL);
+        ask(&chat, "hi");
+        ck_assert_str_eq(seen(&chat), cases[c].text);
+        bnt_chat_free(&chat);
+        bnt_template_close(&tm);
+        close_file(&own);
+    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        ck_assert(bnt_template_has_variable(names[i]));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("chat");
     TCase *tc = tcase_create("chat");
@@ -292,6 +334,7 @@ int main(void) {
     tcase_add_loop_test(tc, only_what_has_changed_is_fed, 0, sizeof changing / sizeof changing[0]);
     tcase_add_test(tc, the_model_s_own_tokens_stay);
     tcase_add_test(tc, the_date_is_told_and_noted);
+    tcase_add_test(tc, special_tokens_are_given);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

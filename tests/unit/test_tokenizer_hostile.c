@@ -114,10 +114,13 @@ END_TEST
 
 START_TEST(checks_ids_and_flags) {
     const int F = BNT_E_FORMAT;
-    static const char *const ids[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
-                                      "tokenizer.ggml.unknown_token_id",
-                                      "tokenizer.ggml.eot_token_id"};
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const ids[] = {
+        "tokenizer.ggml.bos_token_id",     "tokenizer.ggml.eos_token_id",
+        "tokenizer.ggml.unknown_token_id", "tokenizer.ggml.eot_token_id",
+        "tokenizer.ggml.padding_token_id", "tokenizer.ggml.seperator_token_id",
+        "tokenizer.ggml.cls_token_id",     "tokenizer.ggml.fim_pre_token_id",
+        "tokenizer.ggml.foo_token_id",     "tokenizer.ggml._token_id"};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         KEY(F, ids[i], toy_spm(), gw_key_u32(w, ids[i], (uint32_t)toy->n_tokens));
         KEY(F, ids[i], toy_spm(), gw_key_i32(w, ids[i], -2));
         KEY(F, ids[i], toy_bpe("gpt-2"), gw_key_u64(w, ids[i], UINT64_MAX / 2));
@@ -125,9 +128,10 @@ START_TEST(checks_ids_and_flags) {
         KEY(F, ids[i], toy_spm(), gw_key_f32(w, ids[i], 1));
         KEY(F, ids[i], toy_spm(), gw_key_bool(w, ids[i], 1));
         KEY(F, ids[i], toy_spm(), gw_key_strings(w, ids[i], NULL, 0));
+        KEY(BNT_OK, NULL, toy_spm(), gw_key_u32(w, ids[i], UINT32_MAX)); /* "none" */
+        KEY(BNT_OK, NULL, toy_spm(), gw_key_i32(w, ids[i], -1));
+        KEY(BNT_OK, NULL, toy_spm(), gw_key_u32(w, ids[i], (uint32_t)toy->n_tokens - 1));
     }
-    KEY(BNT_OK, NULL, toy_spm(), gw_key_u32(w, ids[3], UINT32_MAX)); /* "none" */
-    KEY(BNT_OK, NULL, toy_spm(), gw_key_i32(w, ids[3], -1));
     KEY(F, "add_bos_token", toy_spm(), gw_key_u32(w, ids[0], UINT32_MAX);
         gw_key_bool(w, "tokenizer.ggml.add_bos_token", 1));
     KEY(BNT_OK, NULL, toy_spm(), gw_key_u32(w, ids[0], UINT32_MAX));
