@@ -31,10 +31,11 @@ include tests/workflows/workflows.mk
 
 # Everything `make check` runs; each program reports how many tests passed. What comes from the npm registry is
 # fetched first; where that fails, all else is run, and what could not be is named and counted as failed.
-# Python itself is not built with a sanitizer, and cannot load a library that is.
+# With a sanitizer are those that run what it watches. (Python is not built with one, and cannot load a library that is.)
+WATCHED := $(if $(filter release debug,$(VARIANT)),,yes)
 SCRIPTS := \
     tests/cli.sh \
-    tests/readme.sh \
+    $(if $(WATCHED),,tests/readme.sh) \
     tests/outputs.sh \
     tests/quantize.sh \
     tests/convert/check.sh \
@@ -50,21 +51,17 @@ SCRIPTS := \
     tests/receipts/check.sh \
     tests/hub/check.sh \
     tests/serve/check.sh tests/serve/tools.sh tests/serve/templates.sh tests/serve/load.sh tests/serve/same.sh tests/serve/harness.sh tests/serve/kill.sh \
-    tests/workflows/check.sh \
-    tests/papers.sh tests/rooms.sh \
-    tests/packaging/completions.sh \
-    tests/packaging/service.sh \
-    tests/packaging/portability.sh
+    $(if $(WATCHED),,tests/workflows/check.sh tests/papers.sh tests/rooms.sh tests/packaging/completions.sh \
+        tests/packaging/service.sh tests/packaging/portability.sh)
 
 # These run make in the build folder, so never two at once.
 INSTALLING := \
-    $(if $(filter release debug,$(VARIANT)),tests/python/check.sh) \
-    tests/library/check.sh \
-    tests/packaging/check.sh
+    $(if $(WATCHED),,tests/python/check.sh tests/packaging/check.sh) \
+    tests/library/check.sh
 
 TEST_JOBS ?= $(shell nproc 2>/dev/null || echo 1) # test programs at a time
 # The same kernels in another encoding have no address or overflow of their own.
-ENCODED := $(if $(filter release debug,$(VARIANT)),$(EVEX_FILES))
+ENCODED := $(if $(WATCHED),,$(EVEX_FILES))
 run-tests: fetched all library test-plugins $(ENCODED) $(UNIT_BIN) $(CHECKKERN) $(TORTURE_BIN) $(TORTURE_CMD_BIN) $(GOLDEN_BIN) \
     $(TEMPLATE_LINES) $(JINJA_LINES) $(SCHEMA_LINES)
 	@TEST_JOBS=$(TEST_JOBS) tests/run.sh $(UNIT_BIN) "needs=$(ORACLES)/vocab.stamp $(GOLDEN_BIN) $(VOCAB_GGUF)" $(FIRST_TOKEN) \
