@@ -273,6 +273,7 @@ int cmd_convert(const struct cmd_args *args, struct bnt_err *err) {
     }
     bnt_output_close(output);
     if (status == BNT_OK && r.note) fprintf(stderr, "bitnet: %s\n", r.note);
+    if (status == BNT_OK && r.template_note) fprintf(stderr, "bitnet: %s\n", r.template_note);
     if (status == BNT_OK && args->check) status = check(&c, args, err);
     if (status == BNT_OK) status = report_conversion(args, &o, &r, &c, err);
     if (status == BNT_OK && c.tokens && c.nats >= log((double)c.n_vocab))

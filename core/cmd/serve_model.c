@@ -38,21 +38,34 @@ static int make_fingerprint(struct serve_server *s, struct bnt_err *err) {
     return status;
 }
 
-static int open_template(struct serve_server *s, char **text, const struct cmd_args *args,
-                         struct bnt_err *err) {
+/* One that cannot be used is an error of the requests that need it. */
+static int open_template(struct serve_template *out, const struct serve_server *s,
+                         const struct bnt_template_choice *choice) {
+    out->fault.status =
+        bnt_template_open(&out->tm, s->engine->gguf, s->engine->tokenizer, choice, &out->fault);
+    if (out->tm.remark[0]) fprintf(stderr, "bitnet: %s\n", out->tm.remark);
+    return out->fault.status;
+}
+
+static void open_own_for_tools(struct serve_server *s) {
+    const struct bnt_template_choice choice = {.for_tools = true};
+    s->has_for_tools = bnt_template_has_for_tools(s->engine->gguf);
+    if (s->has_for_tools && open_template(&s->for_tools, s, &choice) != BNT_OK)
+        fprintf(stderr, "bitnet: no tools: %s\n", s->for_tools.fault.text);
+}
+
+static int open_templates(struct serve_server *s, char **text, const struct cmd_args *args,
+                          struct bnt_err *err) {
     struct bnt_template_choice choice;
     int status = cmd_template_choice(&choice, text, args->chat_template, err);
     if (status != BNT_OK) return status;
-    status = bnt_template_open(&s->template, s->engine->gguf, s->engine->tokenizer, &choice,
-                               &s->no_chat);
-    if (status == BNT_OK && s->template.remark[0])
-        fprintf(stderr, "bitnet: %s\n", s->template.remark);
-    if (status == BNT_OK || !args->chat_template) { /* texts can be gone on from without one */
-        s->no_chat.status = status;
-        if (status != BNT_OK) fprintf(stderr, "bitnet: no conversations: %s\n", s->no_chat.text);
-        return BNT_OK;
-    }
-    return bnt_fail(err, status, "%s", s->no_chat.text);
+    status = open_template(&s->chat, s, &choice);
+    if (args->chat_template)
+        return status == BNT_OK ? BNT_OK : bnt_fail(err, status, "%s", s->chat.fault.text);
+    if (status != BNT_OK) /* texts can be gone on from without one */
+        fprintf(stderr, "bitnet: no conversations: %s\n", s->chat.fault.text);
+    open_own_for_tools(s);
+    return BNT_OK;
 }
 
 static int check_folder(const char *path, struct bnt_err *err) {
@@ -98,14 +111,15 @@ int cmd_serve_open_model(struct serve_server *s, char **template_text, const str
     s->aliases = args->aliases;
     s->n_aliases = args->n_aliases;
     status = make_fingerprint(s, err);
-    return status == BNT_OK ? open_template(s, template_text, args, err) : status;
+    return status == BNT_OK ? open_templates(s, template_text, args, err) : status;
 }
 
 void cmd_serve_close_model(struct serve_server *s) {
     serve_stop(s);
     serve_scheduler_close(s->scheduler);
     serve_shapes_close(&s->shapes);
-    bnt_template_close(&s->template);
+    bnt_template_close(&s->chat.tm);
+    bnt_template_close(&s->for_tools.tm);
     bnt_engine_close(s->engine);
     serve_receipts_free(&s->receipts);
     bnt_signer_close(s->signer);

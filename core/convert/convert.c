@@ -285,6 +285,7 @@ static int convert(struct conversion *c, const char *folder, struct bnt_output *
     if (status == BNT_OK) {
         bnt_vocab_in_keys(&c->vocab, keys);
         c->report->note = c->vocab.note;
+        c->report->template_note = c->vocab.template_note;
         bnt_vocab_in_free(&c->vocab);
         c->vocab = (struct bnt_vocab_in){0};
         status = plan_all(c, err);

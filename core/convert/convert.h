@@ -31,7 +31,7 @@ struct bnt_convert_report {
     float least_scale, most_scale; /* of packed and master ones */
     uint64_t bytes;
     double worst_rounding;
-    const char *note; /* a literal, or NULL */
+    const char *note, *template_note; /* literals, or NULL */
 };
 
 /* output: judged, not begun. Commits. */

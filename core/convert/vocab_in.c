@@ -1,4 +1,4 @@
-/* vocab_in.c - see vocab_in.h: which kind a folder has, special tokens, template, and the keys. */
+/* vocab_in.c - see vocab_in.h: which kind a folder has, special tokens, and the keys. */
 #include "convert/vocab_in.h"
 
 #include <inttypes.h>
@@ -146,20 +146,6 @@ static int read_added(struct bnt_vocab_in *v, struct bnt_err *err) {
     return BNT_OK;
 }
 
-/* ---- the chat template ---------------------------------------------------------------------- */
-
-/* A string, or a list of named ones, of which "default" counts. */
-static const char *template_of(const json_t *config, size_t *len) {
-    const json_t *t = json_object_get(config, "chat_template");
-    for (size_t i = 0; i < json_array_size(t); i++) {
-        const json_t *entry = json_array_get(t, i);
-        const char *name = bnt_json_text(entry, "name");
-        if (name && strcmp(name, "default") == 0) t = json_object_get(entry, "template");
-    }
-    *len = json_string_length(t);
-    return json_string_value(t);
-}
-
 /* ---- all of it ------------------------------------------------------------------------------ */
 
 static int read_files(struct bnt_vocab_in *v, const char *folder, struct bnt_err *err) {
@@ -207,6 +193,7 @@ int bnt_vocab_in_read(struct bnt_vocab_in *v, const char *folder, uint32_t rows,
     if (status == BNT_OK) status = read_kind(v, err);
     if (status == BNT_OK) status = read_added(v, err);
     if (status == BNT_OK) status = read_special(v, model_config, err);
+    if (status == BNT_OK) status = bnt_vocab_in_read_templates(v, err);
     if (status != BNT_OK) return status;
     if (v->count > rows)
         return bnt_fail(err, BNT_E_FORMAT,
@@ -224,6 +211,7 @@ void bnt_vocab_in_free(struct bnt_vocab_in *v) {
     json_decref(v->tokenizer);
     json_decref(v->config);
     json_decref(v->added);
+    json_decref(v->templates);
     free(v->model);
     free(v->template);
     free(v->pieces);
@@ -286,8 +274,6 @@ void bnt_vocab_in_keys(const struct bnt_vocab_in *v, struct bnt_gguf_out *out) {
                {"tokenizer.ggml.eot_token_id", v->eot},
                {"tokenizer.ggml.unknown_token_id", v->unk},
                {"tokenizer.ggml.padding_token_id", v->pad}};
-    size_t len = v->template_size;
-    const char *text = v->template ? v->template : template_of(v->config, &len);
     if (v->pre) {
         bnt_gguf_out_str(out, "tokenizer.ggml.model", "gpt2", 4);
         bnt_gguf_out_str(out, "tokenizer.ggml.pre", v->pre, strlen(v->pre));
@@ -301,5 +287,5 @@ void bnt_vocab_in_keys(const struct bnt_vocab_in *v, struct bnt_gguf_out *out) {
         if (ids[i].id >= 0) bnt_gguf_out_u32(out, ids[i].key, (uint32_t)ids[i].id);
     bnt_gguf_out_bool(out, "tokenizer.ggml.add_bos_token", v->add_bos);
     if (v->add_eos) bnt_gguf_out_bool(out, "tokenizer.ggml.add_eos_token", true);
-    if (text) bnt_gguf_out_str(out, "tokenizer.chat_template", text, len);
+    bnt_vocab_in_put_templates(v, out);
 }

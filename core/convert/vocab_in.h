@@ -48,7 +48,9 @@ struct bnt_vocab_in {
     const char *first, *last;   /* the tokens that are put around a text, where they are named */
     char *template;             /* chat_template.jinja */
     size_t template_size;
-    const char *note; /* what the engine does otherwise than the checkpoint says; NULL: nothing */
+    json_t *templates; /* {name: text}; "default" is that of plain conversations */
+    const char *note;  /* what the engine does otherwise than the checkpoint says; NULL: nothing */
+    const char *template_note; /* the same of chat templates */
 };
 
 /* Reads the folder's tokenizer. rows: of the embedding, which the vocabulary is filled up to.
@@ -58,7 +60,7 @@ int bnt_vocab_in_read(struct bnt_vocab_in *v, const char *folder, uint32_t rows,
 void bnt_vocab_in_keys(const struct bnt_vocab_in *v, struct bnt_gguf_out *out);
 void bnt_vocab_in_free(struct bnt_vocab_in *v);
 
-/* ---- between the files of vocab_*.c --------------------------------------------------------- */
+/* ---- between the files ----------------------------------------------------------------------- */
 
 /* *out: piece `id`; the vocabulary grows to have it. NULL for an id that none has. BNT_E_NOMEM. */
 int bnt_vocab_in_piece(struct bnt_piece_in **out, struct bnt_vocab_in *v, int64_t id,
@@ -70,6 +72,9 @@ int bnt_vocab_in_piece_of(struct bnt_piece_in **out, struct bnt_vocab_in *v, con
 void bnt_vocab_in_note_added(struct bnt_vocab_in *v, const json_t *added);
 /* A text has a space in front, and what follows a special token has none. */
 void bnt_vocab_in_note_first(struct bnt_vocab_in *v);
+/* Chat templates (templates_in.c). */
+int bnt_vocab_in_read_templates(struct bnt_vocab_in *v, struct bnt_err *err);
+void bnt_vocab_in_put_templates(const struct bnt_vocab_in *v, struct bnt_gguf_out *out);
 /* What both kinds of tokenizer.json have: pieces, merges, added tokens, BOS and EOS. */
 int bnt_vocab_in_read_json(struct bnt_vocab_in *v, struct bnt_err *err);
 int bnt_vocab_in_read_bpe(struct bnt_vocab_in *v, struct bnt_err *err);

@@ -12,6 +12,9 @@
 #include "named.h"
 #include "value.h"
 
+static const char own_key[] = "tokenizer.chat_template";
+static const char others_prefix[] = "tokenizer.chat_template."; /* and a name */
+static const char tools_key[] = "tokenizer.chat_template.tool_use";
 static const char open_tag[] = "<think>", close_tag[] = "</think>";
 
 /* ---- choosing ------------------------------------------------------------------------------- */
@@ -26,14 +29,35 @@ static int unknown_name(const char *name, struct bnt_err *err) {
 }
 
 /* The file's own text; *text stays NULL where it has none. */
-static int own_text(const struct bnt_gguf *g, const char **text, size_t *len, struct bnt_err *err) {
-    static const char key[] = "tokenizer.chat_template";
+static int own_text(const struct bnt_gguf *g, const char *key, const char **text, size_t *len,
+                    struct bnt_err *err) {
     struct bnt_str s;
     if (!g || !bnt_gguf_find(g, key)) return BNT_OK;
     if (!bnt_gguf_str(g, key, &s)) return bnt_fail(err, BNT_E_FORMAT, "'%s' is not a string", key);
     *text = s.ptr;
     *len = s.len;
     return BNT_OK;
+}
+
+bool bnt_template_has_for_tools(const struct bnt_gguf *g) {
+    return bnt_gguf_find(g, tools_key) != NULL;
+}
+
+/* Of a file without a template of its own: the names of those that it has for something else. */
+static void remark_others(struct bnt_template *tm, const struct bnt_gguf *g) {
+    const size_t n = sizeof others_prefix - 1;
+    char names[160] = "", shown[40];
+    for (size_t i = 0, at = 0; g && i < bnt_gguf_kv_count(g) && at < sizeof names; i++) {
+        const struct bnt_gguf_kv *kv = bnt_gguf_kv_at(g, i);
+        if (kv->ignored || kv->key.len <= n || memcmp(kv->key.ptr, others_prefix, n) != 0) continue;
+        bnt_printable(shown, sizeof shown, kv->key.ptr + n, kv->key.len - n);
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s'%s'", at ? ", " : "", shown);
+    }
+    if (names[0])
+        snprintf(tm->remark, sizeof tm->remark,
+                 "the file has no default chat template, only %s: --chat-template=FILE may take "
+                 "the text of one",
+                 names);
 }
 
 static char *piece_text(const struct bnt_tokenizer *t, int32_t id) {
@@ -249,9 +273,12 @@ static bool render_tooled(const struct bnt_template *tm, const struct bnt_messag
 
 /* A template that cannot render two turns is of no use, and better said at once. */
 static int try_out(struct bnt_template *tm, const struct bnt_tokenizer *t, const char *text,
-                   size_t len, const struct bnt_message *system, struct bnt_err *err) {
+                   size_t len, const struct bnt_template_choice *choice, struct bnt_err *err) {
+    const struct bnt_message given = {BNT_ROLE_SYSTEM, choice->system, choice->system_len, 0};
+    const struct bnt_message *system = choice->system ? &given : NULL;
     struct bnt_rendering r = {0};
-    int status = render_talk(tm, 0, system, &r, err);
+    const bool tooled = choice->for_tools && render_tooled(tm, system, &r);
+    int status = tooled ? BNT_OK : render_talk(tm, 0, system, &r, err);
     if (status != BNT_OK && status != BNT_E_NOMEM && bnt_template_takes_tools(tm) &&
         render_tooled(tm, system, &r)) {
         snprintf(tm->remark, sizeof tm->remark,
@@ -305,26 +332,26 @@ static int open_any(struct bnt_template *tm, const struct bnt_gguf *g,
                     struct bnt_err *err) {
     const struct bnt_named_template *named = choice->name ? bnt_named_template(choice->name) : NULL;
     const char *text = choice->text, *remark = NULL;
-    const struct bnt_message given = {BNT_ROLE_SYSTEM, choice->system, choice->system_len, 0};
-    const struct bnt_message *system = choice->system ? &given : NULL;
     size_t len = choice->len;
     tm->source = choice->name || text ? "given" : "metadata";
-    tm->name = text ? "file" : "model";
+    tm->name = text ? "file" : choice->for_tools ? "tool_use" : "model";
     if (choice->name && !named) return unknown_name(choice->name, err);
     int status = take_tokens(tm, t, err);
-    if (status == BNT_OK && !named && !text) status = own_text(g, &text, &len, err);
+    if (status == BNT_OK && !named && !text)
+        status = own_text(g, choice->for_tools ? tools_key : own_key, &text, &len, err);
     if (status != BNT_OK) return status;
     if (text && !choice->text) named = bnt_template_instead(text, len, &remark);
     if (!named && !text) {
         named = bnt_named_template("instruct");
         tm->source = "none";
+        remark_others(tm, g);
     }
     if (remark) snprintf(tm->remark, sizeof tm->remark, "%s", remark);
     if (named) return open_named(tm, t, named, choice, err);
     if (!(tm->bos = piece_text(t, bnt_tokenizer_info(t)->bos)))
         return bnt_fail_nomem(err, "a chat template", 1);
     status = parse(tm, t, text, len, err);
-    return status == BNT_OK ? try_out(tm, t, text, len, system, err) : status;
+    return status == BNT_OK ? try_out(tm, t, text, len, choice, err) : status;
 }
 
 int bnt_template_open(struct bnt_template *out, const struct bnt_gguf *g,

@@ -18,7 +18,7 @@ enum { BNT_MORE_TOKENS = 5 };
 
 struct bnt_template { /* closed by bnt_template_close; zero-initialised is closed */
     struct bnt_jinja *program;
-    const char *name;   /* of a named one; "model": the file's own; "file": another file's */
+    const char *name;   /* of a named one; "model", "tool_use": the file's own; "file": another's */
     const char *source; /* "metadata", "given", "none": the model has none */
     const char *stop;   /* a text that ends an answer where no token does, or NULL */
     char remark[300];   /* one sentence that the user should know, or "" */
@@ -37,9 +37,12 @@ struct bnt_template_choice {
     const char *system; /* what the conversation has as system text; NULL: none is known yet */
     size_t system_len;
     bool old_bos,
-        old; /* as conversations before 0.11 had named ones: texts as they are, BOS or not */
+        old;        /* as conversations before 0.11 had named ones: texts as they are, BOS or not */
+    bool for_tools; /* the file's own for conversations with tools, which it must have */
 };
 
+/* The file has a template of its own for conversations with tools. */
+bool bnt_template_has_for_tools(const struct bnt_gguf *g);
 /* g may be NULL where its template is not asked for. BNT_E_USAGE for an unknown name (the message
  * lists them), BNT_E_UNSUPPORTED for a vocabulary that lacks what a named one needs; what parsing
  * and a first rendering say: with the system text of the choice, else without or with one, as the

@@ -270,7 +270,7 @@ void serve_ollama_generate(struct serve_server *s, struct serve_request *r) {
     if (!c || !read_fields(c)) return;
     const json_t *prompt = json_object_get(c->body, "prompt");
     const json_t *system = json_object_get(c->body, "system");
-    const bool raw = json_is_true(json_object_get(c->body, "raw")) || s->no_chat.status;
+    const bool raw = json_is_true(json_object_get(c->body, "raw")) || s->chat.fault.status;
     if (json_array_size(json_object_get(c->body, "tools"))) {
         serve_completion_refuse(c, 400, "tools", "tools: /api/chat can do that");
         return;

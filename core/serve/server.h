@@ -20,16 +20,22 @@ struct serve_keys { /* --api-key-file */
     size_t count;
 };
 
+struct serve_template {
+    struct bnt_template tm; /* closed where it cannot be used */
+    struct bnt_err fault;   /* why it cannot; status 0: it can */
+};
+
 struct serve_server {
     struct bnt_engine *engine;
     struct serve_scheduler *scheduler;
     struct serve_writer writer;
     struct serve_http *http;
     struct serve_shapes shapes;
-    struct bnt_template template;
-    struct bnt_err no_chat;     /* why the model has no usable template; status 0: it has */
-    char model_id[128];         /* its file's name without ".gguf" */
-    const char *const *aliases; /* other names that it may be called by */
+    struct serve_template chat;
+    struct serve_template for_tools; /* the file's own for requests with tools, */
+    bool has_for_tools;              /* if it has one; else `chat` is for them, too */
+    char model_id[128];              /* its file's name without ".gguf" */
+    const char *const *aliases;      /* other names that it may be called by */
     unsigned n_aliases;
     char model_sha256[65]; /* of its file or files */
     char fingerprint[24];  /* of model, tokenizer and numerics: "bn_" and 20 digits */

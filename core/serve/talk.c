@@ -116,17 +116,20 @@ void serve_talk_free(struct serve_talk *t) {
     *t = (struct serve_talk){0};
 }
 
+const struct serve_template *serve_template_of(const struct serve_server *s, bool tools) {
+    return tools && s->has_for_tools ? &s->for_tools : &s->chat;
+}
+
 static int render(struct serve_completion *c, const struct serve_talk *t,
-                  struct bnt_token_list *list, struct bnt_err *err) {
+                  const struct bnt_template *tm, struct bnt_token_list *list, struct bnt_err *err) {
     struct serve_server *s = c->server;
     struct bnt_rendering r = {0};
     const struct bnt_template_tools tools = {c->tools.list, t->members, c->variables};
     int status =
-        bnt_template_render_tools(&s->template, t->messages, t->n, &tools,
+        bnt_template_render_tools(tm, t->messages, t->n, &tools,
                                   s->date ? s->date : c->created - c->created % 86400, &r, err);
     if (status == BNT_OK)
-        status = bnt_template_encode(&s->template, bnt_engine_tokenizer(s->engine), &r, 0, false,
-                                     list, err);
+        status = bnt_template_encode(tm, bnt_engine_tokenizer(s->engine), &r, 0, false, list, err);
     size_t opening = status == BNT_OK ? bnt_rendering_thinking(&r) : 0;
     if (opening && !(c->opening = strndup(r.text + r.len - opening, opening)))
         status = bnt_fail_nomem(err, "the prompt", opening);
@@ -137,19 +140,19 @@ static int render(struct serve_completion *c, const struct serve_talk *t,
 bool serve_talk_prompt(struct serve_completion *c, const struct serve_talk *t) {
     struct bnt_token_list list = {0};
     struct bnt_err err = {0};
-    const struct bnt_template *tm = &c->server->template;
+    const struct serve_template *by = serve_template_of(c->server, c->tools.list != NULL);
     int status = BNT_OK;
-    if (c->server->no_chat.status)
-        status = bnt_fail(&err, c->server->no_chat.status, "%s", c->server->no_chat.text);
+    if (by->fault.status)
+        status = bnt_fail(&err, by->fault.status, "%s", by->fault.text);
     else if (t->n == 0 || t->messages[t->n - 1].role == BNT_ROLE_ASSISTANT)
         status = bnt_fail(&err, BNT_E_USAGE, "the last message must be one to answer");
-    if (status == BNT_OK) status = render(c, t, &list, &err);
+    if (status == BNT_OK) status = render(c, t, &by->tm, &list, &err);
     if (status != BNT_OK) {
         bnt_token_list_free(&list);
         serve_completion_refuse(c, serve_status_of(status), "messages", "%s", err.text);
         return false;
     }
-    if (tm->stop) c->ask.stops[c->ask.n_stops++] = tm->stop;
+    if (by->tm.stop) c->ask.stops[c->ask.n_stops++] = by->tm.stop;
     int32_t *ids = list.ids;
     size_t n = list.count;
     list.ids = NULL;

@@ -24,6 +24,8 @@ int serve_talk_add(struct serve_talk *t, const char *role, const json_t *content
 /* Of the message that was added last; taken over. */
 void serve_talk_members(struct serve_talk *t, json_t *members);
 void serve_talk_free(struct serve_talk *t);
+/* By whether the request has tools. */
+const struct serve_template *serve_template_of(const struct serve_server *s, bool tools);
 /* The prompt of c, behind which the answer goes on; false: the client was told, and c is freed. */
 bool serve_talk_prompt(struct serve_completion *c, const struct serve_talk *t);
 

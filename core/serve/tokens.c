@@ -105,15 +105,17 @@ void serve_tokenizer_info(struct serve_server *s, struct serve_request *r) {
 void serve_props(struct serve_server *s, struct serve_request *r) {
     const struct bnt_engine_info *info = bnt_engine_info(s->engine);
     const struct serve_load load = serve_scheduler_load(s->scheduler);
-    const struct bnt_template *tm = &s->template;
-    serve_reply_json(r, 200,
-                     json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s?, s:s?}",
-                               "version", BNT_VERSION, "model", s->model_id, "model_sha256",
-                               s->model_sha256, "system_fingerprint", s->fingerprint, "backend",
-                               info->backend, "backend_variant", info->backend_variant, "threads",
-                               (json_int_t)serve_scheduler_threads(s->scheduler), "n_ctx",
-                               (json_int_t)serve_scheduler_context(s->scheduler), "running",
-                               (json_int_t)load.running, "waiting", (json_int_t)load.waiting,
-                               "chat_template", tm->name, "chat_template_sha256",
-                               tm->name ? tm->sha256 : NULL));
+    const struct bnt_template *tm = &s->chat.tm;
+    const struct bnt_template *tools = &s->for_tools.tm;
+    serve_reply_json(
+        r, 200,
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s?, s:s?, s:s*}", "version",
+                  BNT_VERSION, "model", s->model_id, "model_sha256", s->model_sha256,
+                  "system_fingerprint", s->fingerprint, "backend", info->backend, "backend_variant",
+                  info->backend_variant, "threads",
+                  (json_int_t)serve_scheduler_threads(s->scheduler), "n_ctx",
+                  (json_int_t)serve_scheduler_context(s->scheduler), "running",
+                  (json_int_t)load.running, "waiting", (json_int_t)load.waiting, "chat_template",
+                  tm->name, "chat_template_sha256", tm->name ? tm->sha256 : NULL,
+                  "chat_template_tool_use_sha256", tools->name ? tools->sha256 : NULL));
 }

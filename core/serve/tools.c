@@ -8,6 +8,7 @@
 #include "base/json_memory.h"
 #include "run/call_form.h"
 #include "serve/completion.h"
+#include "serve/talk.h"
 
 /* ---- what must be called -----------------------------------------------------------------------
  */
@@ -213,7 +214,7 @@ static bool constrain_calls(struct serve_completion *c) {
     struct bnt_err err = {0};
     const struct bnt_tokenizer *t = bnt_engine_tokenizer(c->server->engine);
     const bool shaped = c->constraint != NULL;
-    if (bnt_call_form_of(&form, &c->server->template, t, &err) != BNT_OK) {
+    if (bnt_call_form_of(&form, &serve_template_of(c->server, true)->tm, t, &err) != BNT_OK) {
         serve_completion_refuse(c, 400, "tools",
                                 "tools: %s is not possible here with tool_choice auto: %s; "
                                 "with %s it is",
@@ -264,6 +265,14 @@ static bool is_named(const struct serve_tools *t, const char *name) {
     return false;
 }
 
+/* Why the model cannot be told of tools, or NULL. */
+static const char *no_place(const struct serve_completion *c) {
+    const struct serve_template *by = serve_template_of(c->server, true);
+    if (by->fault.status) return by->fault.text;
+    return bnt_template_takes_tools(&by->tm) ? NULL
+                                             : "the model's chat template has no place for tools";
+}
+
 static const char *fault_of(struct serve_completion *c, const json_t *tool) {
     const char *type = json_string_value(json_object_get(tool, "type"));
     const json_t *function = json_object_get(tool, "function");
@@ -305,8 +314,7 @@ bool serve_tools_read(struct serve_completion *c, const json_t *tools,
     const char *why = json_is_array(tools) ? NULL : "must be a list";
     for (size_t i = 0; i < json_array_size(tools) && !why; i++)
         why = fault_of(c, json_array_get(tools, i));
-    if (!why && t->n && !none && !bnt_template_takes_tools(&c->server->template))
-        why = "the model's chat template has no place for tools";
+    if (!why && t->n && !none) why = no_place(c);
     if (!why && must && !(any ? t->n > 0 : is_named(t, choice.name)))
         why = "the one to call is not there";
     if (why) {

@@ -257,6 +257,27 @@ def ranks(net, tmp):
         refused(what, "%s/rankn%d" % (tmp, i), 5, why)
 
 
+def templates(net, tmp):
+    """A list of chat templates, as gguf-py writes it."""
+    tool, default, odd = ({"name": n, "template": t} for n, t in (("tool_use", "Uü"), ("default", "D"), ("ein-Ä", "O")))
+    for i, (what, given, wanted) in enumerate((
+        ("with a default", [default, tool, odd], {"": "D", ".tool_use": "Uü", ".ein__": "O", "s": ["tool_use", "ein__"]}),
+        ("without one", [tool], {".tool_use": "Uü", "s": ["tool_use"]}),
+        ("a default alone", [default], {"": "D"}),
+        ("twice", [tool, default, dict(tool, template="V")], {"": "D", ".tool_use": "V", "s": ["tool_use"]}),
+        ("what is none", [{"name": "x"}, {"template": "y"}, {"name": "", "template": "z"}, default], {"": "D"}),
+        ("an empty list", [], {}),
+    )):
+        folder, out = "%s/t%d" % (tmp, i), "%s/t%d.gguf" % (tmp, i)
+        net.write(folder, tokenizer_json=ck.bpe_tokenizer(ROWS), tokenizer_config=dict(ck.BPE_CONFIG, chat_template=given))
+        r = run("convert", folder, "-o", out)
+        check("templates: " + what, r.returncode == 0, r.stderr)
+        head = "tokenizer.chat_template"
+        keys = {k[len(head):]: v for k, v in gguf.File(out).keys.items() if k.startswith(head)}
+        equal("templates: %s: keys" % what, keys, wanted)
+        equal("templates: %s: told" % what, "none is the default" in r.stderr, what == "without one")
+
+
 def tokenizers(tmp):
     net = Net("llama", "multiply", seed=11)
     tokenizer, n = ck.bpe_tokenizer(ROWS), 0
@@ -295,6 +316,7 @@ def tokenizers(tmp):
     net.write(tmp + "/jinja", tokenizer_json=ck.bpe_tokenizer(ROWS), tokenizer_config=ck.BPE_CONFIG, template="{{ 'a file' }}")
     if converts("a template file", tmp + "/jinja", tmp + "/j.gguf"):
         equal("is stronger", gguf.File(tmp + "/j.gguf").keys["tokenizer.chat_template"], "{{ 'a file' }}")
+    templates(net, tmp)
     bad = {
         "an unknown expression": (dict(regex=r"\w+"), r"no pre-tokenizer is known that cuts by 1 expression.*\\w\+"),
         "ignore_merges with Qwen's": (dict(regex=ck.QWEN2), "ignore_merges is true, which no pre-tokenizer"),

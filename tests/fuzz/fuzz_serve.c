@@ -162,7 +162,7 @@ static void open_server(void) {
     const struct bnt_template_choice choice = {.name = "instruct"};
     server.engine = synth_engine(&s, &o, &err);
     if (!server.engine ||
-        bnt_template_open(&server.template, server.engine->gguf, server.engine->tokenizer, &choice,
+        bnt_template_open(&server.chat.tm, server.engine->gguf, server.engine->tokenizer, &choice,
                           &err) ||
         serve_writer_open(&server.writer, &err) ||
         serve_scheduler_open(&server.scheduler, server.engine, &so, &err))

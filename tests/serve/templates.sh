@@ -69,4 +69,57 @@ says 'which are told' 'now user: hi' "$hi],\"tools\":[{\"type\":\"function\",\"f
 post /v1/chat/completions "{\"messages\":[$hi]}"
 equal 'and without them it is the error of the request' "$code" 400
 stop_server TERM
+
+# A file's own template for requests with tools; --chat-template is stronger.
+turns='{% for m in messages %}{{ m.role }}: {{ m.content }} {% endfor %}{% if add_generation_prompt %}assistant: {% endif %}'
+calls='{% if not tools %}{{ raise_exception("no tools") }}{% endif %}'
+tools="\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"now\"}}]"
+with_file() { # NAME ARGUMENTS-OF-SYNTH...
+    file=$1
+    shift
+    "$build/bitnet-synth" -o "$tmp/$file.gguf" "$@" >/dev/null
+    start_server -m "$tmp/$file.gguf" --threads 1
+}
+own="tokenizer.chat_template.tool_use=s:${calls}TOOLS {{ tools[0].function.name }} $turns"
+with_file two --chat-template "DEFAULT $turns" --key "$own"
+ok 'two templates need no remark' sh -c "! grep -q template '$tmp/server.log'"
+says 'with tools: the one for tools' 'TOOLS now user: hi' "$hi],$tools"
+curl -s "$url/v1/receipts/$id" >"$tmp/two.json"
+curl -s -d "{\"receipt_id\":\"$id\"}" "$url/v1/verify" >"$tmp/verified"
+ok 'its receipt is verified' grep -q '"verified":true' "$tmp/verified"
+ok 'by the command, too' "$bitnet" verify "$tmp/two.json" -m "$tmp/two.gguf"
+says 'without tools: the default' 'DEFAULT user: hi' "$hi]"
+says 'none may be called: the default' 'DEFAULT user: hi' "$hi],$tools,\"tool_choice\":\"none\""
+post /v1/messages "{\"model\":\"two\",\"max_tokens\":1,\"messages\":[$hi],\"tools\":[{\"name\":\"now\",\"input_schema\":{\"type\":\"object\"}}]}"
+equal "Anthropic's tools" "$code" 200
+sum() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
+curl -s "$url/props" >"$tmp/props"
+ok 'digests of both' grep -q "$(sum "DEFAULT $turns").*\"chat_template_tool_use_sha256\":\"$(sum "${own#*=s:}")\"" "$tmp/props"
+stop_server TERM
+start_server -m "$tmp/two.gguf" --threads 1 --chat-template "$tmp/tools-only.jinja"
+says 'a given one is stronger' 'now user: hi' "$hi],$tools"
+ok 'than that for tools' sh -c "! grep -q TOOLS '$tmp/prompt'"
+stop_server TERM
+
+# No default: as a file without a template, but for tools; what it has is told.
+with_file none --key "$own" --key "tokenizer.chat_template.rag=s:x"
+ok 'names of the others' grep -q "no default chat template, only 'tool_use', 'rag': --chat-template=FILE may take" "$tmp/server.log"
+says 'without a default, with tools' 'TOOLS now user: hi' "$hi],$tools"
+says 'and without' 'Q: hi' "$hi]"
+stop_server TERM
+echo hello | "$bitnet" chat -m "$tmp/none.gguf" -n 1 2>"$tmp/log" >/dev/null
+ok 'in chat, too' grep -q "only 'tool_use', 'rag'" "$tmp/log"
+
+# Neither can be used: the requests are refused, with what is wrong.
+with_file broken --chat-template '{% for %}' --key 'tokenizer.chat_template.tool_use=s:{% if %}'
+for more in '' ",$tools"; do
+    post /v1/chat/completions "{\"messages\":[$hi]$more}"
+    equal "no usable template$more" "$code" 400
+    ok "what is wrong$more" grep -q 'the chat template (' "$tmp/reply"
+done
+stop_server TERM
+with_file broken --chat-template '{% for %}'
+post /v1/chat/completions "{\"messages\":[$hi],$tools}"
+equal 'nor is one that is alone a place for tools' "$code" 400
+stop_server TERM
 summary
