@@ -1,8 +1,9 @@
 /*
  * format.c - the formats of strings that are known, each as a pattern (pattern.h).
  *
- * Days are those that the month has, in the leap years that have a 29th of February; a leap second
- * is one of UTC's day. Addresses of mail are a dot-atom and a domain of at least two labels: quoted
+ * Days are those that the month has, in the leap years that have a 29th of February. Of dates and
+ * times what every reader takes is written: no year 0, no leap second, T and Z, nine digits of a
+ * fraction at most. Addresses of mail are a dot-atom and a domain of at least two labels: quoted
  * names and literal addresses are not made, nor are names of hosts of more than four labels. Those
  * of the second third are zod's, which no draft of JSON Schema knows; zod writes its pattern beside
  * the name, and both hold. The last are OpenAPI's and those that generators of many languages write
@@ -12,14 +13,15 @@
 
 #include "schema.h"
 
-#define LEAP "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
-#define DATE                                                                                       \
-    "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|"                                \
-    "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|" LEAP "-02-29)"
-#define ZONE "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-#define TIME                                                                                       \
-    "(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]+)?" ZONE                             \
-    "|23:59:60(?:\\.[0-9]+)?(?:[Zz]|[+-]00:00))"
+#define YEAR "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
+#define LEAP "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+#define DATE_OF(year, leap)                                                                        \
+    "(?:" year "-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|"                                \
+    "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|" leap "-02-29)"
+#define DATE DATE_OF(YEAR, LEAP)
+#define ZONE "(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+#define TIME "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?" ZONE
+#define ANY_DATE DATE_OF("[0-9]{4}", "(?:" LEAP "|0000)")
 /* What some reader takes for one: a leap second at any hour, as other hours are UTC's last, and a
  * zone of hours alone or without a colon. Between it and the date there may be a space. */
 #define ANY_TIME                                                                                   \
@@ -52,10 +54,10 @@
     "[A-Za-z][A-Za-z0-9+.-]*:(?://(?:" AUTHORITY ")?" PATH "|/?" PCHAR "+" PATH "|/)"              \
     "(?:\\?(?:" PCHAR "|[/?])*)?(?:#(?:" PCHAR "|[/?])*)?"
 /* RFC 3339, appendix A. */
-#define LONG(a, b, c)                                                                              \
-    "(?:[0-9]+" a "(?:[0-9]+" b "(?:[0-9]+" c ")?)?|[0-9]+" b "(?:[0-9]+" c ")?|[0-9]+" c ")"
+#define N "[0-9]{1,9}"
+#define LONG(a, b, c) "(?:" N a "(?:" N b "(?:" N c ")?)?|" N b "(?:" N c ")?|" N c ")"
 #define SPAN LONG("H", "M", "S")
-#define DURATION "P(?:[0-9]+W|" LONG("Y", "M", "D") "(?:T" SPAN ")?|T" SPAN ")"
+#define DURATION "P(?:" N "W|" LONG("Y", "M", "D") "(?:T" SPAN ")?|T" SPAN ")"
 
 /* RFC 9562, of one version. */
 #define UUID(version) "^" HEX "{8}-" HEX "{4}-" version HEX "{3}-[89ABab]" HEX "{3}-" HEX "{12}$"
@@ -69,9 +71,9 @@
 #define DECIMAL "^-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?$"
 
 static const struct bnt_format formats[] = {
-    {"date", "^" DATE "$", "^" DATE "$", NULL, NULL},
+    {"date", "^" DATE "$", "^" ANY_DATE "$", NULL, NULL},
     {"time", "^" TIME "$", "^" ANY_TIME "$", NULL, NULL},
-    {"date-time", "^" DATE "[Tt]" TIME "$", "^" DATE "[Tt\\s]" ANY_TIME "$", NULL, NULL},
+    {"date-time", "^" DATE "T" TIME "$", "^" ANY_DATE "[Tt\\s]" ANY_TIME "$", NULL, NULL},
     {"uuid", "^" HEX "{8}-" HEX "{4}-" HEX "{4}-" HEX "{4}-" HEX "{12}$", NULL, NULL, NULL},
     {"email", "^" ATOM "(?:\\." ATOM "){0,2}@(?:" LABEL "\\.){1,3}" LABEL "$", NULL, NULL, NULL},
     {"ipv4", "^" IPV4 "$", "^" IPV4 "$", NULL, NULL},
