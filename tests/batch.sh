@@ -110,6 +110,11 @@ head -n 12 "$whole" | tail -n 1 | head -c 100 >>"$tmp/part.jsonl"
 exits 'a line in two' 0 '' batch "$in" -o "$tmp/part.jsonl" --json
 ok 'is done again' grep -q '"resumed":11' "$tmp/stdout"
 ok 'and all is there' cmp "$whole" "$tmp/part.jsonl"
+head -n 1 "$whole" >"$tmp/first.jsonl"
+cp "$tmp/first.jsonl" "$tmp/other.jsonl"
+exits 'with another template than it was begun with' 2 'begun with another model or chat template' \
+    batch "$in" -o "$tmp/other.jsonl" --chat-template=raw
+ok 'nothing of it is changed' cmp "$tmp/other.jsonl" "$tmp/first.jsonl"
 
 # ---- what it does not touch ----
 cp "$in" "$tmp/copy.jsonl"

@@ -23,16 +23,17 @@ static void name_model(struct serve_server *s, const char *path) {
     if (n > cut && strcmp(s->model_id + n - cut, suffix) == 0) s->model_id[n - cut] = '\0';
 }
 
-/* Equal wherever the same request gives the same text. */
+/* Equal wherever the same request gives the same text: of the model, the tokenizer, the numerics
+ * and the chat templates. */
 static int make_fingerprint(struct serve_server *s, struct bnt_err *err) {
-    char tokenizer[65] = "", text[200], hex[65];
+    char tokenizer[65] = "", text[400], hex[65];
     uint8_t digest[32];
     int status = cmd_hash_model(s->model_sha256, s->engine->gguf, err);
     if (status == BNT_OK) status = bnt_tokenizer_digest(s->engine->tokenizer, digest, err);
     if (status != BNT_OK) return status;
     for (unsigned i = 0; i < 32; i++) snprintf(tokenizer + 2 * i, 3, "%02x", digest[i]);
-    int n =
-        snprintf(text, sizeof text, "%s %s %d", s->model_sha256, tokenizer, BNT_NUMERICS_VERSION);
+    int n = snprintf(text, sizeof text, "%s %s %d %s %s", s->model_sha256, tokenizer,
+                     BNT_NUMERICS_VERSION, s->chat.tm.sha256, s->for_tools.tm.sha256);
     status = bnt_receipt_sha256(text, (size_t)n, hex, err);
     snprintf(s->fingerprint, sizeof s->fingerprint, "bn_%.20s", hex);
     return status;
@@ -110,8 +111,8 @@ int cmd_serve_open_model(struct serve_server *s, char **template_text, const str
     name_model(s, s->engine->model_path);
     s->aliases = args->aliases;
     s->n_aliases = args->n_aliases;
-    status = make_fingerprint(s, err);
-    return status == BNT_OK ? open_templates(s, template_text, args, err) : status;
+    status = open_templates(s, template_text, args, err);
+    return status == BNT_OK ? make_fingerprint(s, err) : status;
 }
 
 void cmd_serve_close_model(struct serve_server *s) {

@@ -502,6 +502,10 @@ bool bnt_template_takes_tools(const struct bnt_template *tm) {
     return bnt_jinja_mentions(tm->program, "tools");
 }
 
+bool bnt_template_takes_calls(const struct bnt_template *tm) {
+    return bnt_jinja_mentions(tm->program, "tool_calls");
+}
+
 int bnt_template_render(const struct bnt_template *tm, const struct bnt_message *messages, size_t n,
                         int64_t time, struct bnt_rendering *out, struct bnt_err *err) {
     const struct bnt_template_tools none = {.list = NULL};

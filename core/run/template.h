@@ -81,6 +81,7 @@ struct bnt_template_tools {
 bool bnt_template_has_variable(const char *name);
 /* It asks for them. */
 bool bnt_template_takes_tools(const struct bnt_template *tm);
+bool bnt_template_takes_calls(const struct bnt_template *tm); /* those of earlier turns */
 
 /* With a generation prompt unless an answer is last. `time`: seconds since 1970, what strftime_now
  * says. */

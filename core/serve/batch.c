@@ -358,6 +358,11 @@ static int run(struct work *w, size_t *submitted, size_t *written, struct bnt_er
 int serve_batch_run(struct serve_batch *b, struct serve_server *s, struct bnt_err *err) {
     struct work w = {.batch = b, .server = s, .room = (size_t)AHEAD * b->together};
     size_t written = b->first + b->resumed, submitted = written;
+    if (b->fingerprint[0] && strcmp(b->fingerprint, s->fingerprint) != 0)
+        return bnt_fail(err, BNT_E_USAGE,
+                        "%s was begun with another model or chat template (%s, here %s); name a "
+                        "new file, or what it was begun with",
+                        b->results->path, b->fingerprint, s->fingerprint);
     w.items = calloc(w.room, sizeof *w.items);
     if (!w.items) return bnt_fail_nomem(err, "the lines", w.room * sizeof *w.items);
     pthread_mutex_init(&w.lock, NULL);
@@ -375,7 +380,8 @@ int serve_batch_run(struct serve_batch *b, struct serve_server *s, struct bnt_er
 /* ---- resuming -------------------------------------------------------------------------------- */
 
 /* BNT_OK, BNT_E_NOMEM, or another status: it is not. */
-static int is_result_of(const char *text, size_t len, const struct serve_line *line) {
+static int is_result_of(struct serve_batch *of, const char *text, size_t len,
+                        const struct serve_line *line) {
     json_t *result, *o;
     const int a = bnt_json_load(&result, text, len, JSON_ALLOW_NUL, NULL);
     const int b = bnt_json_load(&o, line->text, line->len, JSON_ALLOW_NUL, NULL);
@@ -383,6 +389,9 @@ static int is_result_of(const char *text, size_t len, const struct serve_line *l
                  *here = json_object_get(o, "custom_id");
     bool is = json_object_get(result, "response") &&
               (json_is_null(there) ? !here || json_is_null(here) : json_equal(there, here) == 1);
+    const json_t *body = json_object_get(json_object_get(result, "response"), "body");
+    const char *by = json_string_value(json_object_get(body, "system_fingerprint"));
+    if (is && by) snprintf(of->fingerprint, sizeof of->fingerprint, "%s", by);
     json_decref(result);
     json_decref(o);
     if (a == BNT_E_NOMEM || b == BNT_E_NOMEM) return BNT_E_NOMEM;
@@ -396,7 +405,7 @@ int serve_batch_resume(struct serve_batch *b, struct bnt_err *err) {
     for (b->resumed = 0; at < end && b->resumed < all; b->resumed++) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         const struct serve_line *line = &b->lines->list[b->first + b->resumed];
-        const int status = is_result_of(at, (size_t)(stop - at), line);
+        const int status = is_result_of(b, at, (size_t)(stop - at), line);
         if (status == BNT_E_NOMEM) return bnt_fail_nomem(err, "a result", (size_t)(stop - at));
         if (status != BNT_OK)
             return bnt_fail(err, BNT_E_USAGE,

@@ -38,13 +38,15 @@ struct serve_batch {
     void (*progress)(void *arg, uint64_t done, uint64_t all); /* may be NULL */
     void *progress_arg;
     size_t resumed, errors; /* lines whose results were there; results that are errors */
+    char fingerprint[24];   /* of the server that answered those that were there; "" if none did */
 };
 
 /* Whether what the results' file has is of the first lines; says how many in b->resumed.
  * BNT_E_USAGE: it has something else. */
 int serve_batch_resume(struct serve_batch *b, struct bnt_err *err);
-/* The rest. BNT_E_INTERRUPTED, and whatever stops the engine, leave whole lines behind; a line that
- * cannot be done has a result that says why. `s` has no HTTP server. */
+/* The rest. BNT_E_USAGE: another model or template began them. BNT_E_INTERRUPTED, and whatever
+ * stops the engine, leave whole lines behind; a line that cannot be done has a result that says
+ * why. `s` has no HTTP server. */
 int serve_batch_run(struct serve_batch *b, struct serve_server *s, struct bnt_err *err);
 
 #endif

@@ -76,15 +76,26 @@ static const struct serve_field receipt_field = {"receipt", SERVE_BOOL,
 /* By these fields servers are asked for an answer's shape. An answer without it, where it was asked
  * for in another's words, would be no answer. */
 static const char *foreign_shape(const struct serve_completion *c) {
-    static const char *const words[] = {
-        "response_format", "format",        "grammar",        "json_schema",        "guided_json",
-        "guided_regex",    "guided_choice", "guided_grammar", "structured_outputs", "output_format",
-        "output_config",   "ebnf",          "regex"};
+    static const char *const words[] = {"response_format",
+                                        "format",
+                                        "grammar",
+                                        "json_schema",
+                                        "guided_json",
+                                        "guided_regex",
+                                        "guided_choice",
+                                        "guided_grammar",
+                                        "structured_outputs",
+                                        "output_format",
+                                        "output_config",
+                                        "ebnf",
+                                        "regex",
+                                        "text"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const json_t *v = json_object_get(c->body, words[i]);
-        bool ours = !v || json_is_null(v) || serve_asks_for_nothing(v);
+        const bool any = json_is_object(v) && json_object_size(v) == 0; /* a schema of any value */
+        bool ours = !v || json_is_null(v) || (!any && serve_asks_for_nothing(v));
         for (const char *const *w = c->voice->shapes; *w && !ours; w++)
-            ours = strcmp(*w, words[i]) == 0;
+            ours = strncmp(*w, words[i], strcspn(*w, ".")) == 0 && !words[i][strcspn(*w, ".")];
         if (!ours) return words[i];
     }
     return NULL;

@@ -38,7 +38,7 @@ struct serve_server {
     const char *const *aliases;      /* other names that it may be called by */
     unsigned n_aliases;
     char model_sha256[65]; /* of its file or files */
-    char fingerprint[24];  /* of model, tokenizer and numerics: "bn_" and 20 digits */
+    char fingerprint[24];  /* of model, tokenizer, numerics, templates: "bn_", 20 digits */
     int64_t started;       /* seconds since 1970 */
     int64_t date;          /* what templates are told; 0: today */
     struct serve_keys keys;

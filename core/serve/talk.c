@@ -137,13 +137,25 @@ static int render(struct serve_completion *c, const struct serve_talk *t,
     return status;
 }
 
+static bool has_calls(const struct serve_talk *t) {
+    bool has = false;
+    for (size_t i = 0; i < t->n && !has; i++)
+        has = json_array_size(json_object_get(t->members[i], "tool_calls")) > 0;
+    return has;
+}
+
 bool serve_talk_prompt(struct serve_completion *c, const struct serve_talk *t) {
     struct bnt_token_list list = {0};
     struct bnt_err err = {0};
-    const struct serve_template *by = serve_template_of(c->server, c->tools.list != NULL);
+    const bool calls = has_calls(t);
+    const struct serve_template *by = serve_template_of(c->server, c->tools.list || calls);
     int status = BNT_OK;
     if (by->fault.status)
         status = bnt_fail(&err, by->fault.status, "%s", by->fault.text);
+    else if (calls && !bnt_template_takes_calls(&by->tm))
+        status = bnt_fail(&err, BNT_E_USAGE,
+                          "the model's chat template has no place for the tool_calls of a message; "
+                          "bitnet serve --chat-template=FILE gives it one that has");
     else if (t->n == 0 || t->messages[t->n - 1].role == BNT_ROLE_ASSISTANT)
         status = bnt_fail(&err, BNT_E_USAGE, "the last message must be one to answer");
     if (status == BNT_OK) status = render(c, t, &by->tm, &list, &err);

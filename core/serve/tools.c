@@ -269,8 +269,10 @@ static bool is_named(const struct serve_tools *t, const char *name) {
 static const char *no_place(const struct serve_completion *c) {
     const struct serve_template *by = serve_template_of(c->server, true);
     if (by->fault.status) return by->fault.text;
-    return bnt_template_takes_tools(&by->tm) ? NULL
-                                             : "the model's chat template has no place for tools";
+    return bnt_template_takes_tools(&by->tm)
+               ? NULL
+               : "the model's chat template has no place for tools; bitnet serve "
+                 "--chat-template=FILE gives it one that has";
 }
 
 static const char *fault_of(struct serve_completion *c, const json_t *tool) {
@@ -315,12 +317,17 @@ bool serve_tools_read(struct serve_completion *c, const json_t *tools,
     for (size_t i = 0; i < json_array_size(tools) && !why; i++)
         why = fault_of(c, json_array_get(tools, i));
     if (!why && t->n && !none) why = no_place(c);
-    if (!why && must && !(any ? t->n > 0 : is_named(t, choice.name)))
-        why = "the one to call is not there";
-    if (why) {
+    const bool missing = !why && must && !(any ? t->n > 0 : is_named(t, choice.name));
+    if (missing)
+        serve_completion_refuse(
+            c, 400, "tool_choice",
+            any ? "tool_choice: there are no tools%s"
+                : "tool_choice: '%.60s' is none of none, auto, required and the "
+                  "names of the tools",
+            any ? "" : choice.name);
+    else if (why)
         serve_completion_refuse(c, 400, "tools", "tools: %s", why);
-        return false;
-    }
+    if (missing || why) return false;
     t->list = tools;
     t->most = c->ask.parallel && !must ? BNT_CALLS_MOST : 1;
     t->must = must;

@@ -149,7 +149,7 @@ equal 'and there' "$code" 200
 # ---- what is refused ----
 refused 'a tool of another type' 'type function' "{$hello,\"tools\":[{\"type\":\"web_search\"}]}"
 refused 'a function without a name' 'without a name' "{$hello,\"tools\":[{\"type\":\"function\",\"function\":{}}]}"
-refused 'a choice that is not there' 'not there' "{$hello,\"tools\":[$now],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"later\"}}}"
+refused 'a choice that is not there' "tool_choice: .later. is none of" "{$hello,\"tools\":[$now],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"later\"}}}"
 refused 'a choice without tools' 'there are no tools' "{$hello,\"tool_choice\":\"required\"}"
 refused 'parameters that are not supported, by the name of the tool' "parameters of x: .*#: keyword 'not'" "{$hello,\"tool_choice\":\"required\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"x\",\"parameters\":{\"not\":{}}}}]}"
 refused 'two tools of one name' 'two functions of one name' "{$hello,\"tools\":[$now,$now]}"
@@ -268,5 +268,9 @@ equal 'ollama: the same' "$code" 400
 stop_server TERM
 start_server --threads 1 --chat-template raw
 refused 'a template without a place for them' 'no place for tools' "{$hello,\"tools\":[$now]}"
+refused 'nor one for earlier calls' 'no place for the tool_calls of a message' \
+    '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"now","arguments":"{}"}}]},{"role":"tool","tool_call_id":"x","content":"42"}]}'
+refused 'a shape in words of others' 'guided_json: this interface' "{$hello,\"guided_json\":{}}"
+refused 'or of another interface of ours' 'text: this interface' "{$hello,\"text\":{\"format\":{\"type\":\"json_object\"}}}"
 stop_server TERM
 summary

@@ -73,7 +73,7 @@ async function refused(name, param, change) {
   }
 }
 await refused("a tool of theirs", "tools", { tools: [{ type: "web_search" }], tool_choice: "auto" });
-await refused("a choice that is not there", "tools", { tool_choice: { type: "function", name: "later" } });
+await refused("a choice that is not there", "tool_choice", { tool_choice: { type: "function", name: "later" } });
 await refused("a choice of another kind", "tool_choice", { tool_choice: { type: "allowed_tools", mode: "auto", tools: [] } });
 await refused("a choice without tools", "tool_choice", { tools: undefined, tool_choice: "required" });
 await refused("an item that is none", "input", { input: [{ type: "item_reference", id: "msg_1" }], tool_choice: "auto" });
