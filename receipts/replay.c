@@ -345,7 +345,9 @@ bool bnt_verify_constraint(struct bnt_verification *v, const json_t *receipt) {
         return true;
     if (given)
         bnt_verify_say(v, BNT_CHECK_REPLAY, BNT_DIFFERS,
-                       "the text was made with another %s, of digest %s", kind, sha256);
+                       "the text was made with another %s, of digest %s (each byte counts; "
+                       "GET /v1/constraints/DIGEST gives a server's)",
+                       kind, sha256);
     else
         bnt_verify_say(v, BNT_CHECK_REPLAY, BNT_NOT_CHECKED,
                        "the %s of digest %s is needed: %s gives it", kind, sha256, option_of(kind));

@@ -103,7 +103,8 @@ static int finish_turn(const struct talk *t, const struct shown *s, struct bnt_e
                 bnt_session_context(t->session),
                 cmd_more_context(more, sizeof more, t->engine, bnt_session_context(t->session)));
     else if (g->reason == BNT_STOP_LENGTH)
-        fprintf(stderr, "bitnet: cut after %zu tokens (-n gives more)\n", g->n_tokens);
+        fprintf(stderr, "bitnet: cut after %zu tokens%s (-n gives more)\n", g->n_tokens,
+                t->constraint ? ", before its shape had ended" : "");
     return status;
 }
 

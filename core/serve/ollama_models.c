@@ -6,6 +6,7 @@
 
 #include "file/types.h"
 #include "serve/ollama.h"
+#include "serve/talk.h"
 
 /* "2.4B", "700M" */
 static json_t *size_name(uint64_t parameters) {
@@ -93,6 +94,13 @@ static json_t *model_info(const struct serve_server *s) {
     return o;
 }
 
+/* By which clients know whether a model can be told of tools. */
+static json_t *capabilities(const struct serve_server *s) {
+    const struct serve_template *by = serve_template_of(s, true);
+    const bool tools = by->fault.status == BNT_OK && bnt_template_takes_tools(&by->tm);
+    return json_pack("[s, s*]", "completion", tools ? "tools" : NULL);
+}
+
 void serve_ollama_show(struct serve_server *s, struct serve_request *r) {
     json_t *body = serve_body_object(s, r);
     if (!body) return;
@@ -106,9 +114,9 @@ void serve_ollama_show(struct serve_server *s, struct serve_request *r) {
     else
         serve_reply_json(
             r, 200,
-            json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:[s]}", "modelfile", "", "parameters", "",
+            json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "modelfile", "", "parameters", "",
                       "template", chat.ptr ? serve_json_text(chat.ptr, chat.len) : json_string(""),
                       "details", details(s), "model_info", model_info(s), "modified_at",
-                      ollama_time(s->started), "capabilities", "completion"));
+                      ollama_time(s->started), "capabilities", capabilities(s)));
     json_decref(body);
 }

@@ -87,9 +87,20 @@ json_t *serve_error_openai(unsigned status, const char *param, const char *messa
                                      : NULL);
 }
 
+/* How the interface that a path is of tells of errors, also where it has no such path. */
+static serve_error_form *error_of(const char *path) {
+    static const struct {
+        const char *begin, *like;
+    } families[] = {{"/api/", "/api/chat"}, {"/v1/messages", "/v1/messages"}};
+    const struct serve_route *row = find(path, NULL);
+    for (size_t i = 0; i < sizeof families / sizeof *families && !row; i++)
+        if (strncmp(path, families[i].begin, strlen(families[i].begin)) == 0)
+            row = find(families[i].like, NULL);
+    return row ? row->error : serve_error_openai;
+}
+
 void serve_fail(struct serve_server *s, struct serve_request *r, unsigned status, const char *param,
                 const char *format, ...) {
-    const struct serve_route *row = find(serve_path(r), NULL);
     char message[700];
     va_list args;
     va_start(args, format);
@@ -98,7 +109,7 @@ void serve_fail(struct serve_server *s, struct serve_request *r, unsigned status
     atomic_fetch_add(&s->refused, 1);
     if (status == 429 || status == 503) serve_put_header(r, "Retry-After", "1");
     if (status == 401) serve_put_header(r, "WWW-Authenticate", "Bearer");
-    serve_reply_json(r, status, (row ? row->error : serve_error_openai)(status, param, message));
+    serve_reply_json(r, status, error_of(serve_path(r))(status, param, message));
 }
 
 void serve_refuse(void *server, struct serve_request *r, unsigned status, const char *why) {

@@ -255,6 +255,12 @@ ok 'a schema beside json_object is kept' grep -qF '"content":"{\"n\": 7}"' "$tmp
 post /v1/messages "{$mine,\"tool_choice\":{\"type\":\"any\"},\"tools\":[{\"name\":\"x\",\"input_schema\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":1e30,\"maximum\":1e30}},\"required\":[\"n\"]}}]}"
 ok 'an integer beyond 64 bits is in what Anthropic is told' grep -q '"input":{"n":1e' "$tmp/reply"
 
+post /api/show "{$mine}"
+ok 'ollama is told that tools can be' grep -q '"capabilities":\["completion","tools"\]' "$tmp/reply"
+post /api/pull '{}'
+ok 'a path that is not there: in the form of its interface' grep -q '^{"error":"there is no /api/pull here"}' "$tmp/reply"
+post /v1/messages/batches '{}'
+ok 'and in that of Anthropic' grep -q '^{"type":"error"' "$tmp/reply"
 stop_server TERM
 sed 's/<tool_call>//; s/<.tool_call>//' "$here/tools.jinja" >"$tmp/unmarked.jinja"
 start_server --threads 1 --chat-template "$tmp/unmarked.jinja"
@@ -268,6 +274,8 @@ equal 'ollama: the same' "$code" 400
 stop_server TERM
 start_server --threads 1 --chat-template raw
 refused 'a template without a place for them' 'no place for tools' "{$hello,\"tools\":[$now]}"
+post /api/show "{$mine}"
+ok 'ollama is told that they cannot' grep -q '"capabilities":\["completion"\]' "$tmp/reply"
 refused 'nor one for earlier calls' 'no place for the tool_calls of a message' \
     '{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"now","arguments":"{}"}}]},{"role":"tool","tool_call_id":"x","content":"42"}]}'
 refused 'a shape in words of others' 'guided_json: this interface' "{$hello,\"guided_json\":{}}"
