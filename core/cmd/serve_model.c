@@ -71,8 +71,10 @@ static int open_templates(struct serve_server *s, char **text, const struct cmd_
 
 static int check_folder(const char *path, struct bnt_err *err) {
     struct stat st;
-    if (stat(path, &st) != 0) return bnt_fail(err, BNT_E_IO, "--receipts: %s: %s", path, strerror(errno));
-    if (!S_ISDIR(st.st_mode)) return bnt_fail(err, BNT_E_USAGE, "--receipts: %s: is no folder", path);
+    if (stat(path, &st) != 0)
+        return bnt_fail(err, BNT_E_IO, "--receipts: %s: %s", path, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return bnt_fail(err, BNT_E_USAGE, "--receipts: %s: is no folder", path);
     if (access(path, W_OK | X_OK) != 0)
         return bnt_fail(err, BNT_E_IO, "--receipts: %s: %s", path, strerror(errno));
     return BNT_OK;
