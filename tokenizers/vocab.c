@@ -247,15 +247,19 @@ static int decode_piece(struct bnt_vocab *v, uint32_t id, struct bnt_err *err) {
         n = v->byte_level ? undo_byte_level(dst, p->text, p->text_len, &exact)
                           : undo_escapes(dst, p->text, p->text_len, &exact);
         break;
-    default:
-        if (p->type == BNT_TOKEN_USER_DEFINED && v->byte_level) {
-            size_t m = undo_byte_level(dst, p->text, p->text_len, &exact);
-            exact = exact && m == p->text_len && memcmp(dst, p->text, m) == 0;
-        } else if (p->type == BNT_TOKEN_USER_DEFINED) {
+    case BNT_TOKEN_USER_DEFINED:
+        if (!v->byte_level) {
             n = undo_escapes(dst, p->text, p->text_len, &exact);
             exact = true;
+            break;
         }
-        if (n == p->text_len && n) memcpy(dst, p->text, n);
+        n = undo_byte_level(dst, p->text, p->text_len, &exact);
+        exact = exact && n == p->text_len && memcmp(dst, p->text, n) == 0;
+        n = p->text_len;
+        if (n) memcpy(dst, p->text, n);
+        break;
+    default:
+        if (n) memcpy(dst, p->text, n);
     }
     p->bytes_len = (uint32_t)n;
     p->mergeable = exact && n > 0;

@@ -44,8 +44,7 @@ json_t *serve_error_anthropic(unsigned status, const char *param, const char *me
 /* The client's own stop text that ended it, or NULL; the template's comes behind those. */
 static const char *stop_of(const struct serve_completion *c) {
     const struct bnt_generation *made = &c->choices[0].job.made;
-    const struct serve_template *by = serve_template_of(c->server, c->tools.list != NULL);
-    const unsigned own = c->ask.n_stops - (by->tm.stop != NULL);
+    const unsigned own = c->ask.n_stops - (c->turn_end != NULL);
     return made->reason == BNT_STOP_STRING && made->stop < own ? c->ask.stops[made->stop] : NULL;
 }
 

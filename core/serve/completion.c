@@ -95,7 +95,7 @@ static const char *foreign_shape(const struct serve_completion *c) {
         const bool any = json_is_object(v) && json_object_size(v) == 0; /* a schema of any value */
         bool ours = !v || json_is_null(v) || (!any && serve_asks_for_nothing(v));
         for (const char *const *w = c->voice->shapes; *w && !ours; w++)
-            ours = strncmp(*w, words[i], strcspn(*w, ".")) == 0 && !words[i][strcspn(*w, ".")];
+            ours = strcmp(*w, words[i]) == 0;
         if (!ours) return words[i];
     }
     return NULL;

@@ -37,7 +37,7 @@ struct serve_choice {
  * nothing else: whole. */
 struct serve_voice {
     const char *stream_type;
-    const char *shapes[3]; /* the fields of its body that ask for a shape; up to a NULL */
+    const char *shapes[3]; /* what of its body asks for a shape; up to a NULL */
     json_t *(*whole)(struct serve_completion *c);
     void (*begin)(struct serve_completion *c);
     void (*text)(struct serve_completion *c, struct serve_choice *choice, const char *text,
@@ -55,6 +55,7 @@ struct serve_completion {
     json_t *body; /* what strings of `ask` point into */
     char id[64];
     int64_t created;
+    const char *turn_end;         /* the template's stop text, behind the client's own; or NULL */
     char *opening;                /* what the template began the answer with: "<think>"; or NULL */
     struct serve_choice *choices; /* [count]: those of prompt p are p * ask.n and on */
     struct serve_tools tools;

@@ -229,7 +229,7 @@ static void fail(struct serve_completion *c, unsigned status, const char *why) {
 }
 
 static const struct serve_voice voice = {.stream_type = "text/event-stream",
-                                         .shapes = {"text.format"},
+                                         .shapes = {"text.format", "text"},
                                          .whole = whole,
                                          .begin = begin,
                                          .text = text,

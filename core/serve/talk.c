@@ -164,7 +164,8 @@ bool serve_talk_prompt(struct serve_completion *c, const struct serve_talk *t) {
         serve_completion_refuse(c, serve_status_of(status), "messages", "%s", err.text);
         return false;
     }
-    if (by->tm.stop) c->ask.stops[c->ask.n_stops++] = by->tm.stop;
+    c->turn_end = by->tm.stop;
+    if (c->turn_end) c->ask.stops[c->ask.n_stops++] = c->turn_end;
     int32_t *ids = list.ids;
     size_t n = list.count;
     list.ids = NULL;
